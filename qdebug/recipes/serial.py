@@ -1,0 +1,154 @@
+"""Recipes as YAML and JSON files: strict, versioned, whole or absent."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any, get_args
+
+import msgspec
+import yaml
+
+from qdebug.errors import FileError, RecipeError, near
+from qdebug.recipes.fixes import BY_NAME, Fix
+from qdebug.recipes.plan import VERSION, LayerPlan, Recipe, TensorPlan
+
+_TOP = ("version", "model", "default", "layers", "fixes")
+LARGEST = 16 * 2**20
+"""Bytes of a recipe file beyond which it is refused."""
+
+
+def to_plain(recipe: Recipe) -> dict[str, Any]:
+    """The recipe as dicts, lists, numbers and strings, in the order people read them."""
+    plain: dict[str, Any] = {"version": recipe.version}
+    if recipe.model:
+        plain["model"] = recipe.model
+    plain["default"] = msgspec.to_builtins(recipe.default)
+    plain["layers"] = {name: msgspec.to_builtins(plan) for name, plan in recipe.layers}
+    plain["fixes"] = [msgspec.to_builtins(fix) for fix in recipe.fixes]
+    return plain
+
+
+def from_plain(plain: object, *, file: str | None = None) -> Recipe:
+    """The recipe that :func:`to_plain` wrote.
+
+    Raises:
+        RecipeError: an unknown key, a wrong type, an unknown format or version; the message names the place.
+    """
+    top = _mapping(plain, "the recipe", file)
+    _known(top, _TOP, "the recipe", file)
+    version = top.get("version", VERSION)
+    if version != VERSION:
+        raise RecipeError(f"Recipe version {version!r} is not known here (this is {VERSION})", file=file, do="Update qdebug.")
+    layers = _mapping(top.get("layers", {}), "layers", file)
+    fixes = top.get("fixes", [])
+    if not isinstance(fixes, list):
+        raise RecipeError("'fixes' must be a list", file=file, do="Write one entry per fix, such as '- method: cle'.")
+    model = top.get("model")
+    if model is not None and not isinstance(model, str):
+        raise RecipeError("'model' must be a digest in quotes", file=file, do="Leave it out if you have none.")
+    return Recipe(
+        default=_layer_plan(top.get("default", {}), "default", file),
+        layers=tuple(sorted((str(name), _layer_plan(plan, str(name), file)) for name, plan in layers.items())),
+        fixes=tuple(_fix(fix, file) for fix in fixes),
+        model=model,
+    )
+
+
+def dumps(recipe: Recipe, kind: str = "yaml") -> str:
+    """The recipe as YAML or JSON text; ``kind`` is ``yaml`` or ``json``."""
+    plain = to_plain(recipe)
+    return json.dumps(plain, indent=2) + "\n" if kind == "json" else yaml.safe_dump(plain, sort_keys=False)
+
+
+def loads(text: str, *, file: str | None = None) -> Recipe:
+    """The recipe in a YAML or JSON text (JSON is YAML).
+
+    Raises:
+        RecipeError: the text is neither, or not a recipe.
+    """
+    if len(text) > LARGEST:
+        raise RecipeError(f"The recipe is larger than {LARGEST // 2**20} MiB", file=file, do="Is it the right file?")
+    try:
+        plain = yaml.safe_load(text)
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        line = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise RecipeError(f"The recipe is not YAML or JSON: {line}", file=file, do="Mend or save it again.") from None
+    return from_plain(plain, file=file)
+
+
+def load(path: str | os.PathLike[str]) -> Recipe:
+    """The recipe in a file.
+
+    Raises:
+        FileError: the file cannot be read.
+        RecipeError: it does not hold a recipe.
+    """
+    try:
+        text = Path(path).read_text("utf-8")
+    except OSError as error:
+        raise FileError(f"Cannot read the recipe: {error.strerror}", file=path, do="Check the path.") from None
+    except UnicodeDecodeError:
+        raise RecipeError("The recipe is not text", file=path, do="Recipes are YAML or JSON files.") from None
+    return loads(text, file=str(path))
+
+
+def save(recipe: Recipe, path: str | os.PathLike[str]) -> None:
+    """Write the recipe, as JSON where the name ends so and as YAML otherwise; the file is whole or absent."""
+    target = Path(path)
+    part = target.with_name(f".{target.name}.{os.getpid()}.part")
+    try:
+        part.write_text(dumps(recipe, "json" if target.suffix == ".json" else "yaml"), "utf-8")
+        part.replace(target)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        raise FileError(f"Cannot write the recipe: {error.strerror}", file=path, do="Choose another place.") from None
+
+
+def _mapping(value: object, what: str, file: str | None) -> dict[Any, Any]:
+    if not isinstance(value, dict):
+        kind = type(value).__name__
+        raise RecipeError(f"{what} must be a mapping of keys to values, not {kind}", file=file, do="See docs/recipes.md.")
+    return value
+
+
+def _known(mapping: dict[Any, Any], known: tuple[str, ...], where: str, file: str | None) -> None:
+    for key in mapping:
+        if key not in known:
+            raise RecipeError(f"Unknown key '{key}' in {where}", file=file, do=near(str(key), known))
+
+
+def _layer_plan(plain: object, where: str, file: str | None) -> LayerPlan:
+    mapping = _mapping(plain, where, file)
+    _known(mapping, LayerPlan.__struct_fields__, where, file)
+    return LayerPlan(**{key: _tensor_plan(value, f"{where}.{key}", file) for key, value in mapping.items()})
+
+
+def _tensor_plan(plain: object, where: str, file: str | None) -> TensorPlan:
+    from qdebug.recipes.check import check_tensor_plan
+
+    mapping = _mapping(plain, where, file)
+    _known(mapping, TensorPlan.__struct_fields__, where, file)
+    try:
+        plan = msgspec.convert(mapping, TensorPlan)
+    except msgspec.ValidationError as error:
+        raise RecipeError(f"Wrong value in {where}: {error}", file=file, do="See docs/recipes.md.") from None
+    check_tensor_plan(plan, "activation" if where.endswith(".activation") else "weight", where, file)
+    return plan
+
+
+def _fix(plain: object, file: str | None) -> Fix:
+    mapping = _mapping(plain, "a fix", file)
+    method = mapping.get("method")
+    if method not in BY_NAME:
+        raise RecipeError(f"Unknown fix '{method}'", file=file, do=near(str(method), BY_NAME))
+    kind = BY_NAME[method]
+    _known(mapping, ("method", *kind.__struct_fields__), f"fix '{method}'", file)
+    try:
+        return msgspec.convert(mapping, kind)
+    except msgspec.ValidationError as error:
+        raise RecipeError(f"Wrong value in fix '{method}': {error}", file=file, do="See docs/recipes.md.") from None
+
+
+assert set(get_args(Fix)) == set(BY_NAME.values())

@@ -1,0 +1,18 @@
+"""The plain values that everything returns and that cross between processes: frozen, numbers and strings. Torch-free.
+
+Errors are squared errors, ratios in decibels, sizes in bytes, times in seconds; accuracies and rates are fractions of
+one, not percent.
+"""
+
+from qdebug.results.layer import (
+    ChannelRanges, ErrorSplit, Finding, Grid, Histogram, LayerDetail, LayerReport, LayerTable, OutputError, TensorView,
+)
+from qdebug.results.model import LayerInfo, ModelInfo, ModelRef, Pattern, SampleCard, TensorSpec
+from qdebug.results.score import Evaluation, Metric, Score, Share, Shares, Size, Verdict
+from qdebug.results.work import CacheStats, FixCard, FixSite, Progress
+
+__all__ = [
+    "CacheStats", "ChannelRanges", "ErrorSplit", "Evaluation", "Finding", "FixCard", "FixSite", "Grid", "Histogram",
+    "LayerDetail", "LayerInfo", "LayerReport", "LayerTable", "Metric", "ModelInfo", "ModelRef", "OutputError", "Pattern",
+    "Progress", "SampleCard", "Score", "Share", "Shares", "Size", "TensorSpec", "TensorView", "Verdict",
+]  # fmt: skip

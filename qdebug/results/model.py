@@ -1,0 +1,119 @@
+"""What is known of a model before anything is quantized."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from qdebug.results.base import Result
+
+
+class ModelRef(Result, frozen=True, kw_only=True):
+    """How to find a model and its data again; the value that the screens hold instead of a model.
+
+    Attributes:
+        model: a sample's name or a path on the machine's disk.
+        data: path of the evaluation data (``.npz``), or None for the sample's own.
+        calib: path of the calibration data, or None: the sample's own, or the first 256 samples of ``data``.
+    """
+
+    model: str
+    data: str | None = None
+    calib: str | None = None
+
+
+class TensorSpec(Result, frozen=True, kw_only=True):
+    """A model input: its name, shape (None stands for the batch) and dtype."""
+
+    name: str
+    shape: tuple[int | None, ...]
+    dtype: str
+
+
+class LayerInfo(Result, frozen=True, kw_only=True):
+    """A layer as the graph shows it.
+
+    Attributes:
+        name: module path or weight name.
+        op: short operator name (``conv 3×3``, ``depthwise 3×3``, ``linear``, ``embedding``).
+        kind: ``conv``, ``matmul`` or ``embedding``; embeddings have no activation to quantize and stay float by default.
+        weight_shape: as stored.
+        params: weights and biases, counted.
+        macs: multiply-accumulates for one sample.
+        out_channels, in_features: length of the weight's output axis; values that make one output.
+        has_bias: whether the layer adds a bias.
+    """
+
+    name: str
+    op: str
+    kind: Literal["conv", "matmul", "embedding"]
+    weight_shape: tuple[int, ...]
+    params: int
+    macs: int
+    out_channels: int
+    in_features: int
+    has_bias: bool
+
+
+class Pattern(Result, frozen=True, kw_only=True):
+    """A place in the graph where a fix could apply.
+
+    Attributes:
+        kind: ``conv-act-conv`` (cross-layer equalization) or ``norm-linear`` (SmoothQuant).
+        layers: the names along it, in the order of the data.
+        refused: why the fix cannot apply here, or None where it can.
+    """
+
+    kind: Literal["conv-act-conv", "norm-linear"]
+    layers: tuple[str, ...]
+    refused: str | None = None
+
+
+class ModelInfo(Result, frozen=True, kw_only=True):
+    """An opened model with its data, in numbers and words.
+
+    Attributes:
+        name, title, story: what people read; title and story are empty where there is no card.
+        digest: names graph and weights.
+        source: where it came from, for instance ``sample`` or ``pt2``.
+        task: ``classification``, ``language-model`` or ``unlabelled``.
+        inputs: the model's inputs.
+        layers: in the order of the graph.
+        patterns: where fixes could apply.
+        params: all parameters.
+        float_bytes: size of all parameters in the model's own dtype.
+        n_eval, n_calib: samples.
+        calibration: where the calibration data come from, in words.
+        not_understood: operators with a weight that are no layers here, and the like.
+        findings: what is odd in model or data before anything is quantized, such as a NaN in a weight.
+    """
+
+    name: str
+    title: str = ""
+    story: str = ""
+    digest: str
+    source: str
+    task: str
+    inputs: tuple[TensorSpec, ...]
+    layers: tuple[LayerInfo, ...]
+    patterns: tuple[Pattern, ...]
+    params: int
+    float_bytes: int
+    n_eval: int
+    n_calib: int
+    calibration: str
+    not_understood: tuple[str, ...] = ()
+    findings: tuple[str, ...] = ()
+
+
+class SampleCard(Result, frozen=True, kw_only=True):
+    """A sample model's card."""
+
+    name: str
+    title: str
+    task: str
+    story: str
+    planted: str
+    source: str
+    metric: str
+    float_metric: float
+    params: int

@@ -1,0 +1,111 @@
+"""Model-level answers."""
+
+from __future__ import annotations
+
+import msgspec
+
+from qdebug.results.base import Result
+from qdebug.results.layer import Finding, LayerReport
+
+
+class Metric(Result, frozen=True, kw_only=True):
+    """The task metric, float against quantized on the same samples.
+
+    Attributes:
+        name: ``accuracy``, ``perplexity``, ``agreement`` (top-1, no labels needed) or ``sqnr_db`` (outputs that are no
+            class scores).
+        float_: the float model's value (``float`` in JSON); accuracies are fractions.
+        quantized: the quantized model's.
+        delta: quantized minus float.
+        ci95: paired 95 % interval of delta.
+        quantized_ci95: 95 % interval of the quantized value.
+        flips: predictions (samples, or tokens of a language model) whose top-1 changed.
+        n: samples; for perplexity sequences.
+        predictions: how many predictions the flips are out of.
+        agreement: share of predictions that did not change.
+        higher_is_better: whether a fall of the metric is a loss.
+    """
+
+    name: str
+    float_: float = msgspec.field(name="float")
+    quantized: float
+    delta: float
+    ci95: tuple[float, float]
+    quantized_ci95: tuple[float, float]
+    flips: int
+    n: int
+    predictions: int
+    agreement: float
+    higher_is_better: bool
+
+
+class Size(Result, frozen=True, kw_only=True):
+    """Bytes of all parameters, float and under the recipe (codes, scales and zero points), and bits per parameter."""
+
+    float_bytes: int
+    quantized_bytes: int
+    bits_per_weight: float
+
+
+class Score(Result, frozen=True, kw_only=True):
+    """What the score strip shows.
+
+    Attributes:
+        recipe: the recipe's digest.
+        exact: False for an estimate.
+        seconds: what the answer took when it was computed.
+    """
+
+    recipe: str
+    metric: Metric
+    size: Size
+    exact: bool
+    seconds: float
+    findings: tuple[Finding, ...] = ()
+
+
+class Share(Result, frozen=True, kw_only=True):
+    """One layer's part in the damage: quantized alone, everything else float.
+
+    Attributes:
+        isolated: mean squared change of the model's output per sample.
+        share: ``isolated`` over the sum of all layers'.
+        metric: the task metric with this layer alone quantized.
+    """
+
+    name: str
+    isolated: float
+    share: float
+    metric: float
+
+
+class Shares(Result, frozen=True, kw_only=True):
+    """All layers' parts, in graph order; ``n`` is how many samples they were measured on."""
+
+    recipe: str
+    rows: tuple[Share, ...]
+    n: int
+    seconds: float
+
+
+class Verdict(Result, frozen=True, kw_only=True):
+    """The finding in words: ``text`` the sentence, ``worst`` the layers it names, ``healthy`` whether all is well."""
+
+    text: str
+    worst: tuple[str, ...]
+    healthy: bool
+
+
+class Evaluation(Result, frozen=True, kw_only=True):
+    """What ``qdebug evaluate`` prints."""
+
+    model: str
+    digest: str
+    recipe: str
+    n: int
+    calibration: str
+    metric: Metric
+    size: Size
+    layers: tuple[LayerReport, ...]
+    findings: tuple[Finding, ...]
+    seconds: float
