@@ -1,0 +1,63 @@
+"""``nn.Module`` to exported program."""
+
+from __future__ import annotations
+
+import copy
+import threading
+import warnings
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+from torch.export import ExportedProgram
+
+from qdebug.errors import ModelError
+
+#: torch's exporter and loaders are not safe to run in two threads at once.
+TORCH_LOCK = threading.RLock()
+FIXED_BATCH = 32
+
+
+def capture(module: nn.Module, inputs: Mapping[str, Tensor]) -> tuple[ExportedProgram, int | None]:
+    """Capture a module for any batch size or, where its graph resists that, for one fixed size.
+
+    The module is not changed: one in training mode is copied and captured in evaluation mode.
+
+    Args:
+        module: the model.
+        inputs: example inputs by the name of forward's parameters, samples first.
+
+    Returns:
+        the exported program, and the batch size if it is fixed.
+
+    Raises:
+        ModelError: ``torch.export`` cannot capture it; the message carries the reason it gives.
+    """
+    if module.training:
+        module = copy.deepcopy(module).eval()
+    free = {name: _repeated(tensor, 2) for name, tensor in inputs.items()}
+    batch = torch.export.Dim("batch")
+    shapes = {name: {0: batch} if tensor.dim() else None for name, tensor in free.items()}
+    with TORCH_LOCK, torch.no_grad(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the exporter's own deprecations; nothing a person can act on
+        try:
+            return torch.export.export(module, (), kwargs=dict(free), dynamic_shapes=shapes), None
+        except Exception:  # noqa: BLE001 - torch.export raises anything; the second try decides what people are told
+            pass
+        fixed = {name: _repeated(tensor, FIXED_BATCH) for name, tensor in inputs.items()}
+        try:
+            return torch.export.export(module, (), kwargs=fixed), FIXED_BATCH
+        except Exception as error:
+            reason = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
+            raise ModelError(
+                f"torch.export cannot capture {type(module).__name__}: {reason.strip()}",
+                do="Remove data-dependent control flow from forward, or check that the inputs fit its signature.",
+            ) from error
+
+
+def _repeated(tensor: Tensor, count: int) -> Tensor:
+    """The first samples, repeated until there are ``count``."""
+    if tensor.dim() == 0 or len(tensor) == 0:
+        return tensor
+    times = -(-count // len(tensor))
+    return tensor.repeat(times, *[1] * (tensor.dim() - 1))[:count].clone()

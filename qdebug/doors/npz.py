@@ -1,0 +1,46 @@
+"""Arrays from ``.npz`` files."""
+
+from __future__ import annotations
+
+import os
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from qdebug.errors import DataError, FileError
+
+LARGEST = 8 * 2**30
+"""Bytes of unpacked arrays beyond which a file is refused."""
+
+
+def read_npz(path: str | os.PathLike[str]) -> Mapping[str, np.ndarray]:
+    """All arrays of a file. Pickled objects are refused, never loaded.
+
+    Raises:
+        FileError: the file is missing, damaged, no ``.npz``, or unpacks to more than 8 GiB.
+        DataError: it holds no arrays, or arrays of Python objects.
+    """
+    file = Path(path)
+    if not file.is_file():
+        raise FileError("There is no such file", file=file, do="Check the path.")
+    try:
+        with zipfile.ZipFile(file) as archive:
+            unpacked = sum(item.file_size for item in archive.infolist())
+        if unpacked > LARGEST:
+            raise FileError(f"The data unpack to {unpacked / 2**30:.1f} GiB", file=file, do="Give at most 8 GiB.")
+        with np.load(file, allow_pickle=False) as stored:
+            arrays = {name: np.array(stored[name]) for name in stored.files}
+    except FileError:
+        raise
+    except (zipfile.BadZipFile, EOFError, OSError, ValueError, KeyError, NotImplementedError, MemoryError) as error:
+        if "pickle" in str(error).lower() or "Object arrays" in str(error):
+            raise DataError("The file holds Python objects", file=file, do="Save plain numbers; objects are never loaded.") from None
+        raise FileError(
+            f"This is no .npz file or it is damaged: {str(error).splitlines()[0] if str(error) else type(error).__name__}",
+            file=file, do="Write it again with numpy.savez.",
+        ) from None  # fmt: skip
+    if not arrays:
+        raise DataError("The file holds no arrays", file=file, do="Save one array per model input, and labels.")
+    return arrays

@@ -1,0 +1,49 @@
+"""Executing one step: arguments filled in, operator called."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from qdebug.graph.program import Program, Ref, Step, refs
+
+Values = Any
+"""Anything that gives a value by step index."""
+
+
+def call(program: Program, index: int, values: Values) -> Any:
+    """Execute one step on given values (indexable by step)."""
+    return compiled(program.steps[index])(values)
+
+
+def compiled(step: Step) -> Callable[[Values], Any]:
+    """A function that executes the step. Arguments that never change are laid out once, here, not at each call."""
+    target = step.target
+    assert target is not None
+    places = tuple((place, arg.index) for place, arg in enumerate(step.args) if isinstance(arg, Ref))
+    nested = tuple((place, arg) for place, arg in enumerate(step.args) if not isinstance(arg, Ref) and any(True for _ in refs(arg)))
+    keywords = dict(step.kwargs)
+    changing = any(True for _ in refs(keywords))
+    layout = list(step.args)
+
+    def run(values: Values) -> Any:
+        args = layout.copy()
+        for place, index in places:
+            args[place] = values[index]
+        for place, template in nested:
+            args[place] = fill(template, values)
+        return target(*args, **(fill(keywords, values) if changing else keywords)) if keywords else target(*args)
+
+    return run
+
+
+def fill(template: Any, values: Values) -> Any:
+    """An argument template with values in the place of references."""
+    kind = type(template)
+    if kind is Ref:
+        return values[template.index]
+    if kind is tuple or kind is list:
+        return [fill(item, values) for item in template]
+    if kind is dict:
+        return {key: fill(item, values) for key, item in template.items()}
+    return template

@@ -1,0 +1,144 @@
+"""One way to run a program: which constants are replaced, what is quantized how, and the key of every cell."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import msgspec
+import torch
+from torch import Tensor
+
+from qdebug.engine.cache import ValueCache
+from qdebug.engine.calls import call
+from qdebug.graph import Layer, Program
+from qdebug.graph.program import refs, tensor_key
+from qdebug.quantize import QParams, quantize_weight
+from qdebug.recipes import LayerPlan
+
+
+@dataclass(frozen=True)
+class Overlay:
+    """Tensors that a fix puts in the place of the model's own.
+
+    Attributes:
+        tensors: replacements by step index.
+        biases: biases for layers that have none, by the layer's step.
+    """
+
+    tensors: Mapping[int, Tensor]
+    biases: Mapping[int, Tensor]
+
+    def updated(self, tensors: Mapping[int, Tensor] | None = None, biases: Mapping[int, Tensor] | None = None) -> Overlay:
+        """A new overlay with these on top."""
+        return Overlay({**self.tensors, **(tensors or {})}, {**self.biases, **(biases or {})})
+
+    @cached_property
+    def keys(self) -> dict[int, bytes]:
+        """Content hashes of the replaced tensors."""
+        return {index: tensor_key(tensor) for index, tensor in self.tensors.items()}
+
+    @cached_property
+    def bias_keys(self) -> dict[int, bytes]:
+        """Content hashes of the added biases."""
+        return {index: tensor_key(tensor) for index, tensor in self.biases.items()}
+
+
+NOTHING = Overlay({}, {})
+
+
+@dataclass(frozen=True)
+class LayerQuant:
+    """One layer's quantization, ready to run: its plan and, for a static integer activation, its qparams."""
+
+    plan: LayerPlan
+    activation: QParams | None = None
+
+    @cached_property
+    def activation_key(self) -> bytes:
+        """A text that is equal when the activation is quantized alike."""
+        if self.activation is not None:
+            q = self.activation
+            return f"{q.scale.item()!r} {q.zero_point.item()!r} {q.qmin} {q.qmax}".encode()
+        return msgspec.json.encode(self.plan.activation)
+
+
+class Sheet:
+    """A program with its overlay and its quantization: the formulas of the spreadsheet, without the values.
+
+    Equal cells of two sheets have equal keys: a key is a hash of the operator, its static arguments, the keys of what
+    it reads and the quantization applied there.
+
+    Args:
+        program: the model.
+        layers: its layers.
+        overlay: replaced constants.
+        quants: quantization by layer step; a layer that is not there runs in float.
+    """
+
+    def __init__(
+        self, program: Program, layers: Sequence[Layer], overlay: Overlay = NOTHING, quants: Mapping[int, LayerQuant] | None = None
+    ) -> None:
+        self.program = program
+        self.layers = {layer.step: layer for layer in layers}
+        self.overlay = overlay
+        self.quants = dict(quants or {})
+        self.special = frozenset(self.quants) | frozenset(overlay.biases)
+        self.keys = self._all_keys()
+
+    def _all_keys(self) -> list[bytes]:
+        keys: list[bytes] = []
+        states = self.program.state_keys
+        for index, static in enumerate(self.program.static_keys):
+            replaced = self.overlay.keys.get(index)
+            if replaced is not None:
+                keys.append(replaced)
+            elif index in states:
+                keys.append(states[index])
+            else:
+                keys.append(self._op_key(index, static, keys))
+        return keys
+
+    def _op_key(self, index: int, static: bytes, keys: list[bytes]) -> bytes:
+        digest = hashlib.blake2b(static, digest_size=16)
+        for source in self.program.sources[index]:
+            digest.update(keys[source])
+        quant = self.quants.get(index)
+        if quant is not None:
+            digest.update(b"w" + msgspec.json.encode(quant.plan.weight) + b"a" + quant.activation_key)
+        bias = self.overlay.bias_keys.get(index)
+        if bias is not None:
+            digest.update(b"b" + bias)
+        return digest.digest()
+
+    def weight_key(self, layer: Layer) -> bytes:
+        """The key of a layer's weight before quantization."""
+        return self.keys[layer.weight]
+
+    def constant(self, index: int, cache: ValueCache) -> Any:
+        """The value of a step that depends on no input: a state, a replaced state, or what is computed from them."""
+        replaced = self.overlay.tensors.get(index)
+        if replaced is not None:
+            return replaced
+        state = self.program.state.get(index)
+        if state is not None:
+            return state
+        return cache.get_or_compute((self.keys[index], b""), lambda: self._fold(index, cache))
+
+    def _fold(self, index: int, cache: ValueCache) -> Any:
+        step = self.program.steps[index]
+        values = {source: self.constant(source, cache) for source in refs((step.args, step.kwargs))}
+        with torch.no_grad():
+            return call(self.program, index, values)
+
+    def weight(self, layer: Layer, cache: ValueCache) -> Tensor:
+        """A layer's weight as the layer uses it: quantized if its plan says so. Computed once for equal weight and plan."""
+        quant = self.quants.get(layer.step)
+        if quant is None or quant.plan.weight.is_float32:
+            return self.constant(layer.weight, cache)
+        plan = quant.plan.weight
+        key = (self.weight_key(layer) + msgspec.json.encode((plan, layer.out_axis)), b"w")
+        return cache.get_or_compute(key, lambda: quantize_weight(self.constant(layer.weight, cache), plan, layer.out_axis)[0])

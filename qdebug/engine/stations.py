@@ -1,0 +1,115 @@
+"""Which values are worth remembering: the ones an edit of some layer would start from again."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from qdebug.graph import Layer, Program
+
+
+@dataclass(frozen=True)
+class Segment:
+    """How to get one station's value.
+
+    Attributes:
+        target: the station.
+        sources: stations it needs first.
+        steps: the steps to execute, in order, the target last.
+        frees: for each of those steps, the values that nothing behind it in the segment reads.
+    """
+
+    target: int
+    sources: tuple[int, ...]
+    steps: tuple[int, ...]
+    frees: tuple[tuple[int, ...], ...]
+
+
+class Stations:
+    """The remembered steps of a program, and the way from each to the next.
+
+    A changed layer changes everything downstream of it. What has to be there to recompute that is its *frontier*: the
+    values from outside that downstream part which it reads. The stations are the union of all frontiers, plus the
+    output, plus whatever two of them would otherwise compute twice. A view is never a station; what it looks at is.
+    """
+
+    def __init__(self, program: Program, layers: Sequence[Layer]) -> None:
+        self.program = program
+        self._orders: dict[tuple[int, ...], tuple[Segment, ...]] = {}
+        wanted = {program.output} | {index for layer in layers for index in self._frontier(layer)}
+        self.members = frozenset(self._based(wanted))
+        while twice := self._computed_twice():
+            self.members |= twice
+
+    def order(self, wanted: tuple[int, ...]) -> tuple[Segment, ...]:
+        """Every segment that some steps may need when nothing is remembered, in graph order.
+
+        The wanted steps count as stations of this walk, so that none is computed a second time on the way to another.
+        """
+        known = self._orders.get(wanted)
+        if known is None:
+            stops = self.members | set(wanted)
+            stack = [i for i in wanted if self.program.steps[i].kind == "op" and not self.program.constant[i]]
+            met: dict[int, Segment] = {}
+            while stack:
+                index = stack.pop()
+                if index not in met:
+                    met[index] = self._trace(index, stops)
+                    stack.extend(met[index].sources)
+            known = self._orders[wanted] = tuple(met[index] for index in sorted(met))
+        return known
+
+    def _trace(self, target: int, stops: frozenset[int]) -> Segment:
+        program = self.program
+        seen, sources, steps = {target}, set(), []
+        stack = [target]
+        while stack:
+            index = stack.pop()
+            if program.constant[index] or program.steps[index].kind != "op":
+                continue
+            if index != target and index in stops:
+                sources.add(index)
+                continue
+            steps.append(index)
+            for source in program.steps[index].inputs:
+                if source not in seen:
+                    seen.add(source)
+                    stack.append(source)
+        ordered = tuple(sorted(steps))
+        return Segment(target, tuple(sorted(sources)), ordered, self._frees(ordered))
+
+    def _frees(self, steps: tuple[int, ...]) -> tuple[tuple[int, ...], ...]:
+        own, sources = set(steps), self.program.sources
+        last = {source: index for index in steps for source in sources[index] if source in own}
+        return tuple(tuple(s for s in sources[index] if last.get(s) == index) for index in steps)
+
+    def _frontier(self, layer: Layer) -> set[int]:
+        program = self.program
+        downstream = {layer.step}
+        for step in program.steps[layer.step + 1 :]:
+            if not downstream.isdisjoint(step.inputs):
+                downstream.add(step.index)
+        return {i for index in downstream for i in program.steps[index].inputs if i not in downstream}
+
+    def _based(self, wanted: set[int]) -> set[int]:
+        """Views replaced by what they look at; constants and inputs left out."""
+        based: set[int] = set()
+        stack = list(wanted)
+        while stack:
+            index = stack.pop()
+            step = self.program.steps[index]
+            if self.program.constant[index] or step.kind != "op":
+                continue
+            if step.is_view and index != self.program.output:
+                stack.extend(step.inputs)
+            else:
+                based.add(index)
+        return based
+
+    def _computed_twice(self) -> set[int]:
+        met: set[int] = set()
+        twice: set[int] = set()
+        for target in sorted(self.members):
+            for index in self._trace(target, self.members).steps[:-1]:
+                (twice if index in met else met).add(index)
+        return {index for index in self._based(twice) if index not in self.members}

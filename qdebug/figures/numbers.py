@@ -1,0 +1,116 @@
+"""How numbers are written: three significant digits, units, a true minus. Every screen and figure writes them here."""
+
+from __future__ import annotations
+
+import math
+
+NBSP = "\u00a0"
+MINUS = "\u2212"
+NONE = "\u2013"
+_SUPER = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+
+#: Metrics that are fractions of one and are written in percent.
+FRACTIONS = ("accuracy", "agreement")
+
+
+def _signed(text: str, signed: bool) -> str:
+    if text.startswith("-"):
+        return MINUS + text[1:]
+    return "+" + text if signed and text.strip("0.,") else text
+
+
+def three(value: float | None, *, signed: bool = False) -> str:
+    """Three significant digits: ``0.0412``, ``48.0``, ``12,300``, ``1.23×10⁻⁵``; a dash for nothing.
+
+    >>> three(-1234.5), three(0.04119), three(2.5e-6)
+    ('−1,230', '0.0412', '2.50×10⁻⁶')
+    """
+    if value is None or math.isnan(value):
+        return NONE
+    if math.isinf(value):
+        return _signed("-∞" if value < 0 else "∞", signed)
+    if value == 0:
+        return "0"
+    mantissa, _, exponent = f"{value:.2e}".partition("e")
+    power = int(exponent)
+    if not -3 <= power < 6:
+        return _signed(f"{mantissa}×10{str(power).translate(_SUPER)}", signed)
+    return _signed(f"{float(f'{value:.2e}'):,.{max(0, 2 - power)}f}", signed)
+
+
+def count(value: int) -> str:
+    """A whole number with separators: ``1,280``."""
+    return f"{value:,}"
+
+
+def percent(fraction: float | None, *, signed: bool = False) -> str:
+    """A fraction of one in percent: ``99.4 %``."""
+    return NONE if fraction is None else three(100 * fraction, signed=signed) + NBSP + "%"
+
+
+def share(fraction: float) -> str:
+    """A part of a whole, as coarse as the eye needs it: ``48 %``, ``0.4 %``, ``<0.1 %``."""
+    if fraction == 0:
+        return f"0{NBSP}%"
+    if fraction < 0.001:
+        return f"<0.1{NBSP}%"
+    return f"{100 * fraction:.{0 if fraction >= 0.00995 else 1}f}{NBSP}%"
+
+
+def points(difference: float, *, signed: bool = True) -> str:
+    """A difference of two fractions in percentage points, without the word: ``−89.8``."""
+    return three(100 * difference, signed=signed)
+
+
+def decibel(value: float | None) -> str:
+    """One decimal, since half a decibel is about what an eye can use: ``38.2``. The unit stands in the axis or header."""
+    return NONE if value is None else _signed(f"{value:.1f}", False)
+
+
+def times(ratio: float) -> str:
+    """How many times: ``48×``, ``3.9×``."""
+    return (f"{ratio:,.0f}" if ratio >= 9.95 else f"{ratio:.1f}") + "×"
+
+
+def size(number: int) -> str:
+    """Bytes in the largest unit that keeps the number above one: ``340 kB``, ``1.34 MB`` (decimal, as disks are sold)."""
+    value, unit = float(number), "B"
+    for larger in ("kB", "MB", "GB", "TB"):
+        if value < 999.5:
+            break
+        value, unit = value / 1000, larger
+    return (three(value) if unit != "B" else f"{number}") + NBSP + unit
+
+
+def seconds(value: float) -> str:
+    """A duration: ``12 ms``, ``0.21 s``, ``3 min 20 s``."""
+    if value < 0.0995:
+        return f"{max(1, round(value * 1000))}{NBSP}ms"
+    if value < 60:
+        return f"{value:.{2 if value < 1 else 1}f}{NBSP}s"
+    return f"{int(value // 60)}{NBSP}min {int(value % 60)}{NBSP}s"
+
+
+def metric_value(name: str, value: float) -> str:
+    """The task metric's value: ``99.4 %``, ``4.31``, ``23.1 dB``."""
+    if name in FRACTIONS:
+        return percent(value)
+    return decibel(value) + NBSP + "dB" if name == "sqnr_db" else three(value)
+
+
+def metric_change(name: str, delta: float) -> tuple[str, str]:
+    """A change of the task metric and its unit: ``("−89.8", "points")``."""
+    if name in FRACTIONS:
+        return points(delta), "points"
+    return three(delta, signed=True), "dB" if name == "sqnr_db" else ""
+
+
+def metric_interval(name: str, interval: tuple[float, float]) -> str:
+    """An interval of the metric without its unit: ``7.41 – 12.4``."""
+    low, high = (100 * bound if name in FRACTIONS else bound for bound in interval)
+    return f"{three(low)}{NBSP}–{NBSP}{three(high)}"
+
+
+def metric_title(name: str) -> str:
+    """The metric in words."""
+    return {"sqnr_db": "output SQNR", "agreement": "agreement with float"}.get(name, name)

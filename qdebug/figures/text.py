@@ -1,0 +1,35 @@
+"""Names and sentences as figures need them."""
+
+from __future__ import annotations
+
+import html
+
+
+def shorten(name: str, most: int = 28) -> str:
+    """A long name cut in the middle, so that both ends can be read.
+
+    >>> shorten("transformer.blocks.11.attention.out_proj", 21)
+    'transforme…n.out_proj'
+    """
+    if len(name) <= most:
+        return name
+    head = most // 2
+    return f"{name[:head]}…{name[len(name) - (most - 1 - head):]}"
+
+
+def plain(text: str) -> str:
+    """The text as Plotly must get it: it reads tags in titles, ticks and hovers, and layer names come from strangers."""
+    return html.escape(text, quote=False)
+
+
+def listed(names: tuple[str, ...], most: int = 3) -> str:
+    """Names as a sentence lists them: ``a, b and 4 more``."""
+    shown = names[:most]
+    if len(names) > most:
+        return f"{', '.join(shown)} and {len(names) - most} more"
+    return " and ".join([", ".join(shown[:-1]), shown[-1]] if len(shown) > 1 else list(shown))
+
+
+def plural(number: int, one: str, many: str | None = None) -> str:
+    """``1 layer``, ``3 layers``, ``no layers``."""
+    return f"{number or 'no'} {one if number == 1 else many or one + 's'}"

@@ -1,0 +1,110 @@
+"""Batch normalization folded into the layer before it, as every runtime does before it quantizes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from qdebug.graph.layers import Layer, find_layers
+from qdebug.graph.program import Program, Ref, Step
+
+_NORMS = ("aten._native_batch_norm_legit_no_training.default", "aten.batch_norm.default")
+
+
+def fold_batch_norm(program: Program) -> Program:
+    """The same function without the batch normalizations that follow a layer directly.
+
+    Weight and bias become ``w · γ/√(σ² + ε)`` and ``(b − μ) · γ/√(σ² + ε) + β`` (Jacob et al. 2018, section 3.2). A
+    normalization whose layer is read by something else too, or whose weights are shared, stays.
+    """
+    shapes = {index: tuple(tensor.shape) for index, tensor in program.state.items()}
+    by_step = {layer.step: layer for layer in find_layers(program, shapes)}
+    edits: dict[int, _Edit] = {}
+    for norm in program.steps:
+        if norm.op not in _NORMS:
+            continue
+        source = norm.args[0]
+        layer = by_step.get(source.index) if isinstance(source, Ref) else None
+        if layer and _foldable(program, layer, norm):
+            edits[layer.step] = _Edit(layer, norm, *_folded(program, layer, norm))
+    return _apply(program, edits) if edits else program
+
+
+class _Edit:
+    def __init__(self, layer: Layer, norm: Step, weight: Tensor, bias: Tensor) -> None:
+        self.layer, self.norm, self.weight, self.bias = layer, norm, weight, bias
+
+
+def _foldable(program: Program, layer: Layer, norm: Step) -> bool:
+    only_user = program.consumers[layer.step] == (norm.index,)
+    own_weight = layer.weight in program.state and len(program.consumers[layer.weight]) == 1
+    if layer.bias_argument is None or layer.kind == "embedding" or not (only_user and own_weight):
+        return False
+    if norm.op == "aten.batch_norm.default" and norm.args[5]:
+        return False
+    known = all(isinstance(arg, Ref) and arg.index in program.state for arg in norm.args[3:5])
+    return known and (layer.bias is None or layer.bias in program.state)
+
+
+def _folded(program: Program, layer: Layer, norm: Step) -> tuple[Tensor, Tensor]:
+    def value(argument: object) -> Tensor | None:
+        return program.state[argument.index].double() if isinstance(argument, Ref) else None
+
+    weight = program.state[layer.weight]
+    gamma, beta, mean, variance = (value(norm.args[position]) for position in (1, 2, 3, 4))
+    assert mean is not None and variance is not None
+    epsilon = norm.args[6] if norm.op == _NORMS[0] else norm.args[7]
+    factor = (variance + epsilon).rsqrt() * (1.0 if gamma is None else gamma)
+    old_bias = program.state[layer.bias].double() if layer.bias is not None else 0.0
+    bias = (old_bias - mean) * factor + (0.0 if beta is None else beta)
+    shape = [1] * weight.dim()
+    shape[layer.out_axis] = -1
+    return (weight.double() * factor.view(shape)).to(weight.dtype), bias.to(weight.dtype)
+
+
+def _apply(program: Program, edits: dict[int, _Edit]) -> Program:
+    """Rebuild the step list with the folded weights, new biases before their layers and the norms as aliases."""
+    weights = {edit.layer.weight: edit.weight for edit in edits.values()}
+    norms = {edit.norm.index: edit for edit in edits.values()}
+    steps: list[Step] = []
+    state: dict[int, Tensor] = {}
+    moved: dict[int, int] = {}
+
+    def add(step: Step, tensor: Tensor | None = None) -> int:
+        index = len(steps)
+        steps.append(replace(step, index=index, args=_moved(step.args, moved), kwargs=_moved(step.kwargs, moved)))
+        if tensor is not None:
+            state[index] = tensor
+        return index
+
+    for step in program.steps:
+        if step.index in edits:
+            edit = edits[step.index]
+            name = program.steps[edit.layer.weight].name.removesuffix(".weight") + ".bias"
+            bias = add(Step(0, "state", name), edit.bias)
+            assert edit.layer.bias_argument is not None
+            args = list(_moved(step.args, moved))
+            args += [None] * (edit.layer.bias_argument + 1 - len(args))
+            args[edit.layer.bias_argument] = Ref(bias)
+            moved[step.index] = len(steps)
+            steps.append(replace(step, index=len(steps), args=tuple(args), kwargs=_moved(step.kwargs, moved)))
+        elif step.index in norms:
+            moved[step.index] = moved[norms[step.index].layer.step]
+        elif step.op == "getitem" and isinstance(step.args[0], Ref) and step.args[0].index in norms:
+            moved[step.index] = moved[step.args[0].index]
+        else:
+            moved[step.index] = add(step, weights.get(step.index, program.state.get(step.index)))
+    inputs = {name: moved[index] for name, index in program.inputs.items()}
+    return replace(program, steps=tuple(steps), inputs=inputs, output=moved[program.output], state=state)
+
+
+def _moved(template: object, moved: dict[int, int]) -> object:
+    if isinstance(template, Ref):
+        return Ref(moved[template.index])
+    if isinstance(template, (tuple, list)):
+        return type(template)(_moved(item, moved) for item in template)
+    if isinstance(template, dict):
+        return {key: _moved(item, moved) for key, item in template.items()}
+    return template

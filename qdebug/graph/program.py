@@ -1,0 +1,147 @@
+"""A model as a flat list of steps that the engine can walk."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class Ref:
+    """Stands in a step's arguments for the value of another step."""
+
+    index: int
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One node of the graph.
+
+    Attributes:
+        index: position in the program; what it reads stands before it.
+        kind: ``input`` (a user input), ``state`` (a parameter, buffer or constant) or ``op``.
+        name: the input's name, the state's key, or the node's name in the exported graph.
+        op: operator name such as ``aten.conv2d.default``; empty for inputs and states.
+        target: what to call.
+        args, kwargs: with :class:`Ref` in the place of values.
+        module: path of the module it came from.
+        is_view: its result may share memory with what it reads.
+    """
+
+    index: int
+    kind: Literal["input", "state", "op"]
+    name: str
+    op: str = ""
+    target: Callable[..., Any] | None = None
+    args: tuple[Any, ...] = ()
+    kwargs: Mapping[str, Any] = field(default_factory=dict)
+    module: str = ""
+    is_view: bool = False
+
+    @property
+    def inputs(self) -> tuple[int, ...]:
+        """Indices of the steps it reads, each once, in order. Costs a walk; hot paths use ``Program.sources``."""
+        return tuple(dict.fromkeys(refs((self.args, self.kwargs))))
+
+
+@dataclass(frozen=True)
+class Program:
+    """A captured model. Never changed after it is built.
+
+    Attributes:
+        steps: all steps, in an order that can be executed.
+        inputs: index of each user input, by name.
+        output: index of the value that is scored.
+        state: tensors by step index.
+        batch: samples per batch where the graph was captured at a fixed size; None where any number will do.
+    """
+
+    steps: tuple[Step, ...]
+    inputs: Mapping[str, int]
+    output: int
+    state: Mapping[int, Tensor]
+    batch: int | None = None
+
+    @cached_property
+    def sources(self) -> tuple[tuple[int, ...], ...]:
+        """For each step, the indices of the steps it reads."""
+        return tuple(step.inputs for step in self.steps)
+
+    @cached_property
+    def consumers(self) -> tuple[tuple[int, ...], ...]:
+        """For each step, the indices of the steps that read it."""
+        users: list[list[int]] = [[] for _ in self.steps]
+        for step in self.steps:
+            for index in step.inputs:
+                users[index].append(step.index)
+        return tuple(tuple(one) for one in users)
+
+    @cached_property
+    def constant(self) -> tuple[bool, ...]:
+        """For each step, whether its value depends on no user input."""
+        flags: list[bool] = []
+        for step in self.steps:
+            flags.append(step.kind == "state" or (step.kind == "op" and all(flags[i] for i in step.inputs)))
+        return tuple(flags)
+
+    @cached_property
+    def state_keys(self) -> Mapping[int, bytes]:
+        """A content hash of every state tensor, by step index."""
+        return {index: tensor_key(tensor) for index, tensor in self.state.items()}
+
+    @cached_property
+    def static_keys(self) -> tuple[bytes, ...]:
+        """For each step, a hash of everything but the values it reads: operator and static arguments."""
+        return tuple(
+            hashlib.blake2b(f"{s.kind} {s.op or s.name} {_spell((s.args, dict(s.kwargs)))}".encode(), digest_size=16).digest()
+            for s in self.steps
+        )
+
+    @cached_property
+    def digest(self) -> str:
+        """Sixteen hex digits that name graph and weights."""
+        total = hashlib.blake2b(digest_size=8)
+        for step in self.steps:
+            total.update(self.static_keys[step.index])
+            total.update(self.state_keys.get(step.index, b""))
+        total.update(str(self.output).encode())
+        return total.hexdigest()
+
+
+def tensor_key(tensor: Tensor) -> bytes:
+    """A hash of a tensor's dtype, shape and content (16 bytes)."""
+    whole = tensor.detach().cpu().contiguous()
+    digest = hashlib.blake2b(f"{whole.dtype} {tuple(whole.shape)}".encode(), digest_size=16)
+    digest.update(whole.view(-1).view(torch.uint8).numpy() if whole.numel() else b"")
+    return digest.digest()
+
+
+def refs(template: Any) -> Iterator[int]:
+    """The indices of all references in an argument template, in order."""
+    if isinstance(template, Ref):
+        yield template.index
+    elif isinstance(template, (tuple, list)):
+        for item in template:
+            yield from refs(item)
+    elif isinstance(template, Mapping):
+        for item in template.values():
+            yield from refs(item)
+
+
+def _spell(template: Any) -> str:
+    """A text that is equal for equal argument templates, whatever objects they are made of."""
+    if isinstance(template, Ref):
+        return f"%{template.index}"
+    if isinstance(template, (tuple, list)):
+        return f"[{','.join(_spell(item) for item in template)}]"
+    if isinstance(template, Mapping):
+        return f"{{{','.join(f'{key}:{_spell(item)}' for key, item in template.items())}}}"
+    if isinstance(template, torch.nn.Module):
+        return str(getattr(template, "code", type(template).__name__))
+    return repr(template)

@@ -1,0 +1,61 @@
+"""One run of every step, to learn shapes and to find out early what cannot run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from qdebug.errors import ModelError
+from qdebug.graph.program import Program, Step
+
+
+@dataclass(frozen=True)
+class Trace:
+    """Shapes by step index, and the values of constant tensors' shapes among them, for ``samples`` samples."""
+
+    shapes: Mapping[int, tuple[int, ...]]
+    samples: int
+
+
+def trace(program: Program, inputs: Mapping[str, Tensor], execute: Any) -> Trace:
+    """Run all steps once on a few samples.
+
+    Args:
+        program: the program.
+        inputs: tensors by input name, batch first.
+        execute: ``execute(program, index, values)`` runs one step on values indexable by step.
+
+    Raises:
+        ModelError: a step failed; the message names it and the shapes it met.
+    """
+    values: dict[int, Any] = {}
+    shapes: dict[int, tuple[int, ...]] = {}
+    last = {source: step.index for step in program.steps for source in program.sources[step.index]}
+    with torch.no_grad():
+        for step in program.steps:
+            values[step.index] = _value(program, step, values, inputs, execute)
+            if isinstance(values[step.index], Tensor):
+                shapes[step.index] = tuple(values[step.index].shape)
+            for source in program.sources[step.index]:
+                if last[source] == step.index:
+                    values.pop(source, None)
+    return Trace(shapes, next(iter(inputs.values())).shape[0])
+
+
+def _value(program: Program, step: Step, values: dict[int, Any], inputs: Mapping[str, Tensor], execute: Any) -> Any:
+    if step.kind == "input":
+        return inputs[step.name]
+    if step.kind == "state":
+        return program.state[step.index]
+    try:
+        return execute(program, step.index, values)
+    except (RuntimeError, IndexError, ValueError, TypeError, NotImplementedError) as error:
+        shapes = [tuple(v.shape) for i in program.sources[step.index] if isinstance(v := values[i], Tensor)]
+        raise ModelError(
+            f"{step.op} failed: {str(error).strip().splitlines()[0]}", layer=step.module or step.name, shapes=shapes,
+            do="Check that the data have the shape and dtype the model expects.",
+        ) from error  # fmt: skip

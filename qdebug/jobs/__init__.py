@@ -1,0 +1,11 @@
+"""Long work in another process: what the web process needs to ask for it. Torch-free."""
+
+from qdebug.jobs.client import Client, Running, WorkerFault, connect, stop_worker
+from qdebug.jobs.verbs import (
+    Check, GetDetail, GetFixes, GetLayers, GetScore, GetShares, GetStats, GetVerdict, Open, Request, Samples, Verb,
+)  # fmt: skip
+
+__all__ = [
+    "Check", "Client", "GetDetail", "GetFixes", "GetLayers", "GetScore", "GetShares", "GetStats", "GetVerdict", "Open",
+    "Request", "Running", "Samples", "Verb", "WorkerFault", "connect", "stop_worker",
+]  # fmt: skip

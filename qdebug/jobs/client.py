@@ -1,0 +1,239 @@
+"""The half of ``jobs`` that the web process imports: ask, poll, cancel. Torch-free."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+
+from qdebug.errors import BY_NAME, QDebugError, WorkerError
+from qdebug.jobs import launch, wire
+from qdebug.jobs.runtime import Runtime, default_dir
+from qdebug.jobs.verbs import Verb
+from qdebug.jobs.wire import Running
+
+A = TypeVar("A")
+POLL_SECONDS = 10.0
+REPLY_SECONDS = 60.0
+"""Beyond the wait that was asked for: only a process that no longer answers takes so long."""
+MOST_IDLE = 32
+MOST_DEATHS = 2
+
+
+class WorkerFault(Exception):
+    """A fault of ours in the compute process. Its text is fit for a screen; the traceback is in the worker's log."""
+
+
+class Client:
+    """Asks the compute process of a runtime directory. One object serves all sessions of a web process, from any thread.
+
+    The compute process is started where there is none, and again where it died; then the question is asked once more.
+
+    Args:
+        runtime: where the process is found.
+        command: what starts it.
+    """
+
+    def __init__(self, runtime: Runtime, command: Sequence[str] = launch.COMMAND) -> None:
+        self._runtime = runtime
+        self._command = command
+        self._lock = threading.Lock()
+        self._starting = threading.Lock()
+        self._idle: list[socket.socket] = []
+        self._instance = ""
+        self._pid = 0
+        self._restarts = 0
+        self._closed = False
+        #: Questions under way: the run of the process that works on them, and how many runs they have outlived.
+        self._under_way: OrderedDict[bytes, tuple[str, int]] = OrderedDict()
+
+    @property
+    def restarts(self) -> int:
+        """How many times the compute process was found to have been started anew."""
+        return self._restarts
+
+    @property
+    def pid(self) -> int:
+        """The process id of the compute process that answered last; 0 before that."""
+        return self._pid
+
+    def ask(self, request: Verb[A], wait: float = 0.4, *, asker: str = "") -> A | Running:
+        """Start the job, or attach to it: the same question is the same job, whoever asks.
+
+        Args:
+            request: the question.
+            wait: seconds to wait for the answer at most.
+            asker: who waits, such as a session's id. A job is cancelled when the last of its askers cancels; without a
+                name all are one.
+
+        Returns:
+            The answer, or how far it is; then ask again.
+
+        Raises:
+            QDebugError: what the question met, as the same class that it was raised as there.
+            WorkerFault: a fault of ours.
+            WorkerError: the compute process does not start, or this question has ended it more than once.
+        """
+        key = msgspec.msgpack.encode(request)
+        reply, instance = self._exchange(wire.Ask(request, wait, asker), wait)  # type: ignore[arg-type]
+        match reply:
+            case Running():
+                self._note_under_way(key, instance, reply, asker)
+                return reply
+            case wire.Done(answer):
+                self._under_way.pop(key, None)
+                return msgspec.msgpack.decode(answer, type=request.answer_type())  # type: ignore[arg-type]
+            case _:
+                self._under_way.pop(key, None)
+                raise _error(reply)
+
+    def get(self, request: Verb[A], timeout: float | None = None, *, asker: str = "") -> A:
+        """The answer, waited for.
+
+        Args:
+            request: the question.
+            timeout: seconds, or None to wait for as long as it takes.
+            asker: as for :meth:`ask`.
+
+        Raises:
+            WorkerError: not there in time; the job goes on. Otherwise as :meth:`ask`.
+        """
+        deadline = None if timeout is None else time.monotonic() + timeout
+        while True:
+            left = POLL_SECONDS if deadline is None else deadline - time.monotonic()
+            found = self.ask(request, max(0.0, min(POLL_SECONDS, left)), asker=asker)
+            if not isinstance(found, Running):
+                return found
+            if left <= 0:
+                raise WorkerError(f"No answer after {timeout:g} s", do="The computation goes on; ask again.")
+
+    def cancel(self, job: str, *, asker: str = "") -> None:
+        """``asker`` no longer waits for the job; it stops if nobody else does."""
+        self._exchange(wire.Cancel(job, asker))
+
+    def close(self) -> None:
+        """Hang up. The compute process ends by itself some seconds after its last client."""
+        with self._lock:
+            self._closed = True
+            idle, self._idle = self._idle, []
+        for connection in idle:
+            connection.close()
+
+    def _exchange(self, message: wire.Message, wait: float = 0.0) -> tuple[wire.FromWorker, str]:
+        """One message there and one back, and which run of the process gave it; once more if that run has ended."""
+        for attempt in (1, 2):
+            connection, instance = self._take()
+            try:
+                connection.settimeout(wait + REPLY_SECONDS)
+                wire.send(connection, message)
+                reply = wire.receive_from_worker(connection)
+            except (OSError, wire.FrameError) as error:
+                connection.close()
+                self._forget(instance)
+                if attempt == 1 and not isinstance(error, TimeoutError | wire.FrameError):
+                    continue
+                raise WorkerError(
+                    f"The compute process did not answer: {error}",
+                    do="Try again; if it ends every time, open a smaller model or fewer samples.",
+                ) from None
+            self._give_back(connection, instance)
+            return reply, instance
+        raise AssertionError("unreachable")
+
+    def _take(self) -> tuple[socket.socket, str]:
+        with self._lock:
+            if self._idle:
+                return self._idle.pop(), self._instance
+        found = launch.find(self._runtime)
+        if found is None:
+            with self._starting:  # the others find what the first one started
+                found = launch.find_or_start(self._runtime, self._command)
+        connection, welcome = found
+        with self._lock:
+            if welcome.instance != self._instance:
+                self._restarts += bool(self._instance)
+                self._instance, self._pid = welcome.instance, welcome.pid
+                stale, self._idle = self._idle, []
+            else:
+                stale = []
+        for old in stale:
+            old.close()
+        return connection, welcome.instance
+
+    def _give_back(self, connection: socket.socket, instance: str) -> None:
+        with self._lock:
+            if instance == self._instance and len(self._idle) < MOST_IDLE and not self._closed:
+                self._idle.append(connection)
+                return
+        connection.close()
+
+    def _forget(self, instance: str) -> None:
+        """Close the idle connections to a run that has ended."""
+        with self._lock:
+            if instance != self._instance:
+                return
+            stale, self._idle = self._idle, []
+        for connection in stale:
+            connection.close()
+
+    def _note_under_way(self, key: bytes, instance: str, running: Running, asker: str) -> None:
+        """Remember which run works on it; a question that outlives too many runs is the likely cause of their end."""
+        with self._lock:
+            before, deaths = self._under_way.pop(key, (instance, 0))
+            deaths += before != instance
+            if deaths < MOST_DEATHS:
+                self._under_way[key] = (instance, deaths)
+                while len(self._under_way) > 1024:
+                    self._under_way.popitem(last=False)
+                return
+        self.cancel(running.job, asker=asker)
+        raise WorkerError(
+            f"The compute process ended {deaths} times while it worked on this",
+            file=self._runtime.log,
+            do="Change the recipe or open a smaller model; the file's last lines may say why.",
+        )
+
+
+def connect(runtime_dir: Path | None = None, command: Sequence[str] = launch.COMMAND) -> Client:
+    """A client whose compute process runs.
+
+    Args:
+        runtime_dir: where it is found; ``$QDEBUG_RUNTIME`` or a folder of this user's without it.
+        command: what starts it.
+
+    Raises:
+        WorkerError: it does not start.
+    """
+    client = Client(Runtime(runtime_dir or default_dir()), command)
+    client._give_back(*client._take())
+    return client
+
+
+def stop_worker(runtime_dir: Path | None = None) -> None:
+    """End the compute process of a runtime directory, if there is one, and wait until it is gone."""
+    runtime = Runtime(runtime_dir or default_dir())
+    found = launch.find(runtime)
+    if found is None:
+        return
+    connection, welcome = found
+    with connection:
+        wire.send(connection, wire.Stop())
+        deadline = time.monotonic() + 10.0
+        while time.monotonic() < deadline and runtime.endpoint.exists():
+            time.sleep(0.02)
+
+
+def _error(reply: Any) -> Exception:
+    match reply:
+        case wire.Failed(kind, what, do, where):
+            return BY_NAME.get(kind, QDebugError)(what, do=do, **where)
+        case wire.Fault(text):
+            return WorkerFault(text)
+        case _:
+            return WorkerFault(f"the compute process answered with {type(reply).__name__}")

@@ -1,0 +1,81 @@
+"""From verbs to the session's methods. Torch comes in with the first question that needs it."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from qdebug.engine.work import Work
+from qdebug.jobs import verbs
+from qdebug.jobs.models import OpenModels, stamp
+from qdebug.jobs.verbs import Lane, Request
+from qdebug.results import ModelRef
+
+if TYPE_CHECKING:
+    from qdebug.session import Session
+
+
+class SessionHandlers:
+    """Answers every verb from open sessions; a model that is not open yet is opened, so a restart loses nothing."""
+
+    def __init__(self) -> None:
+        self._models: OpenModels[Session] = OpenModels(_open)
+
+    def warm(self) -> None:
+        """Import what the first question would wait for."""
+        import qdebug.session  # noqa: F401
+
+    def key(self, request: Request) -> bytes:
+        """The question's content, with the state of the files that it names."""
+        content = msgspec.msgpack.encode(request)
+        if not isinstance(request, verbs.Samples | verbs.GetStats):
+            content += msgspec.msgpack.encode(stamp(request.ref))
+        return hashlib.blake2b(content, digest_size=16).digest()
+
+    def lane(self, request: Request) -> Lane:
+        """The verb's own lane; ``open`` where the model must be opened first."""
+        if isinstance(request, verbs.Samples | verbs.GetStats) or self._models.is_open(request.ref):
+            return request.lane
+        return "open"
+
+    def answer(self, request: Request, work: Work) -> object:
+        """Ask the session.
+
+        Raises:
+            QDebugError: whatever the session met.
+        """
+        match request:
+            case verbs.Samples():
+                from qdebug.session import samples
+
+                return samples()
+            case verbs.GetStats():
+                from qdebug.session.opening import shared_cache
+
+                return shared_cache().stats()
+        session = self._models.get(request.ref, work)
+        match request:
+            case verbs.Open():
+                return session.info()
+            case verbs.Check(_, recipe):
+                return session.check(recipe)
+            case verbs.GetScore(_, recipe):
+                return session.score(recipe, work)
+            case verbs.GetLayers(_, recipe):
+                return session.layers(recipe, work)
+            case verbs.GetShares(_, recipe):
+                return session.shares(recipe, work)
+            case verbs.GetDetail(_, recipe, layer):
+                return session.detail(recipe, layer, work)
+            case verbs.GetFixes(_, recipe):
+                return session.fixes(recipe, work)
+            case verbs.GetVerdict(_, recipe):
+                return session.verdict(recipe, work)
+
+
+def _open(ref: ModelRef, work: Work) -> Session:
+    from qdebug.session import open_ref
+
+    return open_ref(ref, work)

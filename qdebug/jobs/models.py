@@ -1,0 +1,84 @@
+"""The models that the compute process holds open."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable
+from pathlib import Path
+from typing import Generic, TypeVar
+
+from qdebug.engine.work import Work
+from qdebug.results import ModelRef
+
+S = TypeVar("S")
+Stamp = tuple[tuple[int, int] | None, ...]
+MOST_OPEN = 8
+
+
+class OpenModels(Generic[S]):
+    """Open models by reference, the least recently used closed first. Safe from any thread.
+
+    A file that has changed on disk is another model: it is opened again.
+
+    Args:
+        opener: opens a reference. Called by one thread at a time, since torch's loaders are not safe for more.
+        most: how many stay open. One that is closed while it still computes lives until it is done.
+    """
+
+    def __init__(self, opener: Callable[[ModelRef, Work], S], most: int = MOST_OPEN) -> None:
+        self._opener = opener
+        self._most = most
+        self._opening = threading.Lock()
+        self._lock = threading.Lock()
+        self._open: OrderedDict[tuple[ModelRef, Stamp], S] = OrderedDict()
+
+    def get(self, ref: ModelRef, work: Work) -> S:
+        """The open model.
+
+        Raises:
+            QDebugError: it cannot be opened.
+        """
+        key = (ref, stamp(ref))
+        if (found := self._find(key)) is not None:
+            return found
+        work.step(0, 0, f"opening {ref.model}")
+        while not self._opening.acquire(timeout=0.1):
+            work.check()
+        try:
+            if (found := self._find(key)) is not None:
+                return found
+            opened = self._opener(ref, work)
+            with self._lock:
+                for old in [other for other in self._open if other[0] == ref]:
+                    del self._open[old]
+                self._open[key] = opened
+                while len(self._open) > self._most:
+                    self._open.popitem(last=False)
+            return opened
+        finally:
+            self._opening.release()
+
+    def is_open(self, ref: ModelRef) -> bool:
+        """Whether :meth:`get` would answer at once."""
+        with self._lock:
+            return (ref, stamp(ref)) in self._open
+
+    def _find(self, key: tuple[ModelRef, Stamp]) -> S | None:
+        with self._lock:
+            if key in self._open:
+                self._open.move_to_end(key)
+            return self._open.get(key)
+
+
+def stamp(ref: ModelRef) -> Stamp:
+    """Size and time of each of the reference's files; None for what is no file, such as a sample's name."""
+    return tuple(_stamp(path) for path in (ref.model, ref.data, ref.calib))
+
+
+def _stamp(path: str | None) -> tuple[int, int] | None:
+    try:
+        stat = Path(path).stat() if path else None
+    except (OSError, ValueError):
+        return None
+    return (stat.st_size, stat.st_mtime_ns) if stat else None

@@ -1,0 +1,197 @@
+"""The job table: equal questions are one job, whoever asks; it shows progress, can be cancelled, and remembers answers.
+
+A person's session is an *asker*. A job stops when the last asker who waits for it cancels, or when nobody has looked for
+it for two minutes. Finished answers are kept, encoded, under a budget; errors are told to everyone who waited and then
+forgotten.
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+import threading
+import time
+from collections import OrderedDict
+from concurrent.futures import ThreadPoolExecutor
+from typing import Protocol
+
+import msgspec
+
+from qdebug.engine.work import Work
+from qdebug.errors import Cancelled, QDebugError
+from qdebug.jobs import wire
+from qdebug.jobs.verbs import Lane, Request
+from qdebug.results import Progress
+
+LANES: dict[Lane, int] = {"quick": 4, "open": 2, "slow": 2}
+"""Threads per lane. torch lets go of the interpreter while it computes, so a few more than cores do no harm."""
+PATIENCE = 10.0
+"""Seconds after its last call during which an asker counts as waiting: it polls."""
+ABANDONED = 120.0
+"""Seconds without any asker after which a job is stopped."""
+KEPT_BYTES = 64 * 2**20
+KEPT_ENTRIES = 4096
+
+_log = logging.getLogger(__name__)
+Outcome = wire.Done | wire.Failed | wire.Fault
+
+
+class Handlers(Protocol):
+    """What answers the questions."""
+
+    def key(self, request: Request) -> bytes:
+        """Equal for questions with the same answer."""
+        ...
+
+    def lane(self, request: Request) -> Lane:
+        """Which threads should answer it."""
+        ...
+
+    def answer(self, request: Request, work: Work) -> object:
+        """The answer, of the verb's answer type."""
+        ...
+
+
+class Job:
+    """One question on its way to an answer."""
+
+    def __init__(self, key: bytes, request: Request) -> None:
+        self.key = key
+        self.name = key.hex()
+        self.request = request
+        self.work = Work(self._report)
+        self.progress = Progress(done=0, total=0, text="waiting")
+        self.started = time.monotonic()
+        self.askers: dict[str, float] = {}
+        self.outcome: Outcome | None = None
+        self.cancelled = False
+        self.done = threading.Event()
+
+    def _report(self, progress: Progress) -> None:
+        self.progress = progress
+
+    def waited_for(self, within: float) -> bool:
+        """Whether some asker waits, or did within so many seconds."""
+        return max(self.askers.values(), default=0.0) + within > time.monotonic()
+
+
+class Table:
+    """All jobs. Safe from any thread.
+
+    Args:
+        handlers: what answers the questions.
+    """
+
+    def __init__(self, handlers: Handlers) -> None:
+        self._handlers = handlers
+        self._lock = threading.Lock()
+        self._running: dict[bytes, Job] = {}
+        #: Done, and not told to every asker yet.
+        self._untold: dict[bytes, Job] = {}
+        self._kept: OrderedDict[bytes, wire.Done] = OrderedDict()
+        self._kept_bytes = 0
+        self._lanes = {lane: ThreadPoolExecutor(threads, f"qdebug-{lane}") for lane, threads in LANES.items()}
+
+    def ask(self, request: Request, wait: float, asker: str) -> Outcome | wire.Running:
+        """The outcome, or, where it is not there after ``wait`` seconds, how far it is."""
+        deadline = time.monotonic() + wait
+        key = self._handlers.key(request)
+        while True:
+            found = self._find_or_start(key, request, asker, deadline)
+            if not isinstance(found, Job):
+                return found
+            if not found.done.wait(max(0.0, deadline - time.monotonic())):
+                seconds = time.monotonic() - found.started
+                return wire.Running(job=found.name, progress=found.progress, seconds=seconds)
+            if not found.cancelled or asker not in found.askers:
+                with self._lock:
+                    self._tell(found, asker)
+                assert found.outcome is not None
+                return found.outcome
+            # Somebody else's cancel took the job away while we were waiting for it: start it again.
+
+    def cancel(self, name: str, asker: str) -> None:
+        """``asker`` no longer waits; the job stops if nobody else does. A job that is not running is left alone."""
+        with self._lock:
+            job = next((job for job in self._running.values() if job.name == name), None)
+            if job is not None:
+                job.askers.pop(asker, None)
+                if not job.waited_for(PATIENCE):
+                    self._stop(job)
+
+    def sweep(self) -> None:
+        """Stop jobs that nobody waits for, and forget outcomes that nobody fetched. Called now and then."""
+        with self._lock:
+            for job in list(self._running.values()):
+                if not job.waited_for(ABANDONED):
+                    self._stop(job)
+            self._untold = {key: job for key, job in self._untold.items() if job.waited_for(ABANDONED)}
+
+    def _find_or_start(self, key: bytes, request: Request, asker: str, until: float) -> Job | wire.Done:
+        with self._lock:
+            if key in self._kept:
+                self._kept.move_to_end(key)
+                return self._kept[key]
+            untold = self._untold.get(key)
+            if untold is not None and asker in untold.askers:
+                return untold
+            job = self._running.get(key)
+            if job is None:
+                job = self._running[key] = Job(key, request)
+                self._lanes[self._handlers.lane(request)].submit(self._work, job)
+            job.askers[asker] = max(until, job.askers.get(asker, 0.0))
+            return job
+
+    def _work(self, job: Job) -> None:
+        """In a lane's thread: from question to outcome, whatever happens."""
+        try:
+            job.work.check()
+            answer = msgspec.msgpack.encode(self._handlers.answer(job.request, job.work))
+            if len(answer) > wire.LARGEST // 2:
+                raise wire.FrameError(f"an answer of {len(answer)} bytes")
+            outcome: Outcome = wire.Done(msgspec.Raw(answer))
+        except QDebugError as error:
+            outcome = wire.Failed(type(error).__name__, error.what, error.do, error.where)
+        except BaseException as error:  # noqa: BLE001 - a job without an outcome would be waited for for ever
+            outcome = fault(type(job.request).__name__, error)
+        with self._lock:
+            self._finish(job, outcome)
+
+    def _finish(self, job: Job, outcome: Outcome) -> None:
+        if isinstance(outcome, wire.Done) and job.request.kept:
+            self._keep(job.key, outcome)
+        if job.cancelled:
+            return
+        job.outcome = outcome
+        self._running.pop(job.key, None)
+        if job.key not in self._kept:
+            self._untold[job.key] = job
+        job.done.set()
+
+    def _stop(self, job: Job) -> None:
+        """Take the job off the table at once; its thread follows at its next check."""
+        job.work.cancel()
+        job.cancelled = True
+        gone = Cancelled()
+        job.outcome = wire.Failed(type(gone).__name__, gone.what, gone.do, gone.where)
+        self._running.pop(job.key, None)
+        job.done.set()
+
+    def _tell(self, job: Job, asker: str) -> None:
+        job.askers.pop(asker, None)
+        if not job.askers and self._untold.get(job.key) is job:
+            del self._untold[job.key]
+
+    def _keep(self, key: bytes, done: wire.Done) -> None:
+        self._kept[key] = done
+        self._kept_bytes += len(bytes(done.answer))
+        while self._kept_bytes > KEPT_BYTES or len(self._kept) > KEPT_ENTRIES:
+            _, dropped = self._kept.popitem(last=False)
+            self._kept_bytes -= len(bytes(dropped.answer))
+
+
+def fault(doing: str, error: BaseException) -> wire.Fault:
+    """Log a fault of ours with its traceback; the words for the screen name the log's entry and hold nothing else."""
+    entry = secrets.token_hex(3)
+    _log.error("fault %s in %s", entry, doing, exc_info=error)
+    return wire.Fault(f"qdebug failed in {doing} ({type(error).__name__}); entry {entry} of the worker's log says where")

@@ -1,0 +1,114 @@
+"""What can be asked of the compute process. One frozen value per question; equal questions are one job. Torch-free."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Generic, Literal, TypeVar, get_args
+
+import msgspec
+
+from qdebug.recipes import Recipe
+from qdebug.results import (
+    CacheStats,
+    FixCard,
+    LayerDetail,
+    LayerTable,
+    ModelInfo,
+    ModelRef,
+    SampleCard,
+    Score,
+    Shares,
+    Verdict,
+)
+
+A = TypeVar("A")
+Lane = Literal["quick", "open", "slow"]
+
+
+class Verb(msgspec.Struct, Generic[A], frozen=True, tag=True, forbid_unknown_fields=True):
+    """A question whose answer has the type ``A``.
+
+    Attributes:
+        lane: which threads answer it, so that one person's minutes never stand before another's milliseconds.
+        kept: whether a finished answer may be given again (not where it changes by itself).
+    """
+
+    lane: ClassVar[Lane] = "quick"
+    kept: ClassVar[bool] = True
+
+    @classmethod
+    def answer_type(cls) -> object:
+        """The type that the answer is decoded as, taken from the base class ``Verb[…]``."""
+        (base,) = (base for base in cls.__orig_bases__ if getattr(base, "__origin__", None) is Verb)  # type: ignore[attr-defined]
+        return get_args(base)[0]
+
+
+class Samples(Verb[tuple[SampleCard, ...]], frozen=True, tag=True):
+    """The sample models' cards."""
+
+
+class Open(Verb[ModelInfo], frozen=True, tag=True):
+    """The model in numbers and words; opens it."""
+
+    ref: ModelRef
+
+
+class Check(Verb[None], frozen=True, tag=True):
+    """Nothing, or the error that says what the recipe asks for and the model cannot do."""
+
+    ref: ModelRef
+    recipe: Recipe
+
+
+class GetScore(Verb[Score], frozen=True, tag=True):
+    """The score strip."""
+
+    ref: ModelRef
+    recipe: Recipe
+
+
+class GetLayers(Verb[LayerTable], frozen=True, tag=True):
+    """The layer table."""
+
+    ref: ModelRef
+    recipe: Recipe
+
+
+class GetShares(Verb[Shares], frozen=True, tag=True):
+    """Every layer's isolated error: a pass per layer."""
+
+    lane: ClassVar[Lane] = "slow"
+    ref: ModelRef
+    recipe: Recipe
+
+
+class GetDetail(Verb[LayerDetail], frozen=True, tag=True):
+    """One layer's histograms and ranges."""
+
+    ref: ModelRef
+    recipe: Recipe
+    layer: str
+
+
+class GetFixes(Verb[tuple[FixCard, ...]], frozen=True, tag=True):
+    """Every fix and where it applies."""
+
+    ref: ModelRef
+    recipe: Recipe
+
+
+class GetVerdict(Verb[Verdict], frozen=True, tag=True):
+    """The finding in words; it rests on the shares."""
+
+    lane: ClassVar[Lane] = "slow"
+    ref: ModelRef
+    recipe: Recipe
+
+
+class GetStats(Verb[CacheStats], frozen=True, tag=True):
+    """The cache, now."""
+
+    kept: ClassVar[bool] = False
+
+
+Request = Samples | Open | Check | GetScore | GetLayers | GetShares | GetDetail | GetFixes | GetVerdict | GetStats
+"""All of them, as the compute process decodes what arrives."""

@@ -1,0 +1,97 @@
+"""Compiled loops over CPU float32 arrays. Importing this fails where numba is missing; callers then use torch.
+
+Each kernel does the operations of its torch counterpart in the same order and precision, so results are equal byte for
+byte. The ``numpy`` error model lets divisions vectorize (no test for a zero divisor; scales are never zero). No fast-math
+flag is set where values are produced: NaN must stay NaN and division must stay division.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float32]
+
+#: ``rint(x / scale)`` below ``low`` or above ``high`` is clipped; comparisons with NaN are false, so NaN passes through.
+#: Adding 0.0 turns −0.0 into 0.0, as subtracting the zero point from a code would.
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def round_all(x: Floats, out: Floats, scale: np.float32, low: np.float32, high: np.float32) -> None:
+    """Fake-quantize a flat array with one scale; ``low`` and ``high`` are the code limits minus the zero point."""
+    zero = np.float32(0.0)
+    for i in range(x.size):
+        t = np.rint(x[i] / scale)
+        t = low if t < low else t
+        t = high if t > high else t
+        out[i] = (t + zero) * scale
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def round_groups(x: Floats, out: Floats, scale: Floats, low: Floats, high: Floats, size: int) -> None:
+    """Fake-quantize ``x [R, C]`` with ``scale [R, G]`` over groups of ``size`` columns."""
+    zero = np.float32(0.0)
+    rows, columns = x.shape
+    for r in range(rows):
+        for g in range(scale.shape[1]):
+            s, below, above = scale[r, g], low[r, g], high[r, g]
+            for c in range(g * size, min(g * size + size, columns)):
+                t = np.rint(x[r, c] / s)
+                t = below if t < below else t
+                t = above if t > above else t
+                out[r, c] = (t + zero) * s
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def row_ranges(x: Floats, low: Floats, high: Floats) -> None:
+    """Smallest and largest finite value of each row of ``x [R, C]``, zero included.
+
+    Works on the bits: mapped to integers in the order of the floats, which vectorizes as float comparisons (NaN!) do not.
+    """
+    rows, columns = x.shape
+    bits = x.view(np.int32)
+    mask = np.int32(0x7FFFFFFF)
+    largest = np.int32(0x7F7FFFFF)  # the largest finite float32
+    smallest = np.int32(~0x7F7FFFFF)
+    for r in range(rows):
+        least, most = np.int32(0), np.int32(0)
+        for c in range(columns):
+            b = bits[r, c]
+            key = b ^ ((b >> np.int32(31)) & mask)
+            least = min(least, key)
+            most = max(most, key)
+        if least < smallest or most > largest:
+            least, most = np.int32(0), np.int32(0)
+            for c in range(columns):
+                b = bits[r, c]
+                key = b ^ ((b >> np.int32(31)) & mask)
+                if smallest <= key <= largest:
+                    least = min(least, key)
+                    most = max(most, key)
+        pair = np.empty(2, np.int32)
+        pair[0] = least ^ ((least >> np.int32(31)) & mask)
+        pair[1] = most
+        values = pair.view(np.float32)
+        low[r], high[r] = values[0], values[1]
+
+
+@njit(cache=True, nogil=True, error_model="numpy", fastmath={"reassoc"})
+def group_errors(
+    x: Floats, scale: Floats, low: Floats, high: Floats, size: int, out: NDArray[np.float64]
+) -> None:
+    """Sum of squared quantization errors of each group of ``x [R, C]``, into ``out [R, G]``.
+
+    Only the order of the summation is left to the compiler (``reassoc``). Values must be finite.
+    """
+    rows, columns = x.shape
+    for r in range(rows):
+        for g in range(scale.shape[1]):
+            s, below, above = scale[r, g], low[r, g], high[r, g]
+            total = 0.0
+            for c in range(g * size, min(g * size + size, columns)):
+                t = np.rint(x[r, c] / s)
+                t = min(max(t, below), above)
+                e = np.float64(x[r, c] - t * s)
+                total += e * e
+            out[r, g] = total

@@ -1,0 +1,147 @@
+"""Rounding to a grid: fake-quantize, quantize, dequantize, and casts to small floats."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from qdebug.errors import NumericError
+from qdebug.formats import QFormat
+from qdebug.quantize.layout import flat, groups
+from qdebug.quantize.qparams import QParams
+
+try:
+    from qdebug.quantize import kernels
+except ImportError:  # numba is an accelerator, never a need
+    kernels = None
+
+_CHUNK = 1 << 16
+"""Values that the torch path treats at once, so that they stay in the cache between its passes."""
+
+_CASTS = {"fp16": torch.float16, "bf16": torch.bfloat16}
+
+
+def fake_quantize(x: Tensor, qparams: QParams, out: Tensor | None = None) -> Tensor:
+    """Round every value to its grid and back to a real: ``clamp(rint(x / scale), qmin − z, qmax − z) · scale``.
+
+    Half-way values go to the even code. The quotient is a true division: ``x · (1 / scale)``, which torch's own
+    fake-quantize computes, differs on some of them. NaN stays NaN, ±Inf becomes a clip limit.
+
+    Args:
+        x: any shape. With scales per row, ``[R, C]`` or anything whose row-major order is ``[R, C]`` (a batch of R
+            samples, R tokens along the last axis, R output channels along the first).
+        qparams: the grid.
+        out: where to write, of the shape of ``x``; may be ``x`` itself. A new tensor by default.
+
+    Returns:
+        ``out``: the dtype of ``x`` and, where it is dense, its strides. Arithmetic is float32.
+    """
+    result = torch.empty_like(x)
+    if out is not None and out.stride() == x.stride() and out.dtype == x.dtype:
+        result = out
+    source, target = _pair(x, result, qparams)
+    low, high = qparams.qmin - qparams.zero_point, qparams.qmax - qparams.zero_point
+    if x.numel() == 0:
+        pass
+    elif qparams.scale.dim() == 0:
+        _round_all(source, target, qparams.scale, low, high)
+    else:
+        _round_groups(source, target, qparams.scale, low, high, _size(source, qparams))
+    if target.data_ptr() != result.data_ptr():
+        result.copy_(target.view(x.shape))
+    return result if out is None or out is result else out.copy_(result)
+
+
+def quantize(x: Tensor, qparams: QParams) -> Tensor:
+    """The integer codes ``clamp(rint(x / scale) + zero_point, qmin, qmax)``, int32, in the shape of ``x``.
+
+    Raises:
+        NumericError: ``x`` holds a NaN, which has no code.
+    """
+    if bool(torch.isnan(x).any()):
+        raise NumericError("A NaN has no integer code", do="Look for the NaN in the tensor or its producer.")
+    scale, zero_point = (_spread(part, x, qparams) for part in (qparams.scale, qparams.zero_point))
+    codes = torch.round(x.float() / scale) + zero_point
+    return codes.clamp_(qparams.qmin, qparams.qmax).to(torch.int32)
+
+
+def dequantize(codes: Tensor, qparams: QParams) -> Tensor:
+    """The reals ``(codes − zero_point) · scale``, float32, in the shape of ``codes``."""
+    scale, zero_point = (_spread(part, codes, qparams) for part in (qparams.scale, qparams.zero_point))
+    return (codes.float() - zero_point) * scale
+
+
+def cast(x: Tensor, fmt: QFormat) -> Tensor:
+    """The values of ``x`` rounded to a float format, in the dtype of ``x``; fp32 returns ``x`` itself.
+
+    As in IEEE 754, what rounds beyond the largest finite value becomes infinite.
+    """
+    if fmt.is_integer:
+        raise ValueError(f"{fmt.name} needs a scale: use fake_quantize")
+    return x if fmt.name == "fp32" else x.to(_CASTS[fmt.name]).to(x.dtype)
+
+
+def _pair(x: Tensor, result: Tensor, qparams: QParams) -> tuple[Tensor, Tensor]:
+    """Input and output in equal order: flat for one scale, else ``[R, C]``; views where memory allows.
+
+    The order of memory serves where it keeps whatever shares a scale together: always for one scale, and for scales per
+    row where the rows lie one after another (samples of a channels-last batch); but never within a row with groups.
+    """
+    rows, count = qparams.scale.shape if qparams.scale.dim() else (1, 1)
+    if x.numel() % rows:
+        raise ValueError(f"{tuple(x.shape)} does not fall into {rows} rows")
+    dense, written = flat(x), flat(result)
+    stacked = rows == 1 or (x.dim() > 0 and x.shape[0] == rows and x.stride(0) * rows == x.numel())
+    if dense is None or written is None or not (x.is_contiguous() or (stacked and count == 1)):
+        dense, written = x.reshape(-1), torch.empty(x.numel(), dtype=x.dtype, device=x.device)
+    shape = (rows, x.numel() // rows) if qparams.scale.dim() else (x.numel(),)
+    return dense.view(shape), written.view(shape)
+
+
+def _size(x: Tensor, qparams: QParams) -> int:
+    columns, size = x.shape[1], qparams.group_size or x.shape[1]
+    if groups(columns, size) != qparams.scale.shape[1]:
+        raise ValueError(f"{qparams.scale.shape[1]} scales a row do not fit {columns} values in groups of {size}")
+    return size
+
+
+def _spread(part: Tensor, x: Tensor, qparams: QParams) -> Tensor:
+    """Scales or zero points, one for every value of ``x``."""
+    if part.dim() == 0:
+        return part
+    columns = x.numel() // part.shape[0]
+    size = qparams.group_size or columns
+    return part.repeat_interleave(size, dim=1)[:, :columns].reshape(x.shape)
+
+
+def _compiled(*tensors: Tensor) -> bool:
+    return kernels is not None and all(t.dtype == torch.float32 and t.device.type == "cpu" for t in tensors)
+
+
+def _round_all(x: Tensor, out: Tensor, scale: Tensor, low: Tensor, high: Tensor) -> None:
+    if kernels is not None and _compiled(x, out, scale):
+        arrays = x.detach().numpy(), out.detach().numpy()
+        kernels.round_all(*arrays, scale.numpy()[()], low.numpy()[()], high.numpy()[()])
+        return
+    for start in range(0, x.numel(), _CHUNK):
+        part = slice(start, start + _CHUNK)
+        _round_chunk(x[part], out[part], scale, low, high)
+
+
+def _round_groups(x: Tensor, out: Tensor, scale: Tensor, low: Tensor, high: Tensor, size: int) -> None:
+    if kernels is not None and _compiled(x, out, scale):
+        arrays = (t.detach().numpy() for t in (x, out, scale.contiguous(), low.contiguous(), high.contiguous()))
+        kernels.round_groups(*arrays, size)
+        return
+    step = max(1, _CHUNK // x.shape[1])
+    for start in range(0, x.shape[0], step):
+        part = slice(start, start + step)
+        for g in range(scale.shape[1]):
+            inside = slice(g * size, (g + 1) * size)
+            limits = (t[part, g : g + 1] for t in (scale, low, high))
+            _round_chunk(x[part, inside], out[part, inside], *limits)
+
+
+def _round_chunk(x: Tensor, out: Tensor, scale: Tensor, low: Tensor, high: Tensor) -> None:
+    codes = torch.div(x.detach().float(), scale).round_()
+    out.copy_(codes.clamp_(low, high).add_(0.0).mul_(scale))

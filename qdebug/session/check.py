@@ -1,0 +1,48 @@
+"""Whether a recipe fits a model."""
+
+from __future__ import annotations
+
+import torch
+
+from qdebug.errors import NumericError, RecipeError, near
+from qdebug.formats import find
+from qdebug.graph import Layer
+from qdebug.recipes import LayerPlan, Recipe
+from qdebug.recipes.check import check_tensor_plan
+from qdebug.session.subject import Subject
+
+
+def check_recipe(recipe: Recipe, subject: Subject) -> None:
+    """Refuse a recipe that does not fit.
+
+    Raises:
+        RecipeError: it was made for another model, names a layer that is not there, or asks for what a layer cannot do.
+        NumericError: it quantizes a weight that holds NaN or Inf.
+    """
+    if recipe.model and recipe.model != subject.info.digest:
+        raise RecipeError(
+            f"The recipe was made for another model (digest {recipe.model}, this one is {subject.info.digest})",
+            model=subject.info.name, do="Open that model, or delete the recipe's 'model' line to use it here anyway.",
+        )  # fmt: skip
+    for name, _ in recipe.layers:
+        if name not in subject.by_name:
+            raise RecipeError(f"The model has no layer '{name}'", model=subject.info.name, do=near(name, subject.by_name))
+    for layer in subject.layers:
+        _check_layer(layer, recipe.plan_for(layer.name, layer.kind), subject)
+
+
+def _check_layer(layer: Layer, plan: LayerPlan, subject: Subject) -> None:
+    check_tensor_plan(plan.weight, "weight", f"{layer.name}.weight")
+    check_tensor_plan(plan.activation, "activation", f"{layer.name}.activation")
+    if layer.kind == "conv" and plan.activation.granularity == "token":
+        raise RecipeError(
+            "A convolution's input has no tokens", layer=layer.name, op=layer.op,
+            do="Use activation granularity tensor (dynamic: true takes the range from each sample).",
+        )  # fmt: skip
+    weight = subject.program.state.get(layer.weight)
+    if weight is not None and find(plan.weight.format).is_integer and not bool(torch.isfinite(weight).all()):
+        nan, inf = int(torch.isnan(weight).sum()), int(torch.isinf(weight).sum())
+        raise NumericError(
+            f"The weight holds {nan} NaN and {inf} Inf", layer=layer.name, shape=list(weight.shape),
+            do="Repair the model, or leave this layer's weight in fp32.",
+        )  # fmt: skip

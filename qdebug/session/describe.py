@@ -1,0 +1,93 @@
+"""What is known of a model before anything is quantized, in plain values."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+
+from qdebug.doors import Dataset
+from qdebug.graph import Layer, Program, chains, norm_sites
+from qdebug.graph.trace import Trace
+from qdebug.results import LayerInfo, ModelInfo, Pattern, SampleCard, TensorSpec
+
+
+def describe(
+    name: str, kind: str, card: SampleCard | None, program: Program, layers: tuple[Layer, ...], traced: Trace,
+    data: Dataset, calib: Dataset, calibration: str, task: str, specs: tuple[TensorSpec, ...],
+) -> ModelInfo:  # fmt: skip
+    """The model's description; see :class:`ModelInfo`."""
+    parameters = [tensor for tensor in program.state.values() if tensor.dtype.is_floating_point]
+    return ModelInfo(
+        name=name,
+        title=card.title if card else "",
+        story=card.story if card else "",
+        digest=program.digest,
+        source=kind,
+        task=task,
+        inputs=tuple(TensorSpec(name=s.name, shape=(None, *s.shape[1:]), dtype=s.dtype) for s in specs),
+        layers=tuple(layer_info(program, layer, traced) for layer in layers),
+        patterns=patterns(program, layers),
+        params=sum(tensor.numel() for tensor in parameters),
+        float_bytes=sum(tensor.numel() * tensor.element_size() for tensor in parameters),
+        n_eval=len(data),
+        n_calib=len(calib),
+        calibration=calibration,
+        not_understood=_not_understood(program, layers),
+        findings=_findings(program),
+    )
+
+
+def layer_info(program: Program, layer: Layer, traced: Trace) -> LayerInfo:
+    """One layer in numbers."""
+    shape = tuple(traced.shapes[layer.weight])
+    bias = math.prod(traced.shapes[layer.bias]) if layer.bias is not None else 0
+    out = shape[layer.out_axis]
+    features = math.prod(shape) // max(out, 1)
+    per_sample = math.prod(traced.shapes[layer.step]) // traced.samples
+    transposed = layer.op.startswith("conv-transpose")
+    sources = math.prod(traced.shapes[layer.x]) // traced.samples if transposed else per_sample
+    fan = math.prod(shape) // max(shape[0], 1) if transposed else features
+    return LayerInfo(
+        name=layer.name, op=layer.op, kind=layer.kind, weight_shape=shape, params=math.prod(shape) + bias,
+        macs=0 if layer.kind == "embedding" else sources * fan, out_channels=out, in_features=features,
+        has_bias=layer.bias is not None,
+    )  # fmt: skip
+
+
+def patterns(program: Program, layers: tuple[Layer, ...]) -> tuple[Pattern, ...]:
+    """Where fixes could apply, and where not and why."""
+    pairs = [
+        Pattern(kind="conv-act-conv", layers=(chain.first.name, chain.second.name), refused=chain.refused)
+        for chain in chains(program, layers)
+    ]
+    sites = [
+        Pattern(kind="norm-linear", layers=(site.name, *(layer.name for layer in site.layers)), refused=site.refused)
+        for site in norm_sites(program, layers)
+    ]
+    return tuple(pairs + sites)
+
+
+def _not_understood(program: Program, layers: tuple[Layer, ...]) -> tuple[str, ...]:
+    """Operators that hold a matrix of weights but are no layers here: they stay float, and people should know."""
+    known = {layer.step for layer in layers} | {layer.weight for layer in layers}
+    words: list[str] = []
+    for step in program.steps:
+        if step.kind != "op" or step.index in known or program.constant[step.index]:
+            continue
+        for source in program.sources[step.index]:
+            tensor = program.state.get(source)
+            if tensor is not None and tensor.dim() >= 2 and tensor.numel() >= 256 and tensor.dtype.is_floating_point:
+                words.append(f"{step.op} reads {program.steps[source].name} {list(tensor.shape)} and stays float")
+    return tuple(words)
+
+
+def _findings(program: Program) -> tuple[str, ...]:
+    words: list[str] = []
+    for index, tensor in program.state.items():
+        if tensor.dtype.is_floating_point and not bool(torch.isfinite(tensor).all()):
+            nan, inf = int(torch.isnan(tensor).sum()), int(torch.isinf(tensor).sum())
+            # A mask of -inf that softmax reads is how attention is written, not a fault.
+            if nan or not program.steps[index].name.endswith("mask"):
+                words.append(f"{program.steps[index].name} {list(tensor.shape)} holds {nan} NaN and {inf} Inf")
+    return tuple(words)

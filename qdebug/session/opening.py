@@ -1,0 +1,187 @@
+"""From a name, a path or a module to a session."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from qdebug.doors import SAMPLE_NAMES, Dataset, capture, join_data, load_sample, read_npz, read_pt2
+from qdebug.engine import Engine, ValueCache, Work
+from qdebug.engine.calls import call
+from qdebug.errors import DataError, FileError, ModelError, near
+from qdebug.graph import Program, lower
+from qdebug.graph.fold import fold_batch_norm
+from qdebug.graph.layers import find_layers
+from qdebug.graph.trace import trace
+from qdebug.results import ModelRef, SampleCard, TensorSpec
+from qdebug.session.describe import describe
+from qdebug.session.session import Session
+from qdebug.session.subject import Subject
+
+CALIBRATION_SAMPLES = 256
+Arrays = Mapping[str, Any]
+
+
+def shared_cache() -> ValueCache:
+    """The process's cache, shared by all sessions. Its budget is a quarter of the machine's memory."""
+    global _CACHE
+    if _CACHE is None:
+        _CACHE = ValueCache(_quarter_of_memory())
+    return _CACHE
+
+
+_CACHE: ValueCache | None = None
+
+
+def _quarter_of_memory() -> int:
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 4
+    except (AttributeError, ValueError, OSError):  # not every system tells
+        return 2 * 2**30
+
+
+def open_model(
+    model: str | os.PathLike[str] | nn.Module,
+    data: str | os.PathLike[str] | Arrays | None = None,
+    calib: str | os.PathLike[str] | Arrays | None = None,
+    *,
+    cache: ValueCache | None = None,
+    work: Work | None = None,
+) -> Session:
+    """Open a model with its data.
+
+    Args:
+        model: a sample's name, the path of a ``.pt2`` file of your own, or a module.
+        data: evaluation data: the path of an ``.npz`` or a mapping of arrays, keyed by the model's inputs, plus
+            optionally ``labels`` and ``group``. Samples bring their own.
+        calib: calibration data likewise; without it a sample's own, or the first 256 samples of ``data``.
+        cache: where values are remembered; the process's shared cache if not given.
+        work: progress and cancel.
+
+    Raises:
+        QDebugError: the model cannot be opened, or the data do not fit it.
+    """
+    work = work or Work()
+    arrays, source = _arrays(data, "data")
+    if isinstance(model, nn.Module):
+        if arrays is None:
+            raise DataError("A module needs data", do="Give data={'input name': array, ..., 'labels': array}.")
+        work.step(0, 3, "capturing the model")
+        program, specs = _captured(model, arrays)
+        return _session(program, specs, arrays, source, calib, None, type(model).__name__, "module", cache, work)
+    name = os.fspath(model)
+    if name in SAMPLE_NAMES:
+        work.step(0, 3, f"loading {name}")
+        sample = load_sample(name)
+        work.step(1, 3, f"capturing {name}")
+        program, specs = _captured(sample.module, sample.data)
+        own_calib = sample.calib if calib is None and arrays is None else calib
+        own_data = sample.data if arrays is None else arrays
+        return _session(program, specs, own_data, source or name, own_calib, sample.card, name, "sample", cache, work)
+    work.step(0, 3, f"loading {name}")
+    program, specs = _loaded(Path(name))
+    if arrays is None:
+        raise DataError("This model comes without data", file=name, do="Give an .npz with --data (data=... in Python).")
+    return _session(program, specs, arrays, source, calib, None, Path(name).name, "pt2", cache, work)
+
+
+def open_ref(ref: ModelRef, work: Work | None = None) -> Session:
+    """Open what a reference names, on the process's shared cache."""
+    return open_model(ref.model, ref.data, ref.calib, work=work)
+
+
+def _arrays(given: object, what: str) -> tuple[Arrays | None, str]:
+    if given is None:
+        return None, ""
+    if isinstance(given, Mapping):
+        return given, f"the {what} given"
+    path = os.fspath(given)  # type: ignore[call-overload]
+    return read_npz(path), path
+
+
+def _captured(module: nn.Module, arrays: Arrays) -> tuple[Program, tuple[TensorSpec, ...]]:
+    from qdebug.doors.dataset import EXTRA
+
+    inputs = {k: torch.as_tensor(v)[:2] for k, v in arrays.items() if k not in EXTRA and len(v)}
+    if not inputs:
+        raise DataError("The data have no sample of any model input", do="Give one non-empty array per parameter of forward.")
+    exported, batch = capture(module, inputs)
+    program = fold_batch_norm(lower(exported, batch=batch))
+    return program, _specs(exported)
+
+
+def _loaded(path: Path) -> tuple[Program, tuple[TensorSpec, ...]]:
+    if path.suffix != ".pt2":
+        known = ", ".join(SAMPLE_NAMES)
+        if path.exists():
+            raise ModelError(f"'{path.suffix or path.name}' files are not understood", file=path, do="Give a .pt2 file (torch.export.save) or a sample's name.")
+        raise FileError("There is no sample and no file of that name", file=path, do=near(str(path), SAMPLE_NAMES) or f"Samples: {known}.")
+    exported = read_pt2(path)
+    specs = _specs(exported)
+    fixed = next((spec.shape[0] for spec in specs if spec.shape and spec.shape[0] is not None), None)
+    return fold_batch_norm(lower(exported, batch=fixed)), specs
+
+
+def _specs(exported: torch.export.ExportedProgram) -> tuple[TensorSpec, ...]:
+    """Name, shape and dtype of the user inputs; None stands for a size that may vary."""
+    names = set(exported.graph_signature.user_inputs)
+    specs: list[TensorSpec] = []
+    for node in exported.graph.nodes:
+        if node.op == "placeholder" and node.name in names:
+            value = node.meta["val"]
+            shape = tuple(size if isinstance(size, int) else None for size in value.shape)
+            specs.append(TensorSpec(name=node.name, shape=shape, dtype=str(value.dtype).removeprefix("torch.")))
+    return tuple(specs)
+
+
+def _session(
+    program: Program, specs: tuple[TensorSpec, ...], arrays: Arrays, source: str, calib: object,
+    card: SampleCard | None, name: str, kind: str, cache: ValueCache | None, work: Work,
+) -> Session:  # fmt: skip
+    free = tuple(TensorSpec(name=s.name, shape=(None, *s.shape[1:]), dtype=s.dtype) for s in specs)
+    data = join_data(arrays, free, source)
+    calibration, words = _calibration(calib, data, free, card)
+    constants = {index: tuple(tensor.shape) for index, tensor in program.state.items()}
+    work.step(2, 3, "running it once")
+    first = {key: tensor[: program.batch or 2] for key, tensor in data.inputs.items()}
+    if program.batch and len(data) < program.batch:
+        first = {key: tensor[:1].expand(program.batch, *tensor.shape[1:]) for key, tensor in first.items()}
+    traced = trace(program, first, call)
+    layers = find_layers(program, {**constants, **{i: s for i, s in traced.shapes.items() if program.constant[i]}})
+    if not layers:
+        raise ModelError("The model has no layer that can be quantized", file=name, do="It needs a convolution, a linear layer or an embedding.")
+    output = traced.shapes[program.output]
+    task = _task(data, output, card)
+    info = describe(name, kind, card, program, layers, traced, data, calibration, words, task, specs)
+    engine = Engine(program, layers, cache or shared_cache())
+    return Session(Subject(program, layers, traced.shapes, traced.samples, data, calibration, task, engine, info))
+
+
+def _calibration(calib: object, data: Dataset, specs: tuple[TensorSpec, ...], card: SampleCard | None) -> tuple[Dataset, str]:
+    arrays, source = _arrays(calib, "calibration data")
+    if arrays is None:
+        count = min(len(data), CALIBRATION_SAMPLES)
+        return data.first(count), f"the first {count} samples of the evaluation data (no calibration data were given)"
+    kept = {key: value for key, value in arrays.items() if key not in ("labels", "group")}
+    joined = join_data(kept, specs, source)
+    where = "the sample's own training data" if card and isinstance(calib, Mapping) else source
+    return joined, f"{len(joined)} samples from {where}"
+
+
+def _task(data: Dataset, output: tuple[int, ...], card: SampleCard | None) -> str:
+    """Which metric fits labels and output; a label shape that fits neither is an error."""
+    if data.labels is None:
+        return "unlabelled"
+    if data.labels.dim() == 1 and len(output) == 2:
+        return "classification"
+    if data.labels.dim() == 2 and len(output) == 3 and data.labels.shape[1] == output[1]:
+        return "language-model"
+    raise DataError(
+        f"'labels' of shape {list(data.labels.shape)} do not fit the model's output of shape [N, {', '.join(map(str, output[1:]))}]",
+        file=data.source, do="Give one class per sample for [N, classes], one token per position for [N, T, tokens].",
+    )  # fmt: skip

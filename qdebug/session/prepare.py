@@ -1,0 +1,159 @@
+"""From a recipe to a sheet: fixes applied, ranges calibrated, every layer's quantization ready to run."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+
+from qdebug.calibrate import ActivationStats, Observer, choose_range
+from qdebug.engine import NOTHING, Batch, LayerQuant, Overlay, Sheet, Work
+from qdebug.errors import NumericError
+from qdebug.formats import find
+from qdebug.graph import Layer
+from qdebug.methods import correct_biases, equalize, smooth
+from qdebug.quantize import QParams, choose_qparams
+from qdebug.recipes import BiasCorrection, CrossLayerEqualization, Fix, Recipe, SmoothQuant
+from qdebug.session.memo import Memo
+from qdebug.session.subject import Subject
+
+
+class Preparer:
+    """Turns recipes into sheets for one subject, remembering overlays, calibrations and sheets."""
+
+    def __init__(self, subject: Subject) -> None:
+        self.subject = subject
+        self._sheets: Memo[Sheet] = Memo(64)
+        self._overlays: Memo[Overlay] = Memo(32)
+        self._stats: dict[bytes, ActivationStats] = {}
+        self._calibrating = threading.Lock()
+        self.float_sheet = self.sheet_of(NOTHING, {})
+
+    def sheet(self, recipe: Recipe, work: Work) -> Sheet:
+        """The sheet of a recipe."""
+        return self._sheets.get(recipe.digest, lambda: self._sheet(recipe, work))
+
+    def sheet_of(self, overlay: Overlay, quants: Mapping[int, LayerQuant]) -> Sheet:
+        """A sheet from its parts."""
+        return Sheet(self.subject.program, self.subject.layers, overlay, quants)
+
+    def float_with_fixes(self, recipe: Recipe, work: Work) -> Sheet:
+        """The float sheet with the recipe's function-preserving fixes applied: what its quantization starts from."""
+        return self.sheet_of(self.overlay(recipe, work), {})
+
+    def overlay(self, recipe: Recipe, work: Work) -> Overlay:
+        """The tensors that the recipe's function-preserving fixes replace."""
+        fixes = tuple(fix for fix in recipe.fixes if not isinstance(fix, BiasCorrection))
+        overlay = NOTHING
+        for count in range(1, len(fixes) + 1):
+            before, fix = overlay, fixes[count - 1]
+            overlay = self._overlays.get(fixes[:count], lambda b=before, f=fix: self._applied(b, f, work))  # type: ignore[misc]
+        return overlay
+
+    def quants(self, recipe: Recipe, overlay: Overlay, work: Work) -> dict[int, LayerQuant]:
+        """Every quantized layer's quantization, by step."""
+        found: dict[int, LayerQuant] = {}
+        for layer in self.subject.layers:
+            plan = recipe.plan_for(layer.name, layer.kind)
+            if not (plan.weight.is_float32 and (plan.activation.is_float32 or layer.kind == "embedding")):
+                found[layer.step] = LayerQuant(plan, self._qparams(layer, recipe, overlay, work))
+        return found
+
+    def stats(self, overlay: Overlay, layer: Layer, work: Work) -> ActivationStats:
+        """What calibration saw of a layer's input, under an overlay. One pass calibrates all layers."""
+        sheet = self.sheet_of(overlay, {})
+        key = sheet.keys[layer.x]
+        with self._calibrating:
+            if key not in self._stats:
+                self._calibrate(sheet, work)
+            return self._stats[key]
+
+    def _applied(self, overlay: Overlay, fix: Fix, work: Work) -> Overlay:
+        tensors = _Current(self.sheet_of(overlay, {}), self.subject)
+        if isinstance(fix, CrossLayerEqualization):
+            work.step(0, 1, "equalizing channel ranges")
+            return overlay.updated(equalize(tensors, self.subject.chains, fix.iterations))
+        assert isinstance(fix, SmoothQuant)
+        sites = [site for site in self.subject.norm_sites if site.refused is None]
+        maxima = {site.layers[0].name: _maxima(self.stats(overlay, site.layers[0], work)) for site in sites}
+        return overlay.updated(smooth(tensors, sites, maxima, fix.alpha))
+
+    def _sheet(self, recipe: Recipe, work: Work) -> Sheet:
+        overlay = self.overlay(recipe, work)
+        quants = self.quants(recipe, overlay, work)
+        if any(isinstance(fix, BiasCorrection) for fix in recipe.fixes):
+            overlay = self._corrected(overlay, quants, work)
+        return self.sheet_of(overlay, quants)
+
+    def _corrected(self, overlay: Overlay, quants: dict[int, LayerQuant], work: Work) -> Overlay:
+        layers = [layer for layer in self.subject.layers if layer.step in quants and layer.kind != "embedding"]
+        return correct_biases(
+            self.subject.engine, layers, overlay, lambda o: self.sheet_of(o, quants), self.sheet_of(overlay, {}),
+            self.subject.calib_batches, work,
+        )  # fmt: skip
+
+    def _qparams(self, layer: Layer, recipe: Recipe, overlay: Overlay, work: Work) -> QParams | None:
+        plan = recipe.plan_for(layer.name, layer.kind).activation
+        form = find(plan.format)
+        if layer.kind == "embedding" or not form.is_integer or plan.dynamic or plan.granularity == "token":
+            return None
+        if plan.clip is not None:
+            low, high = plan.clip
+        else:
+            stats = self.stats(overlay, layer, work)
+            _refuse_nonfinite(stats, layer)
+            low, high = choose_range(stats, plan)
+        return choose_qparams(low, high, form, plan.symmetric)
+
+    def _calibrate(self, sheet: Sheet, work: Work) -> None:
+        """Observe every layer input that was not yet observed, in one pass over the calibration data."""
+        todo: dict[int, Observer] = {}
+        for layer in self.subject.layers:
+            if layer.kind != "embedding" and sheet.keys[layer.x] not in self._stats:
+                todo.setdefault(layer.x, Observer(layer.channel_axis))
+        batches = self.subject.calib_batches
+        for done, batch in enumerate(batches):
+            work.step(done, len(batches), "calibrating")
+            observe(self.subject, sheet, batch, todo, work)
+        for x, observer in todo.items():
+            self._stats[sheet.keys[x]] = observer.stats()
+
+
+def observe(subject: Subject, sheet: Sheet, batch: Batch, observers: Mapping[int, Observer], work: Work) -> None:
+    """Show one batch's values to their observers, by step."""
+    subject.engine.visit(sheet, batch, observers, lambda x, value: observers[x].update(real_rows(value, batch)), work)
+
+
+def real_rows(value: Tensor, batch: Batch) -> Tensor:
+    """A value without the rows that stem from padding."""
+    rows = len(next(iter(batch.inputs.values())))
+    if rows == batch.count or len(value) % rows:
+        return value
+    return value[: len(value) // rows * batch.count]
+
+
+class _Current(dict[int, Tensor]):
+    """Constants by step index as a sheet has them."""
+
+    def __init__(self, sheet: Sheet, subject: Subject) -> None:
+        super().__init__()
+        self._sheet, self._subject = sheet, subject
+
+    def __missing__(self, index: int) -> Tensor:
+        value: Tensor = self._sheet.constant(index, self._subject.engine.cache)
+        return value
+
+
+def _maxima(stats: ActivationStats) -> Tensor:
+    low, high = torch.as_tensor(stats.channel_min), torch.as_tensor(stats.channel_max)
+    return torch.maximum(low.abs(), high.abs()).double()
+
+
+def _refuse_nonfinite(stats: ActivationStats, layer: Layer) -> None:
+    if stats.nan or stats.inf:
+        raise NumericError(
+            f"The input of the layer holds {stats.nan} NaN and {stats.inf} Inf on the calibration data", layer=layer.name,
+            tensor="activation", do="Find where they arise upstream, or leave this activation in fp32.",
+        )  # fmt: skip

@@ -1,0 +1,131 @@
+"""The session: one model with its data, asked about recipes."""
+
+from __future__ import annotations
+
+import time
+
+from qdebug.engine import Work
+from qdebug.errors import RecipeError, near
+from qdebug.graph import Layer
+from qdebug.recipes import Recipe, preset
+from qdebug.results import (
+    CacheStats, Evaluation, Finding, FixCard, LayerDetail, LayerTable, ModelInfo, Score, Shares, Verdict,
+)  # fmt: skip
+from qdebug.session.cards import Cards
+from qdebug.session.check import check_recipe
+from qdebug.session.detail import Details
+from qdebug.session.memo import Memo
+from qdebug.session.prepare import Preparer
+from qdebug.session.scoring import Scorer
+from qdebug.session.shares import ShareMeter
+from qdebug.session.subject import Subject
+from qdebug.session.tables import Tables
+from qdebug.session.verdict import harmless, verdict
+
+
+class Session:
+    """A model and its data, opened with :func:`qdebug.open`.
+
+    Every method is a function of the recipe: nothing is remembered but answers. Methods may be called from many
+    threads; ``work`` reports progress and cancels.
+    """
+
+    def __init__(self, subject: Subject) -> None:
+        self._subject = subject
+        self._preparer = Preparer(subject)
+        self._scorer = Scorer(subject, self._preparer)
+        self._tables = Tables(subject, self._preparer)
+        self._details = Details(subject, self._preparer, self._tables)
+        self._shares = ShareMeter(subject, self._preparer, self._scorer)
+        self._cards = Cards(subject, self._preparer)
+        self._fitting: Memo[Recipe] = Memo(512)
+
+    def __repr__(self) -> str:
+        info = self._subject.info
+        return f"<qdebug.Session {info.name}: {len(info.layers)} layers, {info.params:,} parameters, {info.n_eval} samples>"
+
+    def info(self) -> ModelInfo:
+        """What is known of the model before anything is quantized."""
+        return self._subject.info
+
+    def check(self, recipe: Recipe) -> None:
+        """Refuse a recipe that does not fit this model.
+
+        Raises:
+            RecipeError: wrong model, unknown layer, or an impossible plan.
+            NumericError: a weight to quantize holds NaN or Inf.
+        """
+        check_recipe(recipe, self._subject)
+
+    def score(self, recipe: Recipe | str, work: Work | None = None) -> Score:
+        """Metric and size of a recipe (or a preset's name) on all evaluation data."""
+        recipe = self._checked(recipe)
+        return self._scorer.score(recipe, work or Work())
+
+    def layers(self, recipe: Recipe | str, work: Work | None = None) -> LayerTable:
+        """Every layer's local errors."""
+        recipe = self._checked(recipe)
+        return self._tables.table(recipe, work or Work())
+
+    def shares(self, recipe: Recipe | str, work: Work | None = None) -> Shares:
+        """Every layer's isolated error and its share of the sum. Costs about half an evaluation per layer."""
+        recipe = self._checked(recipe)
+        return self._shares.shares(recipe, work or Work())
+
+    def detail(self, recipe: Recipe | str, layer: str, work: Work | None = None) -> LayerDetail:
+        """Everything about one layer.
+
+        Raises:
+            RecipeError: there is no such layer.
+        """
+        recipe = self._checked(recipe)
+        return self._details.detail(recipe, self._layer(layer), work or Work())
+
+    def fixes(self, recipe: Recipe | str, work: Work | None = None) -> tuple[FixCard, ...]:
+        """Every fix: what it does, where it applies here, where not and why."""
+        recipe = self._checked(recipe)
+        return self._cards.cards(recipe, work or Work())
+
+    def verdict(self, recipe: Recipe | str, work: Work | None = None) -> Verdict:
+        """One sentence that says what is wrong."""
+        recipe, work = self._checked(recipe), work or Work()
+        score, shares = self.score(recipe, work), self.shares(recipe, work)
+        if harmless(score.metric) or not shares.rows:
+            return verdict(score, shares, None)
+        worst = max(shares.rows, key=lambda row: row.share)
+        return verdict(score, shares, self.detail(recipe, worst.name, work))
+
+    def evaluate(self, recipe: Recipe | str, work: Work | None = None) -> Evaluation:
+        """Score and layer table together: what ``qdebug evaluate`` prints."""
+        start = time.perf_counter()
+        recipe, work = self._checked(recipe), work or Work()
+        info = self._subject.info
+        score, table = self.score(recipe, work), self.layers(recipe, work)
+        return Evaluation(
+            model=info.name, digest=info.digest, recipe=recipe.digest, n=info.n_eval, calibration=info.calibration,
+            metric=score.metric, size=score.size, layers=table.rows,
+            findings=(*score.findings, *self.findings(recipe, work)), seconds=time.perf_counter() - start,
+        )  # fmt: skip
+
+    def findings(self, recipe: Recipe | str, work: Work | None = None) -> tuple[Finding, ...]:
+        """What is odd about any layer's weight or activation."""
+        recipe, work = self._checked(recipe), work or Work()
+        return tuple(one for layer in self._subject.layers for one in self._details.findings(recipe, layer, work))
+
+    def cache_stats(self) -> CacheStats:
+        """How full the engine's cache is."""
+        return self._subject.engine.cache.stats()
+
+    def _checked(self, recipe: Recipe | str) -> Recipe:
+        value = preset(recipe) if isinstance(recipe, str) else recipe
+        return self._fitting.get(value, lambda: self._fits(value))
+
+    def _fits(self, recipe: Recipe) -> Recipe:
+        self.check(recipe)
+        return recipe
+
+    def _layer(self, name: str) -> Layer:
+        try:
+            return self._subject.by_name[name]
+        except KeyError:
+            raise RecipeError(f"The model has no layer '{name}'", do=near(name, self._subject.by_name)) from None

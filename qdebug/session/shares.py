@@ -1,0 +1,71 @@
+"""Each layer's part in the damage: quantized alone, everything else float."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+import torch
+
+from qdebug.engine import Batch, Sheet, Work
+from qdebug.recipes import Recipe
+from qdebug.results import Share, Shares
+from qdebug.session.memo import Memo
+from qdebug.session.prepare import Preparer
+from qdebug.session.scoring import Scorer
+from qdebug.session.subject import Subject
+from qdebug.session.tables import alone
+
+#: Multiply-accumulates that all layers together may cost; beyond it, fewer samples are used.
+_BUDGET = 10**11
+_FEWEST = 32
+
+
+class ShareMeter:
+    """Measures isolated errors through the engine, so that each layer costs only what lies downstream of it."""
+
+    def __init__(self, subject: Subject, preparer: Preparer, scorer: Scorer) -> None:
+        self._subject, self._preparer, self._scorer = subject, preparer, scorer
+        self._errors: Memo[float] = Memo(4096)
+
+    @property
+    def batches(self) -> tuple[Batch, ...]:
+        """As much of the evaluation data as the budget allows: the same choice on every machine."""
+        info = self._subject.info
+        cost = max(sum(layer.macs for layer in info.layers) * len(info.layers) // 2, 1)
+        samples = max(_BUDGET // cost, _FEWEST)
+        return self._subject.eval_batches[: max(1, -(-samples // self._subject.batch_size))]
+
+    def shares(self, recipe: Recipe, work: Work) -> Shares:
+        """All layers' shares under a recipe."""
+        start = time.perf_counter()
+        full = self._preparer.sheet(recipe, work)
+        reference = self._preparer.float_with_fixes(recipe, work)
+        batches = self.batches
+        sheets: list[Sheet] = [alone(self._preparer, reference, full, layer) for layer in self._subject.layers]
+        errors: list[float] = []
+        for done, (layer, sheet) in enumerate(zip(self._subject.layers, sheets, strict=True)):
+            work.step(done, len(sheets), f"quantizing {layer.name} alone")
+            errors.append(self.isolated(sheet, batches, work) if layer.step in sheet.quants else 0.0)
+        total = sum(error for error in errors if error == error) or 1.0
+        rows = tuple(
+            Share(
+                name=layer.name, isolated=error, share=error / total,
+                metric=self._scorer.metric(sheet, batches, work).quantized,
+            )
+            for layer, sheet, error in zip(self._subject.layers, sheets, errors, strict=True)
+        )  # fmt: skip
+        return Shares(recipe=recipe.digest, rows=rows, n=sum(b.count for b in batches), seconds=time.perf_counter() - start)
+
+    def isolated(self, sheet: Sheet, batches: Sequence[Batch], work: Work) -> float:
+        """Mean squared change of the model's output per sample, against the float model."""
+        key = (sheet.keys[self._subject.program.output], len(batches))
+        return self._errors.get(key, lambda: self._isolated(sheet, batches, work))
+
+    def _isolated(self, sheet: Sheet, batches: Sequence[Batch], work: Work) -> float:
+        engine, reference = self._subject.engine, self._preparer.float_sheet
+        total = 0.0
+        for batch in batches:
+            change = engine.output(sheet, batch, work) - engine.output(reference, batch, work)
+            total += float(torch.linalg.vector_norm(change, dtype=torch.float64)) ** 2
+        return total / sum(batch.count for batch in batches)

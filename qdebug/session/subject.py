@@ -1,0 +1,101 @@
+"""What a session is about: program, layers, data and the engine that runs them."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+from qdebug.doors import Dataset
+from qdebug.engine import Batch, Engine
+from qdebug.graph import Chain, Layer, NormSite, Program, chains, norm_sites
+from qdebug.results import ModelInfo
+
+#: A batch should keep its largest activation within this many bytes, so that it stays in a core's second-level cache.
+_ACTIVATION_BYTES = 2**20
+
+
+@dataclass(frozen=True)
+class Subject:
+    """An opened model with its data. Everything a session computes is a function of this and a recipe.
+
+    Attributes:
+        program: the captured model.
+        layers: its layers, in graph order.
+        shapes: shapes by step index for ``traced`` samples.
+        traced: the number of samples behind ``shapes``.
+        data: evaluation data.
+        calib: calibration data.
+        task: ``classification``, ``language-model`` or ``unlabelled``.
+        engine: runs sheets of the program.
+        info: what people are told of all this.
+    """
+
+    program: Program
+    layers: tuple[Layer, ...]
+    shapes: Mapping[int, tuple[int, ...]]
+    traced: int
+    data: Dataset
+    calib: Dataset
+    task: str
+    engine: Engine
+    info: ModelInfo = field(repr=False)
+
+    @cached_property
+    def by_name(self) -> dict[str, Layer]:
+        """Layers by name."""
+        return {layer.name: layer for layer in self.layers}
+
+    @cached_property
+    def chains(self) -> tuple[Chain, ...]:
+        """Pairs of layers for cross-layer equalization."""
+        return chains(self.program, self.layers)
+
+    @cached_property
+    def norm_sites(self) -> tuple[NormSite, ...]:
+        """Normalizations for SmoothQuant."""
+        return norm_sites(self.program, self.layers)
+
+    @cached_property
+    def batch_size(self) -> int:
+        """Samples per batch: the captured number, or as many as keep activations in cache (a power of two, 4 to 256)."""
+        if self.program.batch:
+            return self.program.batch
+        largest = max((_numel(self.shapes[layer.x]) for layer in self.layers), default=1) * 4 / self.traced
+        size = 4
+        while size < 256 and size * 2 * largest <= _ACTIVATION_BYTES:
+            size *= 2
+        return size
+
+    def batches(self, data: Dataset) -> tuple[Batch, ...]:
+        """The batches of a data set; the last is padded where the program wants a fixed size."""
+        return tuple(self._batch(data, start, stop) for start, stop in data.ranges(self.batch_size))
+
+    @cached_property
+    def eval_batches(self) -> tuple[Batch, ...]:
+        """Batches of the evaluation data."""
+        return self.batches(self.data)
+
+    @cached_property
+    def calib_batches(self) -> tuple[Batch, ...]:
+        """Batches of the calibration data."""
+        return self.batches(self.calib)
+
+    def _batch(self, data: Dataset, start: int, stop: int) -> Batch:
+        key = hashlib.blake2b(data.digest + f"{start}:{stop}".encode(), digest_size=16).digest()
+        inputs = {name: _padded(tensor[start:stop], self.program.batch) for name, tensor in data.inputs.items()}
+        return Batch(key, inputs, stop - start)
+
+
+def _padded(rows: Tensor, size: int | None) -> Tensor:
+    if size is None or len(rows) == size:
+        return rows
+    return torch.cat([rows, rows[-1:].expand(size - len(rows), *rows.shape[1:])])
+
+
+def _numel(shape: tuple[int, ...]) -> int:
+    return int(torch.Size(shape).numel())

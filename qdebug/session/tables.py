@@ -1,0 +1,128 @@
+"""Every layer's local errors under a recipe."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+import msgspec
+
+from qdebug.engine import Batch, LayerQuant, Overlay, Sheet, Work
+from qdebug.graph import Layer
+from qdebug.measure import OutputComparison, SplitAccumulator, error_split
+from qdebug.quantize import fake_quantize_activation, quantize_weight
+from qdebug.recipes import FLOAT, LayerPlan, Recipe
+from qdebug.results import ErrorSplit, LayerReport, LayerTable, OutputError
+from qdebug.session.memo import Memo
+from qdebug.session.prepare import Preparer, real_rows
+from qdebug.session.subject import Subject
+
+#: Samples that local errors are measured on; a mean over millions of values settles long before this.
+SAMPLES = 128
+
+
+@dataclass(frozen=True)
+class Local:
+    """A layer measured alone: float inputs, its own weight and activation quantized."""
+
+    weight: ErrorSplit | None
+    activation: ErrorSplit | None
+    output: OutputError
+    shift: tuple[float, ...]
+
+
+class Tables:
+    """Measures layers, remembering each by content: a changed layer alone is measured again."""
+
+    def __init__(self, subject: Subject, preparer: Preparer) -> None:
+        self._subject = subject
+        self._preparer = preparer
+        self._locals: Memo[Local] = Memo(4096)
+        self._weights: Memo[ErrorSplit] = Memo(4096)
+        self._cumulative: Memo[float | None] = Memo(4096)
+
+    @property
+    def batches(self) -> tuple[Batch, ...]:
+        """The batches that local errors are measured on."""
+        count = -(-SAMPLES // self._subject.batch_size)
+        return self._subject.eval_batches[:count]
+
+    def table(self, recipe: Recipe, work: Work) -> LayerTable:
+        """All layers' rows."""
+        start = time.perf_counter()
+        rows: list[LayerReport] = []
+        for done, layer in enumerate(self._subject.layers):
+            work.step(done, len(self._subject.layers), f"measuring {layer.name}")
+            local = self.local(recipe, layer, work)
+            rows.append(LayerReport(
+                name=layer.name, op=layer.op, weight=local.weight, activation=local.activation, output=local.output,
+            ))  # fmt: skip
+        return LayerTable(recipe=recipe.digest, rows=tuple(rows), seconds=time.perf_counter() - start)
+
+    def local(self, recipe: Recipe, layer: Layer, work: Work) -> Local:
+        """One layer's local errors, with the fixes that the recipe asks for."""
+        reference, alone = self.pair(recipe, layer, work)
+        plan = recipe.plan_for(layer.name, layer.kind)
+        key = (reference.keys[layer.step], alone.keys[layer.step], msgspec.json.encode(plan))
+        return self._locals.get(key, lambda: self._local(reference, alone, layer, plan, work))
+
+    def pair(self, recipe: Recipe, layer: Layer, work: Work) -> tuple[Sheet, Sheet]:
+        """The float sheet with the recipe's fixes, and the same with this layer alone quantized."""
+        full = self._preparer.sheet(recipe, work)
+        reference = self._preparer.float_with_fixes(recipe, work)
+        return reference, alone(self._preparer, reference, full, layer)
+
+    def cumulative(self, recipe: Recipe, layer: Layer, work: Work) -> float | None:
+        """SQNR of a layer's output with everything upstream quantized too."""
+        reference, full = self._preparer.float_with_fixes(recipe, work), self._preparer.sheet(recipe, work)
+        key = (reference.keys[layer.step], full.keys[layer.step])
+        return self._cumulative.get(key, lambda: self._compare(reference, full, layer, work).sqnr_db())
+
+    def weight_split(self, sheet: Sheet, layer: Layer, plan: LayerPlan) -> ErrorSplit:
+        """What quantization does to a layer's weight."""
+        key = (sheet.weight_key(layer), msgspec.json.encode(plan.weight), layer.out_axis)
+        return self._weights.get(key, lambda: self._weight_split(sheet, layer, plan))
+
+    def _weight_split(self, sheet: Sheet, layer: Layer, plan: LayerPlan) -> ErrorSplit:
+        weight = sheet.constant(layer.weight, self._subject.engine.cache)
+        quantized, qparams = quantize_weight(weight, plan.weight, layer.out_axis)
+        return error_split(weight, quantized, qparams, plan.weight, out_axis=layer.out_axis)
+
+    def _local(self, reference: Sheet, alone: Sheet, layer: Layer, plan: LayerPlan, work: Work) -> Local:
+        quant = alone.quants.get(layer.step)
+        comparison = self._compare(reference, alone, layer, work)
+        activation = None
+        if layer.kind != "embedding":
+            activation = self._activation_split(reference, layer, quant, plan, work)
+        return Local(self.weight_split(reference, layer, plan), activation, comparison.error(), comparison.shift())
+
+    def _activation_split(
+        self, reference: Sheet, layer: Layer, quant: LayerQuant | None, plan: LayerPlan, work: Work
+    ) -> ErrorSplit:
+        qparams = quant.activation if quant else None
+        chosen = plan.activation if quant else FLOAT
+        accumulator = SplitAccumulator(qparams, chosen)
+        for batch in self.batches:
+            value = self._subject.engine.values(reference, batch, (layer.x,), work)[layer.x]
+            x = real_rows(value, batch)
+            accumulator.add(x, x if chosen.is_float32 else fake_quantize_activation(x, chosen, qparams))
+        return accumulator.finish()
+
+    def _compare(self, reference: Sheet, quantized: Sheet, layer: Layer, work: Work) -> OutputComparison:
+        comparison = OutputComparison(layer.channel_axis)
+        for batch in self.batches:
+            one = self._subject.engine.values(reference, batch, (layer.step,), work)[layer.step]
+            two = self._subject.engine.values(quantized, batch, (layer.step,), work)[layer.step]
+            comparison.add(real_rows(one, batch), real_rows(two, batch))
+        return comparison
+
+
+def alone(preparer: Preparer, reference: Sheet, full: Sheet, layer: Layer) -> Sheet:
+    """The reference with one layer as the full sheet treats it: quantized, and with its corrected bias."""
+    quants = {layer.step: full.quants[layer.step]} if layer.step in full.quants else {}
+    overlay = reference.overlay
+    if layer.bias is not None and layer.bias in full.overlay.tensors:
+        overlay = overlay.updated(tensors={layer.bias: full.overlay.tensors[layer.bias]})
+    if layer.step in full.overlay.biases:
+        overlay = Overlay(overlay.tensors, {**overlay.biases, layer.step: full.overlay.biases[layer.step]})
+    return preparer.sheet_of(overlay, quants)

@@ -1,0 +1,140 @@
+"""Ask the compute process and draw what it says: the answer, or how far it is, or what went wrong.
+
+A run of the page waits for answers 0.4 s in all. What is not there by then shows a progress line of its own that looks
+again every 0.4 s and, once there is an answer, has the page drawn once more. Until then the last answer stays in place,
+greyed: nothing jumps. Errors are kept with their request, so that looking again does not start failing work anew.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import streamlit as st
+
+from qdebug.errors import Cancelled, QDebugError
+from qdebug.jobs.client import Running
+from qdebug.jobs.verbs import Open
+from qdebug.results import ModelInfo
+from qdebug.web import desk, problem, state
+
+PATIENCE = 0.4
+"""Seconds that one run waits for answers, and seconds between two looks."""
+
+MOST_FAILED = 64
+
+
+def begin() -> None:
+    """Start the clock of this run."""
+    st.session_state.until = time.monotonic() + PATIENCE
+    st.session_state.waiting = []
+    restarts = desk.client().restarts
+    if restarts > st.session_state.setdefault("restarts", restarts):
+        st.session_state.restarts = restarts
+        st.toast("The compute process was started again. Your recipe is untouched.")
+
+
+def look(request: Any, wait: float | None = None) -> Any:
+    """The answer to a request, or Running, or the error it ended with (returned, not raised)."""
+    failed: dict[Any, QDebugError] = st.session_state.failed
+    if request in failed:
+        return failed[request]
+    known = desk.answers().find(request)
+    if known is not None:
+        return known
+    try:
+        answer = desk.client().ask(request, wait=max(0.0, st.session_state.until - time.monotonic()) if wait is None else wait)
+    except QDebugError as error:
+        while len(failed) >= MOST_FAILED:
+            failed.pop(next(iter(failed)))
+        failed[request] = error
+        return error
+    if not isinstance(answer, Running):
+        desk.answers().keep(request, answer)
+    return answer
+
+
+def latest(place: str, request: Any) -> tuple[Any | None, bool]:
+    """The answer for a place on the screen and whether it is the one asked for.
+
+    Draws progress or the error where it is called. While the answer is awaited, returns the last one drawn in this place
+    (None if there was none) and False.
+    """
+    status = st.empty()
+    answer = look(request)
+    drawn: dict[str, Any] = st.session_state.drawn
+    if isinstance(answer, QDebugError):
+        with status.container():
+            problem.draw(answer, place, retry=lambda: _retry(request))
+        return None, False
+    if isinstance(answer, Running):
+        with status.container():
+            _follow(place, request)
+        return desk.answers().find(drawn.get(place)), False
+    drawn[place] = request
+    return answer, True
+
+
+def show(place: str, request: Any, draw: Callable[[Any, bool], None]) -> None:
+    """Draw the answer to a request in a place of its own: ``draw(answer, fresh)``."""
+    with st.container(key=f"slot-{place}"):
+        answer, fresh = latest(place, request)
+        with st.container(key=f"body-{place}"):
+            if answer is not None:
+                draw(answer, fresh)
+
+
+def quiet(request: Any) -> Any | None:
+    """The answer to a request that only adds to the screen; None until it is there, and None if it fails."""
+    answer = look(request, wait=0.0)
+    if isinstance(answer, Running):
+        st.session_state.waiting.append(request)
+        return None
+    return None if isinstance(answer, QDebugError) else answer
+
+
+def opened() -> ModelInfo | None:
+    """The model at hand, if it is open by now. Only :func:`need_model` draws when it is not."""
+    answer = look(Open(ref=state.ref()))
+    return answer if isinstance(answer, ModelInfo) else None
+
+
+def need_model() -> ModelInfo | None:
+    """The model at hand; draws progress or the error where there is none yet."""
+    answer, fresh = latest("model", Open(ref=state.ref()))
+    return answer if fresh else None
+
+
+def watch() -> None:
+    """Look after quiet requests; called once at the end of a run."""
+    if st.session_state.waiting:
+        _watch(tuple(st.session_state.waiting))
+
+
+@st.fragment(run_every=PATIENCE)
+def _watch(requests: tuple[Any, ...]) -> None:
+    if any(not isinstance(look(request, wait=0.0), Running) for request in requests):
+        st.rerun()
+
+
+@st.fragment(run_every=PATIENCE)
+def _follow(place: str, request: Any) -> None:
+    answer = look(request, wait=0.0)
+    if not isinstance(answer, Running):
+        st.rerun()
+    at = answer.progress
+    part = min(1.0, at.done / at.total) if at.total else 0.0
+    steps = f" · {at.done} of {at.total}" if at.total else ""
+    with st.container(key=f"working-{place}", horizontal=True, vertical_alignment="center", gap="small"):
+        st.progress(part, text=f"{at.text}{steps}")
+        st.button("Cancel", key=f"cancel-{place}", on_click=_cancel, args=(request, answer.job), type="tertiary")
+
+
+def _cancel(request: Any, job: str) -> None:
+    desk.client().cancel(job)
+    st.session_state.failed[request] = Cancelled(do="The recipe is kept; measure again when you like.")
+
+
+def _retry(request: Any) -> None:
+    st.session_state.failed.pop(request, None)

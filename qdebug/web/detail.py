@@ -1,0 +1,88 @@
+"""The chosen layer: its finding in words, its tensors, where its error comes from."""
+
+from __future__ import annotations
+
+import html
+from typing import Any
+
+import streamlit as st
+
+from qdebug.figures import channel_ranges, error_parts, error_split, mean_shift, numbers, tensor_histogram
+from qdebug.jobs.verbs import GetDetail
+from qdebug.recipes import with_clip
+from qdebug.results import LayerDetail, LayerInfo, ModelInfo, TensorView
+from qdebug.web import ask, chart, edits, options, state
+from qdebug.web.choices import Tensor
+from qdebug.web.theme import is_dark
+
+NOUNS: dict[Tensor, str] = {"weight": "weights", "activation": "activations"}
+CHANNELS: dict[Tensor, str] = {"weight": "channel", "activation": "input channel"}
+
+
+def draw(info: ModelInfo, layer: LayerInfo) -> None:
+    """The chosen layer under the recipe at hand, or as it was drawn last while that is measured."""
+    ask.show(
+        "detail",
+        GetDetail(ref=state.ref(), recipe=state.recipe(), layer=layer.name),
+        lambda detail, fresh: _draw(info, layer, detail, fresh),
+    )
+
+
+def _draw(info: ModelInfo, layer: LayerInfo, detail: LayerDetail, fresh: bool) -> None:
+    st.html(head_html(detail))
+    views = {tensor: getattr(detail, tensor) for tensor in edits.TENSORS if getattr(detail, tensor) is not None}
+    if views:
+        tensor = _which(info, layer, list(views))
+        _histogram(layer, tensor, views[tensor], fresh)
+        left, right = st.columns([3, 2], gap="medium")
+        with left:
+            chart.show(channel_ranges(views[tensor].channels, CHANNELS[tensor], dark=is_dark()), f"channels-{tensor}")
+        with right:
+            parts = error_parts(*(views[one].error if one in views else None for one in edits.TENSORS))
+            chart.show(error_split(parts, dark=is_dark()), "split")
+    chart.show(mean_shift(detail, dark=is_dark()), "shift")
+
+
+def head_html(detail: LayerDetail) -> str:
+    """The layer's name, what it is, its finding and whatever else is odd."""
+    local, whole = detail.output.sqnr_db, detail.output.cumulative_sqnr_db
+    sqnr = "no error of its own" if local is None else f"SQNR {numbers.decibel(local)} dB alone"
+    below = "" if whole is None else f", {numbers.decibel(whole)} dB with everything upstream quantized"
+    more = "".join(f'<p class="q-lead">◆ {html.escape(finding.text)}</p>' for finding in detail.findings)
+    return (
+        f'<h2 class="q-layer">{html.escape(detail.name)} <small>{html.escape(detail.op)} · {sqnr}{below}</small></h2>'
+        f'<p class="q-lead">{html.escape(detail.text)}</p>{more}'
+    )
+
+
+def _which(info: ModelInfo, layer: LayerInfo, tensors: list[Tensor]) -> Tensor:
+    with st.container(key="detail-bar", horizontal=True, vertical_alignment="center", gap="small"):
+        tensor = st.segmented_control(
+            "Tensor", tensors, default=tensors[0], format_func=NOUNS.__getitem__, key=f"tensor-{len(tensors)}",
+            label_visibility="collapsed", required=True,
+        )  # fmt: skip
+        tensor = tensor or tensors[0]
+        options.draw(info, layer, tensor)
+        st.toggle("log counts", value=True, key="log-counts")
+    return tensor
+
+
+def _histogram(layer: LayerInfo, tensor: Tensor, view: TensorView, fresh: bool) -> None:
+    figure = tensor_histogram(view, NOUNS[tensor], dark=is_dark(), log=st.session_state["log-counts"])
+    draggable = fresh and view.grid is not None and not view.dynamic
+    key = f"histogram-{layer.name}-{tensor}-{state.recipe().digest}"
+    if not draggable:
+        figure.update_layout(dragmode=False)
+        chart.show(figure, key)
+        return
+    chart.show(figure, key, selection_mode="box", on_select=lambda: _dragged(layer, tensor, st.session_state[key]))
+    st.html('<p class="q-quiet">Drag across the histogram to set the clip range; zero always stays in it.</p>')
+
+
+def _dragged(layer: LayerInfo, tensor: Tensor, event: Any) -> None:
+    boxes = event["selection"]["box"]
+    if boxes:
+        first, second = boxes[0]["x"]
+        clip = edits.clip_range(first, second)
+        if clip is not None:
+            state.change(with_clip(state.recipe(), layer.name, tensor, clip, layer.kind))

@@ -1,0 +1,119 @@
+"""The overview: the verdict, which layers do the damage, what size costs."""
+
+from __future__ import annotations
+
+import html
+
+import streamlit as st
+
+from qdebug.figures import Candidate, numbers, share_bars, tradeoff
+from qdebug.figures.text import plural
+from qdebug.jobs.verbs import GetScore, GetShares, GetVerdict
+from qdebug.recipes import Recipe, preset
+from qdebug.results import ModelInfo, Score, Shares, Verdict
+from qdebug.web import ask, chart, edits, state, words
+from qdebug.web.theme import is_dark
+
+#: Presets measured for comparison without being asked, where a score takes less than this many seconds.
+COMPARED = ("w8a8", "w8a8-pc", "w4g32a16")
+CHEAP = 2.0
+ORDERS = {"worst": "worst first", "graph": "graph order"}
+
+
+def verdict(info: ModelInfo) -> None:
+    """The finding, in one sentence, before anything else."""
+    ask.show("verdict", GetVerdict(ref=state.ref(), recipe=state.recipe()), lambda one, _: st.html(verdict_html(one)))
+    for finding in info.findings:
+        st.html(f'<p class="q-lead">◆ {html.escape(finding)}</p>')
+
+
+def verdict_html(one: Verdict) -> str:
+    """The verdict as the page's heading."""
+    text = html.escape(one.text).rstrip(".") + "."
+    for name in one.worst:
+        shown = html.escape(name)
+        text = text.replace(shown, f'<code class="q-name">{shown}</code>', 1)
+    return f'<h1 class="q-verdict{"" if one.healthy else " q-bad"}">{text}</h1>'
+
+
+def shares(info: ModelInfo) -> None:
+    """A bar of each layer's share; clicking one leads to its layer."""
+    ask.show("overview-shares", GetShares(ref=state.ref(), recipe=state.recipe()), lambda one, _: _shares(info, one))
+
+
+def _shares(info: ModelInfo, found: Shares) -> None:
+    recipe, score = state.recipe(), _score(state.recipe())
+    formats = {layer.name: edits.plan_of(recipe, layer).weight.label for layer in info.layers}
+    order = st.session_state.get("share-order") or "worst"
+    said = ask.look(GetVerdict(ref=state.ref(), recipe=recipe), wait=0.0)
+    worst = said.worst if isinstance(said, Verdict) else ()
+    metric = score.metric.name if score else "accuracy"
+    figure = share_bars(found, formats, metric, dark=is_dark(), sort=order == "worst", worst=worst)
+    event = chart.show(figure, "shares", on_select="rerun", selection_mode="points")
+    left, right = st.columns([1, 1], vertical_alignment="center")
+    left.segmented_control("Order", list(ORDERS), default="worst", key="share-order", format_func=ORDERS.__getitem__,
+                           required=True, label_visibility="collapsed")  # fmt: skip
+    right.html('<p class="q-quiet">Click a bar to open its layer.</p>')
+    picked = [point["y"] for point in event["selection"]["points"]]
+    if picked and any(layer.name == picked[0] for layer in info.layers):
+        state.choose(picked[0])
+        st.switch_page("pages/layers.py")
+
+
+def sizes(info: ModelInfo) -> None:
+    """Size against metric: float, the recipe at hand, those tried in this session, a few presets."""
+    with st.container(key="slot-sizes"):
+        found = candidates()
+        if found:
+            chart.show(tradeoff(found, dark=is_dark()), "tradeoff")
+
+
+def candidates() -> tuple[Candidate, ...]:
+    """What is known so far; what is missing is asked for and added when it is there."""
+    now = state.recipe()
+    current = _score(now)
+    if current is None:
+        return ()
+    tried = [one for one in state.history().tried if one != now]
+    compared = [preset(text) for text in COMPARED] if current.seconds < CHEAP else []
+    found = [_candidate(one, "preset") for one in compared if one != now and one not in tried]
+    found += [_candidate(one, "tried") for one in tried]
+    return (*(one for one in found if one), Candidate(words.recipe_title(now), current, "now", now.default.weight.label))
+
+
+def _candidate(recipe: Recipe, kind: str) -> Candidate | None:
+    score = ask.quiet(GetScore(ref=state.ref(), recipe=recipe))
+    label = words.recipe_title(recipe)
+    return Candidate(label, score, "preset" if kind == "preset" else "tried", recipe.default.weight.label) if score else None
+
+
+def _score(recipe: Recipe) -> Score | None:
+    found = ask.look(GetScore(ref=state.ref(), recipe=recipe), wait=0.0)
+    return found if isinstance(found, Score) else None
+
+
+def story(info: ModelInfo) -> None:
+    """What the model is, and the story it tells if it is a sample."""
+    st.html(story_html(info))
+
+
+def story_html(info: ModelInfo) -> str:
+    """Facts and story."""
+    inputs = ", ".join(f"{one.name} {_shape(one.shape)} {one.dtype}" for one in info.inputs)
+    facts = {
+        "model": info.title or info.name,
+        "layers": f"{len(info.layers)}, {numbers.count(info.params)} parameters, {numbers.size(info.float_bytes)}",
+        "input": inputs,
+        "evaluated on": f"{numbers.count(info.n_eval)} samples, {info.task.replace('-', ' ')}",
+        "calibrated on": info.calibration,
+        "digest": info.digest,
+    }
+    if info.not_understood:
+        facts["not understood"] = f"{plural(len(info.not_understood), 'operator')}: {', '.join(info.not_understood[:5])}"
+    rows = "".join(f"<dt>{key}</dt><dd>{html.escape(value)}</dd>" for key, value in facts.items())
+    told = f'<p class="q-lead">{html.escape(info.story)}</p>' if info.story else ""
+    return f'<h3 class="q-chart-title">{html.escape(info.name)}</h3>{told}<dl class="q-facts">{rows}</dl>'
+
+
+def _shape(shape: tuple[int | None, ...]) -> str:
+    return "×".join("N" if size is None else str(size) for size in shape)

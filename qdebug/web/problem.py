@@ -1,0 +1,30 @@
+"""An error as people see it: what is wrong, where, and what to do. The recipe is always kept."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Callable
+
+import streamlit as st
+
+from qdebug.errors import Cancelled, QDebugError
+
+
+def draw(error: QDebugError, place: str, retry: Callable[[], None] | None = None) -> None:
+    """One clear box; ``retry`` gives it a button to try again."""
+    calm = isinstance(error, Cancelled)
+    with st.container(key=f"problem-{place}"):
+        st.html(
+            f'<div class="q-problem{" q-calm" if calm else ""}" role="{"status" if calm else "alert"}">'
+            f"<p class='q-what'>{html.escape(error.what)}</p>{_where(error)}"
+            f"{f'<p>{html.escape(error.do)}</p>' if error.do else ''}</div>"
+        )
+        if retry:
+            st.button("Measure again" if calm else "Try again", key=f"retry-{place}", on_click=retry, type="tertiary")
+
+
+def _where(error: QDebugError) -> str:
+    if not error.where:
+        return ""
+    rows = "".join(f"<dt>{html.escape(key)}</dt><dd>{html.escape(value)}</dd>" for key, value in error.where.items())
+    return f"<dl>{rows}</dl>"

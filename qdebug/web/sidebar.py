@@ -1,0 +1,169 @@
+"""The sidebar: which model on which data, the recipe, and its history."""
+
+from __future__ import annotations
+
+import html
+from typing import cast
+
+import streamlit as st
+
+from qdebug.errors import QDebugError, RecipeError
+from qdebug.figures.numbers import count, size
+from qdebug.jobs.client import Running
+from qdebug.jobs.verbs import GetScore, GetStats, Samples
+from qdebug.recipes import dumps, loads
+from qdebug.recipes.plan import RangeMethod
+from qdebug.results import CacheStats, ModelInfo, ModelRef
+from qdebug.web import ask, desk, edits, problem, state, words
+
+CUSTOM = "—"
+LOAD_PATIENCE = 5.0
+"""Seconds that loading a recipe waits to hear whether it fits the model."""
+
+
+def draw(info: ModelInfo | None) -> None:
+    """Draw the sidebar. Without a model, only what chooses one."""
+    _model()
+    if info is not None:
+        st.html(data_html(info))
+        _recipe(info)
+        _history(info)
+    _memory()
+
+
+def _heading(text: str) -> None:
+    st.html(f'<h2 class="q-side">{text}</h2>')
+
+
+def _model() -> None:
+    _heading("Model")
+    cards = ask.look(Samples(), wait=2.0)
+    samples = cards if isinstance(cards, tuple) else ()
+    refs = tuple(dict.fromkeys([*(ModelRef(model=card.name) for card in samples), *state.opened()]))
+    st.selectbox(
+        "Model",
+        refs,
+        key=state.put("side-model", state.ref()),
+        format_func=ref_in_words,
+        on_change=lambda: state.open_model(st.session_state["side-model"]),
+        label_visibility="collapsed",
+    )
+    with st.popover("Open a file …", width="stretch"):
+        _open_form()
+
+
+def ref_in_words(ref: ModelRef) -> str:
+    """A model's name in the select: a sample's name, or the last part of a path, and the data if they are not its own."""
+    name = ref.model.rsplit("/", 1)[-1]
+    return f"{name} on {ref.data.rsplit('/', 1)[-1]}" if ref.data else name
+
+
+def _open_form() -> None:
+    with st.form("open", border=False):
+        model = st.text_input("Model", placeholder="/path/to/model.pt2", help="A .pt2 file on the server's own disk. "
+                              "Loading one runs code: open only files you trust.")  # fmt: skip
+        data = st.text_input("Data", placeholder="/path/to/data.npz", help="One array per model input, plus labels if "
+                             "there are any.")  # fmt: skip
+        calib = st.text_input("Calibration", placeholder="optional", help="Without it, 256 samples of the data are used.")
+        if st.form_submit_button("Open", width="stretch") and model.strip():
+            state.open_model(ModelRef(model=model.strip(), data=data.strip() or None, calib=calib.strip() or None))
+            st.rerun()
+
+
+def data_html(info: ModelInfo) -> str:
+    """What is evaluated and what calibrates, in words."""
+    return (
+        f'<p class="q-side-note">{count(info.n_eval)} samples evaluated<br>'
+        f"ranges from {html.escape(info.calibration) or f'{count(info.n_calib)} samples'}</p>"
+    )
+
+
+def _recipe(info: ModelInfo) -> None:
+    _heading("Recipe")
+    recipe = state.recipe()
+    st.html(f'<div class="q-pills">{"".join(map(pill_html, words.recipe_pills(recipe)))}</div>')
+    name = words.short_name(recipe.default)
+    plain = name in words.PRESETS and not recipe.layers
+    st.selectbox(
+        "Preset",
+        [*([] if plain else [CUSTOM]), *words.PRESETS],
+        key=state.put("side-preset", name if plain else CUSTOM),
+        format_func=lambda one: words.PRESETS.get(one, "changed by hand"),
+        on_change=lambda: _preset(st.session_state["side-preset"]),
+        help="Gives every layer the same formats and drops exceptions. Fixes stay.",
+    )
+    method = edits.range_of(recipe)
+    st.selectbox(
+        "Ranges from calibration",
+        [*([] if method else [CUSTOM]), *edits.RANGES],
+        key=state.put("side-range", method or CUSTOM),
+        format_func=lambda one: edits.RANGES.get(one, "differ by layer"),
+        on_change=lambda: _range(info, st.session_state["side-range"]),
+        help="How clip ranges are chosen, for all tensors in an integer format.",
+    )
+
+
+def _preset(name: str) -> None:
+    if name != CUSTOM:
+        state.change(edits.with_preset(state.recipe(), name))
+
+
+def _range(info: ModelInfo, method: str) -> None:
+    if method != CUSTOM:
+        state.change(edits.with_range(state.recipe(), info, cast(RangeMethod, method)))
+
+
+def pill_html(pill: words.Pill) -> str:
+    """One pill of the recipe."""
+    return f'<span class="q-pill {pill.precision}">{html.escape(pill.text)}</span>'
+
+
+def _history(info: ModelInfo) -> None:
+    history = state.history()
+    with st.container(key="side-history", gap="small"):
+        left, right = st.columns(2, gap="small")
+        left.button("Undo", key="undo", on_click=state.move, args=(-1,), disabled=history.cursor == 0, width="stretch")  # fmt: skip
+        right.button("Redo", key="redo", on_click=state.move, args=(1,), width="stretch",
+                     disabled=history.cursor == len(history.recipes) - 1)  # fmt: skip
+        left.download_button("Save", dumps(history.now), f"{info.name}.recipe.yaml", "application/yaml", key="save",
+                             on_click="ignore", width="stretch")  # fmt: skip
+        with right.popover("Load", width="stretch"):
+            _load_form()
+    if "load-error" in st.session_state:
+        problem.draw(st.session_state["load-error"], "load", retry=None)
+        st.button("Dismiss", key="load-dismiss", type="tertiary", on_click=lambda: st.session_state.pop("load-error"))
+
+
+def _load_form() -> None:
+    with st.form("load", clear_on_submit=True, border=False):
+        file = st.file_uploader("Recipe", type=["yaml", "yml", "json"], max_upload_size=16)
+        if st.form_submit_button("Load", width="stretch") and file is not None:
+            st.session_state.pop("load-error", None)
+            try:
+                _load(file.getvalue(), file.name)
+            except QDebugError as error:
+                st.session_state["load-error"] = error
+            st.rerun()
+
+
+def _load(content: bytes, name: str) -> None:
+    """Make an uploaded recipe the one at hand, if it is one and fits the model; otherwise raise and change nothing."""
+    try:
+        recipe = loads(content.decode("utf-8"), file=name)
+    except UnicodeDecodeError:
+        raise RecipeError("The recipe is not text", file=name, do="Recipes are YAML or JSON files.") from None
+    answer = desk.client().ask(GetScore(ref=state.ref(), recipe=recipe), wait=LOAD_PATIENCE)
+    if not isinstance(answer, Running):
+        desk.answers().keep(GetScore(ref=state.ref(), recipe=recipe), answer)
+    state.change(recipe)
+
+
+def _memory() -> None:
+    stats = None
+    try:
+        stats = desk.client().ask(GetStats(), wait=0.1)
+    except QDebugError:
+        return  # the page itself says that the compute process cannot be reached
+    if isinstance(stats, CacheStats):
+        st.html(f'<p class="q-side-note q-memory" title="{count(stats.entries)} values held, {count(stats.hits)} found again, '
+                f'{count(stats.evictions)} dropped">cache {size(stats.bytes)} of {size(stats.budget)}</p>')  # fmt: skip

@@ -1,0 +1,123 @@
+"""What a browser session holds: which model, which recipes, which layer. Small plain values, never an array."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, replace
+from typing import Any
+
+import streamlit as st
+
+from qdebug.recipes import Recipe, preset
+from qdebug.results import ModelInfo, ModelRef
+
+FIRST_MODEL = "digits-mobilenet"
+FIRST_PRESET = "w8a8"
+MOST_TRIED = 24
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """The recipes of one model in the order they were made, and where one stands among them.
+
+    Attributes:
+        recipes: what undo and redo walk through.
+        cursor: the recipe at hand.
+        tried: all recipes seen, newest last, also those that undo and a new branch have left behind.
+    """
+
+    recipes: tuple[Recipe, ...]
+    cursor: int = 0
+    tried: tuple[Recipe, ...] = ()
+
+    @property
+    def now(self) -> Recipe:
+        """The recipe at hand."""
+        return self.recipes[self.cursor]
+
+    def changed(self, recipe: Recipe) -> History:
+        """With a new recipe after the one at hand; what had been undone is dropped from the line."""
+        if recipe == self.now:
+            return self
+        kept = (*self.recipes[: self.cursor + 1], recipe)
+        tried = (*(one for one in self.tried or self.recipes if one != recipe), recipe)
+        return History(kept, len(kept) - 1, tried[-MOST_TRIED:])
+
+    def moved(self, steps: int) -> History:
+        """Undone (negative) or redone, as far as there is something."""
+        return replace(self, cursor=min(max(0, self.cursor + steps), len(self.recipes) - 1))
+
+
+def start() -> None:
+    """Give a new session its model and first recipe; called at the top of every run."""
+    here = st.session_state
+    if "ref" not in here:
+        here.ref = ModelRef(
+            model=os.environ.get("QDEBUG_MODEL") or FIRST_MODEL,
+            data=os.environ.get("QDEBUG_DATA") or None,
+            calib=os.environ.get("QDEBUG_CALIB") or None,
+        )
+        here.opened = (here.ref,)
+        here.histories = {}
+        here.chosen = {}
+        here.failed = {}
+        here.drawn = {}
+
+
+def ref() -> ModelRef:
+    """The model at hand."""
+    return st.session_state.ref
+
+
+def opened() -> tuple[ModelRef, ...]:
+    """Every model this session has opened, first to last."""
+    return st.session_state.opened
+
+
+def open_model(one: ModelRef) -> None:
+    """Make a model the one at hand. Recipes of the others are kept."""
+    here = st.session_state
+    here.ref = one
+    if one not in here.opened:
+        here.opened = (*here.opened, one)
+
+
+def history() -> History:
+    """The recipes of the model at hand."""
+    found: History | None = st.session_state.histories.get(ref())
+    return found or History((preset(FIRST_PRESET),))
+
+
+def recipe() -> Recipe:
+    """The recipe at hand."""
+    return history().now
+
+
+def change(new: Recipe) -> None:
+    """Make a recipe the one at hand; undo leads back."""
+    st.session_state.histories[ref()] = history().changed(new)
+
+
+def move(steps: int) -> None:
+    """Undo (negative) or redo."""
+    st.session_state.histories[ref()] = history().moved(steps)
+
+
+def choose(layer: str) -> None:
+    """Make a layer the chosen one."""
+    st.session_state.chosen[ref()] = layer
+
+
+def chosen(info: ModelInfo, otherwise: str | None = None) -> str:
+    """The chosen layer; before anyone chose, ``otherwise`` or the first."""
+    names = [layer.name for layer in info.layers]
+    for name in (st.session_state.chosen.get(ref()), otherwise):
+        if name in names:
+            return str(name)
+    return names[0]
+
+
+def put(key: str, value: Any) -> str:
+    """Make a widget show a value that lives elsewhere: set it before the widget is drawn. Returns the key."""
+    st.session_state[key] = value
+    return key

@@ -1,0 +1,104 @@
+"""Recipes in words: the short name of a plan, the pills of the sidebar."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+
+import msgspec
+
+from qdebug.figures.colours import precision
+from qdebug.figures.numbers import three
+from qdebug.formats import find
+from qdebug.recipes import (
+    BiasCorrection, CrossLayerEqualization, Fix, LayerPlan, Recipe, SmoothQuant, TensorPlan, parse_plan,
+)  # fmt: skip
+from qdebug.web.choices import label_of
+
+PRESETS: dict[str, str] = {
+    "w8a8": "w8a8, per tensor",
+    "w8a8-pc": "w8a8-pc, per channel",
+    "w8a16": "w8a16",
+    "w4a8-pc": "w4a8-pc, per channel",
+    "w4g32a16": "w4g32a16, groups of 32",
+    "w4g32a8": "w4g32a8, groups of 32",
+    "w4a16": "w4a16, per tensor",
+    "w16a16": "w16a16, fp16",
+    "w32a32": "w32a32, float",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Pill:
+    """A few words and the precision class that colours them; empty for none."""
+
+    text: str
+    precision: str = ""
+
+
+def short_name(plan: LayerPlan) -> str | None:
+    """The short notation of a plan, whatever its ranges; None where there is none.
+
+    >>> from qdebug.recipes import parse_plan
+    >>> short_name(parse_plan("w4g32a16"))
+    'w4g32a16'
+    """
+    bare = LayerPlan(_bare(plan.weight), _bare(plan.activation))
+    weight, activation = find(plan.weight.format).bits, find(plan.activation.format).bits
+    group = f"g{plan.weight.group_size}" if plan.weight.granularity == "group" else ""
+    for end in ("", "-pc", "-dyn", "-tok", "-pc-dyn", "-pc-tok"):
+        text = f"w{weight}{group}a{activation}{end}"
+        if parse_plan(text) == bare:
+            return text
+    return None
+
+
+def plan_in_words(plan: LayerPlan) -> str:
+    """A layer plan in a few words, short notation first."""
+    name = short_name(plan)
+    return name or f"{label_of(plan.weight, 'weight')} / {label_of(plan.activation, 'activation')}"
+
+
+def fix_in_words(fix: Fix) -> str:
+    """A fix in a few words."""
+    match fix:
+        case CrossLayerEqualization():
+            return "CLE"
+        case BiasCorrection():
+            return "bias correction"
+        case SmoothQuant(alpha=alpha):
+            return f"SmoothQuant α {three(alpha)}"
+
+
+def recipe_pills(recipe: Recipe) -> tuple[Pill, ...]:
+    """The whole recipe in a few pills: the default, counts of the exceptions, clip ranges, the fixes in order."""
+    name = plan_in_words(recipe.default)
+    more = {"tensor": " per tensor"}.get(recipe.default.weight.granularity, "") if name.startswith("w8") else ""
+    pills = [Pill(name + more, precision(recipe.default.weight.format))]
+    pills += [Pill(f"{number} × {text}", precision(text)) for text, number in _exceptions(recipe).items()]
+    clips = sum(one.clip is not None for _, plan in recipe.layers for one in (plan.weight, plan.activation))
+    if clips:
+        pills.append(Pill(f"{clips} × hand-set clip"))
+    return (*pills, *(Pill(fix_in_words(fix)) for fix in recipe.fixes))
+
+
+def recipe_title(recipe: Recipe) -> str:
+    """A recipe's name in a chart: its default, the number of exceptions, its fixes."""
+    parts = [plan_in_words(recipe.default)]
+    if recipe.layers:
+        parts.append(f"{len(recipe.layers)} set")
+    return " + ".join([*parts, *(fix_in_words(fix) for fix in recipe.fixes)])
+
+
+def _exceptions(recipe: Recipe) -> Counter[str]:
+    found: Counter[str] = Counter()
+    for _, plan in recipe.layers:
+        if label_of(plan.weight, "weight") != label_of(recipe.default.weight, "weight"):
+            found[label_of(plan.weight, "weight")] += 1
+        if label_of(plan.activation, "activation") != label_of(recipe.default.activation, "activation"):
+            found[f"{label_of(plan.activation, 'activation')} in"] += 1
+    return found
+
+
+def _bare(plan: TensorPlan) -> TensorPlan:
+    return msgspec.structs.replace(plan, range="minmax", percentile=99.99, clip=None)

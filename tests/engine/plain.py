@@ -1,0 +1,51 @@
+"""The slow way: every step executed in order, nothing remembered, nothing shared."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+
+from qdebug.engine import Sheet
+from qdebug.graph.program import Ref
+from qdebug.quantize import fake_quantize_activation, quantize_weight
+
+
+def execute(sheet: Sheet, inputs: Mapping[str, Tensor]) -> Tensor:
+    """The program's output under a sheet."""
+    program, values = sheet.program, {}
+    with torch.no_grad():
+        for step in program.steps:
+            if step.index in sheet.overlay.tensors:
+                values[step.index] = sheet.overlay.tensors[step.index]
+            elif step.kind == "input":
+                values[step.index] = inputs[step.name]
+            elif step.kind == "state":
+                values[step.index] = program.state[step.index]
+            else:
+                values[step.index] = _operation(sheet, step, values)
+    return values[program.output]
+
+
+def _operation(sheet, step, values):
+    args = [_filled(arg, values) for arg in step.args]
+    layer, quant = sheet.layers.get(step.index), sheet.quants.get(step.index)
+    bias = sheet.overlay.biases.get(step.index)
+    if quant is not None:
+        if layer.kind != "embedding":
+            args[layer.x_argument] = fake_quantize_activation(args[layer.x_argument], quant.plan.activation, quant.activation)
+        args[layer.weight_argument] = quantize_weight(args[layer.weight_argument], quant.plan.weight, layer.out_axis)[0]
+    if bias is not None and layer.bias_argument is not None:
+        args = args + [None] * (layer.bias_argument + 1 - len(args))
+        args[layer.bias_argument] = bias
+    result = step.target(*args, **{key: _filled(value, values) for key, value in step.kwargs.items()})
+    return result + bias if bias is not None and layer.bias_argument is None else result
+
+
+def _filled(template, values):
+    if isinstance(template, Ref):
+        return values[template.index]
+    if isinstance(template, (list, tuple)):
+        return [_filled(item, values) for item in template]
+    return template

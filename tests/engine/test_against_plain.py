@@ -1,0 +1,77 @@
+"""The engine gives, byte for byte, what plain re-execution gives, whatever was asked before."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+import torch
+
+from qdebug.engine import Engine, Overlay, Sheet, ValueCache
+from qdebug.engine.sheet import LayerQuant
+from qdebug.recipes import parse_plan
+from qdebug.quantize import choose_qparams
+from qdebug.formats import find
+from qdebug.session import open as open_model
+from tests.networks import Attention, Residual, data_for, seeded
+from tests.engine.plain import execute
+
+PLANS = ["w8a8", "w4a8-tok", "w4g8a16", "w8a8-pc", "w2a4", "w16a16", "w32a32", "w4a8-dyn", "w3a32"]
+
+
+def random_sheet(session, dice: random.Random) -> Sheet:
+    """A sheet with a random plan for each layer, and now and then a replaced tensor or an added bias."""
+    subject = session._subject
+    quants, tensors, biases = {}, {}, {}
+    for layer in subject.layers:
+        plan = parse_plan(dice.choice(PLANS))
+        if layer.kind == "conv" and plan.activation.granularity == "token":
+            plan = parse_plan("w8a8")
+        static = find(plan.activation.format).is_integer and not plan.activation.dynamic
+        qparams = choose_qparams(-dice.uniform(0.5, 3), dice.uniform(0.5, 3), find(plan.activation.format), False) if static else None
+        if dice.random() < 0.8:
+            quants[layer.step] = LayerQuant(plan, qparams)
+        width = subject.program.state[layer.weight].shape[layer.out_axis]
+        noise = torch.randn(width, generator=torch.Generator().manual_seed(dice.randrange(10**6)))
+        if dice.random() < 0.2 and layer.bias is not None:
+            tensors[layer.bias] = noise
+        elif dice.random() < 0.3 and layer.bias is None and layer.kind != "embedding":
+            biases[layer.step] = noise
+    return Sheet(subject.program, subject.layers, Overlay(tensors, biases), quants)
+
+
+@pytest.mark.parametrize("kind", [Residual, Attention])
+@pytest.mark.parametrize("budget", [0, 60_000, 1 << 30])
+def test_random_edits_in_random_order(kind, budget):
+    session = open_model(seeded(kind), data_for(kind), cache=ValueCache(budget))
+    engine, dice = session._subject.engine, random.Random(7)
+    batches = session._subject.batches(session._subject.data)
+    sheets = [random_sheet(session, dice) for _ in range(12)]
+    expected = {(i, b.key): execute(sheet, b.inputs) for i, sheet in enumerate(sheets) for b in batches}
+    for _ in range(40):
+        number, batch = dice.randrange(len(sheets)), dice.choice(batches)
+        got = engine.output(sheets[number], batch)
+        assert torch.equal(got, expected[number, batch.key][: batch.count])
+    assert engine.cache.stats().bytes <= budget
+
+
+@pytest.mark.parametrize("kind", [Residual, Attention])
+def test_every_step_can_be_asked_for(kind):
+    session = open_model(seeded(kind), data_for(kind), cache=ValueCache(1 << 30))
+    subject = session._subject
+    batch = subject.eval_batches[0]
+    sheet = Sheet(subject.program, subject.layers)
+    tensors = [s.index for s in subject.program.steps]
+    seen = []
+    subject.engine.visit(sheet, batch, tensors, lambda index, value: seen.append(index))
+    assert seen == sorted(tensors)
+
+
+def test_float_output_is_the_modules_own():
+    model, data = seeded(Residual), data_for(Residual)
+    session = open_model(model, data)
+    subject = session._subject
+    with torch.no_grad():
+        for batch in subject.eval_batches:
+            mine = subject.engine.output(Sheet(subject.program, subject.layers), batch)
+            torch.testing.assert_close(mine, model(batch.inputs["images"]), rtol=1e-5, atol=1e-5)
