@@ -1,9 +1,9 @@
 """Histograms whose bins do not depend on the order in which values arrive.
 
-A bin is ``[k·2^e, (k+1)·2^e)`` for integers k and e, and e is the smallest exponent at which the values seen so far fall
-into the bins there are. When the range grows, e grows, and every two bins 2k and 2k + 1 become one: counts move, no
-value is ever put into a wrong bin or lost. Since scaling by a power of two is exact, the bin of a value is too. So the
-histogram of a stream is a function of the set of its values alone, and zero is always an edge.
+A bin is ``[k·2^e, (k+1)·2^e)`` for integers k and e, and e is the smallest exponent at which the values seen so far
+fall into the bins there are. When the range grows, e grows, and every two bins 2k and 2k + 1 become one: counts move,
+no value is ever put into a wrong bin or lost. Since scaling by a power of two is exact, the bin of a value is too. So
+the histogram of a stream is a function of the set of its values alone, and zero is always an edge.
 """
 
 from __future__ import annotations

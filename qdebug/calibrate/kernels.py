@@ -28,7 +28,7 @@ def column_keys(bits: Keys, low: Keys, high: Keys) -> None:
 
 @njit(cache=True, nogil=True)
 def plane_keys(bits: Keys, first: int, low: Keys, high: Keys) -> None:
-    """The same for planes: row r of ``bits [B, M]`` belongs to channel ``(first + r) % C`` of ``low [C]``, ``high [C]``."""
+    """The same for planes: row r of ``bits [B, M]`` is of channel ``(first + r) % C`` of ``low`` and ``high [C]``."""
     channels = low.size
     for r in range(bits.shape[0]):
         row = bits[r]

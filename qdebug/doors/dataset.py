@@ -111,7 +111,7 @@ def _tensor(value: object, name: str, source: str) -> Tensor:
         raise DataError(f"'{name}' has dtype {array.dtype}, which is not numbers", file=source, do="Save integers or floats.")
     if not array.dtype.isnative:
         array = array.astype(array.dtype.newbyteorder("="))
-    return torch.from_numpy(np.ascontiguousarray(array))
+    return torch.from_numpy(np.ascontiguousarray(array).reshape(array.shape))
 
 
 def _labels(arrays: Mapping[str, object], count: int, first: str, source: str) -> Tensor | None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import copy
 import threading
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
@@ -14,7 +15,7 @@ from torch.export import ExportedProgram
 from qdebug.errors import ModelError
 
 #: torch's exporter and loaders are not safe to run in two threads at once.
-TORCH_LOCK = threading.RLock()
+_LOCK = threading.RLock()
 FIXED_BATCH = 32
 
 
@@ -38,21 +39,34 @@ def capture(module: nn.Module, inputs: Mapping[str, Tensor]) -> tuple[ExportedPr
     free = {name: _repeated(tensor, 2) for name, tensor in inputs.items()}
     batch = torch.export.Dim("batch")
     shapes = {name: {0: batch} if tensor.dim() else None for name, tensor in free.items()}
-    with TORCH_LOCK, torch.no_grad(), warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the exporter's own deprecations; nothing a person can act on
+    with torch_tools(), torch.no_grad():
         try:
-            return torch.export.export(module, (), kwargs=dict(free), dynamic_shapes=shapes), None
+            return functional(torch.export.export(module, (), kwargs=dict(free), dynamic_shapes=shapes)), None
         except Exception:  # noqa: BLE001 - torch.export raises anything; the second try decides what people are told
             pass
         fixed = {name: _repeated(tensor, FIXED_BATCH) for name, tensor in inputs.items()}
         try:
-            return torch.export.export(module, (), kwargs=fixed), FIXED_BATCH
+            return functional(torch.export.export(module, (), kwargs=fixed)), FIXED_BATCH
         except Exception as error:
             reason = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
             raise ModelError(
                 f"torch.export cannot capture {type(module).__name__}: {reason.strip()}",
                 do="Remove data-dependent control flow from forward, or check that the inputs fit its signature.",
             ) from error
+
+
+def functional(exported: ExportedProgram) -> ExportedProgram:
+    """The same program without operators that change a value in place. Composite operators stay whole."""
+    return exported.run_decompositions({})
+
+
+@contextmanager
+def torch_tools() -> Iterator[None]:
+    """One thread at a time in torch's exporter and loaders, and without their own deprecation warnings, which nobody
+    here can act on."""
+    with _LOCK, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
 
 
 def _repeated(tensor: Tensor, count: int) -> Tensor:

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import os
-import warnings
 import zipfile
 from pathlib import Path
 
 import torch
 from torch.export import ExportedProgram
 
-from qdebug.doors.module import TORCH_LOCK
+from qdebug.doors.module import functional, torch_tools
 from qdebug.errors import FileError
 
 
 def read_pt2(path: str | os.PathLike[str]) -> ExportedProgram:
-    """Load an exported program. Loading one can run code that is in it: only for files of the operator's own.
+    """Load an exported program, made functional. Loading one can run code that is in it: only for files of the operator's own.
 
     Raises:
         FileError: the file is missing, damaged, or no exported program.
@@ -25,10 +24,9 @@ def read_pt2(path: str | os.PathLike[str]) -> ExportedProgram:
         raise FileError("There is no such file", file=file, do="Check the path.")
     if not zipfile.is_zipfile(file):
         raise FileError("This is no .pt2 file, or it is damaged", file=file, do="Save it again with torch.export.save.")
-    with TORCH_LOCK, warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+    with torch_tools():
         try:
-            return torch.export.load(file)
+            return functional(torch.export.load(file))
         except Exception as error:  # torch's loader raises anything on a damaged archive
             first = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
             raise FileError(

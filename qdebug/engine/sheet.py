@@ -20,9 +20,9 @@ from qdebug.quantize import QParams, quantize_weight
 from qdebug.recipes import LayerPlan
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Overlay:
-    """Tensors that a fix puts in the place of the model's own.
+    """Tensors that a fix puts in the place of the model's own. Compared by identity: build one, keep it.
 
     Attributes:
         tensors: replacements by step index.

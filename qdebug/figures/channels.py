@@ -57,7 +57,11 @@ def channel_ranges(ranges: ChannelRanges, noun: str = "channel", *, dark: bool, 
     figure.update_layout(
         bargap=0.3 if len(blocks) < 80 else 0,
         xaxis={"title": {"text": f"{noun}s, widest first"}, "showgrid": False, "showticklabels": False},
-        yaxis={"title": {"text": "range"}, "nticks": 4, "range": [min(0.0, min(low, default=0)) - 0.04 * reach, max(high, default=1) + 0.2 * reach]},
+        yaxis={
+            "title": {"text": "range"},
+            "nticks": 4,
+            "range": [min(0.0, min(low, default=0)) - 0.04 * reach, max(high, default=1) + 0.2 * reach],
+        },
     )
     return figure
 
@@ -68,11 +72,14 @@ def before_after_finding(before: ChannelRanges, after: ChannelRanges) -> str:
 
 
 def before_after(before: ChannelRanges, after: ChannelRanges, *, dark: bool, height: int = 170) -> go.Figure:
-    """The absolute maximum of each channel without and with a fix, on a logarithmic axis, in the order of the width before."""
+    """The absolute maximum of each channel without and with a fix (log axis), in the order of the width before."""
     figure = template.blank(plain(before_after_finding(before, after)), dark=dark, height=height)
     order = by_width(before)
     xs = list(range(1, len(order) + 1))
-    lines = ((before, "before", colours.PLAIN.on(dark), "circle-open"), (after, "after", colours.INK.on(dark), "circle"))
+    lines = (
+        (before, "before", colours.PLAIN.on(dark), "circle-open"),
+        (after, "after", colours.INK.on(dark), "circle"),
+    )
     for ranges, name, colour, symbol in lines:
         values = [max(abs(ranges.low[index]), abs(ranges.high[index])) for index in order]
         figure.add_scatter(

@@ -1,7 +1,7 @@
 """The one table of colours. Colour means precision: the fewer bits, the warmer.
 
-Each colour has a tone for light and one for dark ground, and a tone for text, whose contrast with its ground is at least
-4.5 to 1. The hues are those of Okabe and Ito (2008), which people with any colour vision can tell apart.
+Each colour has a tone for light and one for dark ground, and a tone for text, whose contrast with its ground is at
+least 4.5 to 1. The hues are those of Okabe and Ito (2008), which people with any colour vision can tell apart.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ TROUBLE_MARK = "◆"
 
 def precision(name: str) -> str:
     """The class of a format's name or plan label (``int4 g32``): ``p32``, ``p16``, ``p8``, ``p4`` or ``p2``."""
-    form = FORMATS.get(name.split(" ")[0])
+    form = FORMATS.get(name.split(" ", maxsplit=1)[0])
     bits = form.bits if form else 32
     for least, label in ((32, "p32"), (16, "p16"), (7, "p8"), (4, "p4")):
         if bits >= least:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import plotly.graph_objects as go
 
 from qdebug.figures import colours, template
@@ -19,7 +21,9 @@ def histogram_finding(view: TensorView, noun: str) -> str:
     """What the histogram shows, in words; ``noun`` is what the values are, such as ``weights``."""
     error = view.error
     if view.grid is None:
-        kept = "are kept as they are" if error.format == "fp32" else f"are cast to {error.format}: no grid, no clip range"
+        kept = (
+            "are kept as they are" if error.format == "fp32" else f"are cast to {error.format}: no grid, no clip range"
+        )
         return f"The {noun} {kept}"
     if view.dynamic:
         return f"The {noun} get a range of their own at run time; all of them together are shown"
@@ -70,7 +74,7 @@ def _bars(figure: go.Figure, view: TensorView, dark: bool) -> None:
     histogram = view.histogram
     width = (histogram.high - histogram.low) / max(1, len(histogram.counts))
     edges = [histogram.low + width * index for index in range(len(histogram.counts) + 1)]
-    centres = [(low + high) / 2 for low, high in zip(edges, edges[1:], strict=False)]
+    centres = [(low + high) / 2 for low, high in itertools.pairwise(edges)]
     low, high = (view.grid.clip_min, view.grid.clip_max) if view.grid else (histogram.low, histogram.high)
     cut = [view.grid is not None and not view.dynamic and not low <= centre <= high for centre in centres]
     figure.add_bar(
@@ -79,11 +83,17 @@ def _bars(figure: go.Figure, view: TensorView, dark: bool) -> None:
         width=width or None,
         marker={"color": [(colours.CLIPPING if one else colours.PLAIN).on(dark) for one in cut], "line": {"width": 0}},
         customdata=[
-            [three(a), three(b), count(n), percent(n / histogram.total if histogram.total else 0), "clipped" if c else "kept"]
+            [
+                three(a),
+                three(b),
+                count(n),
+                percent(n / histogram.total if histogram.total else 0),
+                "clipped" if c else "kept",
+            ]
             for a, b, n, c in zip(edges, edges[1:], histogram.counts, cut, strict=False)
         ],
-        hovertemplate="%{customdata[0]} to %{customdata[1]}<br>%{customdata[2]} values, %{customdata[3]}, %{customdata[4]}"
-        "<extra></extra>",
+        hovertemplate="%{customdata[0]} to %{customdata[1]}<br>%{customdata[2]} values, %{customdata[3]}, "
+        "%{customdata[4]}<extra></extra>",
         selected={"marker": {"opacity": 1}},
         unselected={"marker": {"opacity": 1}},
     )

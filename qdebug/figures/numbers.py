@@ -63,7 +63,7 @@ def points(difference: float, *, signed: bool = True) -> str:
 
 
 def decibel(value: float | None) -> str:
-    """One decimal, since half a decibel is about what an eye can use: ``38.2``. The unit stands in the axis or header."""
+    """One decimal: ``38.2``. The unit stands in the axis or header."""
     return NONE if value is None else _signed(f"{value:.1f}", False)
 
 
@@ -73,7 +73,7 @@ def times(ratio: float) -> str:
 
 
 def size(number: int) -> str:
-    """Bytes in the largest unit that keeps the number above one: ``340 kB``, ``1.34 MB`` (decimal, as disks are sold)."""
+    """Bytes in the largest unit that keeps the number above one: ``340 kB``, ``1.34 MB`` (decimal units)."""
     value, unit = float(number), "B"
     for larger in ("kB", "MB", "GB", "TB"):
         if value < 999.5:

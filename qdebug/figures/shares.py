@@ -49,7 +49,14 @@ def worst_finding(shares: Shares) -> str:
 
 
 def share_bars(
-    shares: Shares, formats: dict[str, str], metric: str, *, dark: bool, sort: bool = True, most: int = 24, worst: tuple[str, ...] = ()
+    shares: Shares,
+    formats: dict[str, str],
+    metric: str,
+    *,
+    dark: bool,
+    sort: bool = True,
+    most: int = 24,
+    worst: tuple[str, ...] = (),
 ) -> go.Figure:
     """One bar per layer: its part of the squared output error when it alone is quantized.
 
@@ -64,11 +71,14 @@ def share_bars(
     """
     rows = sorted(shares.rows, key=lambda one: -one.share) if sort else list(shares.rows)
     shown = rows[:most] if sort and len(rows) > most else rows
-    figure = template.blank(plain(worst_finding(shares)), dark=dark, height=40 + 21 * (len(shown) + (len(shown) < len(rows))))
+    figure = template.blank(
+        plain(worst_finding(shares)), dark=dark, height=40 + 21 * (len(shown) + (len(shown) < len(rows)))
+    )
     keys = [row.name for row in shown]
+    fill = [colours.of_format(formats.get(row.name, "fp32"), dark) for row in shown]
     figure.add_bar(
         orientation="h", y=keys, x=[100 * row.share for row in shown], width=0.56,
-        marker={"color": [colours.of_format(formats.get(row.name, "fp32"), dark) for row in shown], "line": {"width": 0}},
+        marker={"color": fill, "line": {"width": 0}},
         customdata=[[plain(row.name), share(row.share), formats.get(row.name, "fp32"), metric_value(metric, row.metric),
                      three(row.isolated)] for row in shown],
         hovertemplate="<b>%{customdata[0]}</b> in %{customdata[2]}<br>%{customdata[1]} of the output error<br>"

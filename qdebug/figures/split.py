@@ -52,14 +52,16 @@ def error_parts(weight: ErrorSplit | None, activation: ErrorSplit | None) -> tup
 
 def split_finding(parts: tuple[Part, ...]) -> str:
     """What makes most of the error, in words."""
-    causes = [(part.clipping, "Clipping", part.name) for part in parts] + [(part.rounding, "Rounding", part.name) for part in parts]
+    causes = [(part.clipping, "Clipping", part.name) for part in parts] + [
+        (part.rounding, "Rounding", part.name) for part in parts
+    ]
     largest, cause, name = max(causes, default=(0.0, "", ""))
     if not largest:
         return "Nothing is lost here"
     return f"{cause} of the {name} makes {share(largest)} of the error"
 
 
-def error_split(parts: tuple[Part, ...], *, dark: bool, height: int = 150) -> go.Figure:
+def error_split(parts: tuple[Part, ...], *, dark: bool, height: int = 130) -> go.Figure:
     """One bar per tensor, clipping and rounding stacked, in percent of the layer's relative error."""
     figure = template.blank(plain(split_finding(parts)), dark=dark, height=height)
     names = [part.name for part in parts]
@@ -67,8 +69,8 @@ def error_split(parts: tuple[Part, ...], *, dark: bool, height: int = 150) -> go
         figure.add_bar(
             orientation="h", name=kind, y=names, x=[100 * getattr(part, kind) for part in parts],
             marker={"color": colour.on(dark), "line": {"width": 0}}, width=0.42,
-            customdata=[[kind, percent(getattr(part, kind)), decibel(part.error.sqnr_db), percent(part.error.clipping_rate)]
-                        for part in parts],
+            customdata=[[kind, percent(getattr(part, kind)), decibel(part.error.sqnr_db),
+                         percent(part.error.clipping_rate)] for part in parts],
             hovertemplate="%{customdata[0]}: %{customdata[1]} of the layer's error<br>tensor SQNR %{customdata[2]} dB, "
                           "%{customdata[3]} of its values clipped<extra></extra>",
         )  # fmt: skip
@@ -77,13 +79,17 @@ def error_split(parts: tuple[Part, ...], *, dark: bool, height: int = 150) -> go
             x=100 * part.whole, y=part.name, text=share(part.whole), showarrow=False, xanchor="left", xshift=5,
             font={"size": 12},
         )  # fmt: skip
+    key = "   ".join(
+        f'<span style="color:{colour.on(dark)}">■</span> {kind}'
+        for kind, colour in (("clipping", colours.CLIPPING), ("rounding", colours.ROUNDING))
+    )
+    figure.add_annotation(
+        text=key, x=0, xref="paper", y=-0.02, yref="paper", xanchor="left", yanchor="top", showarrow=False,
+        font={"size": 11, "color": colours.MUTED.on(dark)},
+    )  # fmt: skip
     figure.update_layout(
         barmode="stack",
-        showlegend=True,
-        legend={
-            "orientation": "h", "x": 0, "xref": "container", "y": 0.02, "yref": "container", "yanchor": "bottom",
-            "font": {"size": 11}, "traceorder": "normal", "itemwidth": 30, "entrywidth": 50,
-        },
+        margin={"b": 26},
         xaxis={"range": [0, 140], "showgrid": False, "showticklabels": False, "title": {"text": ""}},
         yaxis={"autorange": "reversed", "showgrid": False},
     )

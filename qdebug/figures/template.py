@@ -1,4 +1,4 @@
-"""What all figures share: type, thin rules, white space, no decoration; one template for light ground and one for dark."""
+"""What all figures share: type, thin rules, white space, no decoration; on light and on dark ground."""
 
 from __future__ import annotations
 

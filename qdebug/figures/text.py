@@ -14,11 +14,11 @@ def shorten(name: str, most: int = 28) -> str:
     if len(name) <= most:
         return name
     head = most // 2
-    return f"{name[:head]}…{name[len(name) - (most - 1 - head):]}"
+    return f"{name[:head]}…{name[len(name) - (most - 1 - head) :]}"
 
 
 def plain(text: str) -> str:
-    """The text as Plotly must get it: it reads tags in titles, ticks and hovers, and layer names come from strangers."""
+    """The text as Plotly must get it: it reads tags, and layer names come from strangers."""
     return html.escape(text, quote=False)
 
 

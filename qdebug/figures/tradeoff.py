@@ -8,8 +8,7 @@ from typing import Literal
 import plotly.graph_objects as go
 
 from qdebug.figures import colours, template
-from qdebug.figures.numbers import metric_title, metric_value, size, three, times
-from qdebug.figures.numbers import FRACTIONS
+from qdebug.figures.numbers import FRACTIONS, metric_title, metric_value, size, three, times
 from qdebug.figures.text import plain
 from qdebug.results import Score
 
@@ -74,20 +73,23 @@ def tradeoff(candidates: tuple[Candidate, ...], *, dark: bool, height: int = 320
     figure.add_scatter(
         x=[first.size.float_bytes / scale], y=[factor * first.metric.float_], mode="markers+text", text=["float"],
         textposition="bottom center", marker={"size": 10, "color": colours.MARK["p32"].on(dark)},
-        hovertemplate=f"float, {size(first.size.float_bytes)}: {metric_value(name, first.metric.float_)}<extra></extra>",
+        hovertemplate=f"float, {size(first.size.float_bytes)}: {metric_value(name, first.metric.float_)}"
+                      "<extra></extra>",
     )  # fmt: skip
-    for one in candidates:
-        metric, bulk = one.score.metric, one.score.size
+    # Neighbours write above and below their marks in turn, so that their names do not run into each other.
+    for turn, one in enumerate(sorted(candidates, key=lambda one: one.score.size.quantized_bytes)):
+        metric, bulk, now = one.score.metric, one.score.size, one.kind == "now"
+        colour = colours.of_format(one.format, dark)
         figure.add_scatter(
             x=[bulk.quantized_bytes / scale], y=[factor * metric.quantized], mode="markers+text",
-            text=[f"<b>{plain(one.label)}</b>" if one.kind == "now" else plain(one.label)],
-            textposition="middle right",
+            text=[f"<b>{plain(one.label)}</b>" if now else plain(one.label)],
+            textposition="middle right" if now else ("top center", "bottom center")[turn % 2],
             error_y={"type": "data", "symmetric": False, "thickness": 1, "width": 3, "color": colours.MUTED.on(dark),
                      "array": [factor * (metric.quantized_ci95[1] - metric.quantized)],
                      "arrayminus": [factor * (metric.quantized - metric.quantized_ci95[0])],
-                     "visible": one.kind == "now"},
-            marker={"size": 12 if one.kind == "now" else 8, "symbol": SYMBOLS[one.kind], "line": {"width": 2},
-                    "color": colours.of_format(one.format, dark)},
+                     "visible": now},
+            marker={"size": 12 if now else 8, "symbol": SYMBOLS[one.kind], "color": colour,
+                    "line": {"width": 0 if now else 2, "color": colour}},
             customdata=[[plain(one.label), size(bulk.quantized_bytes), three(bulk.bits_per_weight),
                          metric_value(name, metric.quantized)]],
             hovertemplate="<b>%{customdata[0]}</b><br>%{customdata[1]}, %{customdata[2]} bits per weight<br>"

@@ -21,15 +21,14 @@ def lower(exported: ExportedProgram, *, batch: int | None = None) -> Program:
     """The program of an exported graph: functional, dead steps and run-time assertions dropped.
 
     Args:
-        exported: any exported program; mutations in it are made functional first.
+        exported: a functional exported program: no operator in it changes a value.
         batch: the batch size it was captured at, if it was captured at a fixed one.
 
     Raises:
         ModelError: the graph has no tensor output, or holds a construct that cannot be walked step by step.
     """
-    functional = exported.run_decompositions({})
-    nodes = _live_nodes(functional.graph_module.graph, _scored_output(functional))
-    return _Lowering(functional).build(nodes, batch)
+    nodes = _live_nodes(exported.graph_module.graph, _scored_output(exported))
+    return _Lowering(exported).build(nodes, batch)
 
 
 def _scored_output(exported: ExportedProgram) -> str:

@@ -2,7 +2,18 @@
 
 from qdebug.jobs.client import Client, Running, WorkerFault, connect, stop_worker
 from qdebug.jobs.verbs import (
-    Check, GetDetail, GetFixes, GetLayers, GetScore, GetShares, GetStats, GetVerdict, Open, Request, Samples, Verb,
+    Check,
+    GetDetail,
+    GetFixes,
+    GetLayers,
+    GetScore,
+    GetShares,
+    GetStats,
+    GetVerdict,
+    Open,
+    Request,
+    Samples,
+    Verb,
 )  # fmt: skip
 
 __all__ = [

@@ -8,14 +8,14 @@ import time
 from collections import OrderedDict
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import msgspec
 
 from qdebug.errors import BY_NAME, QDebugError, WorkerError
 from qdebug.jobs import launch, wire
 from qdebug.jobs.runtime import Runtime, default_dir
-from qdebug.jobs.verbs import Verb
+from qdebug.jobs.verbs import Request, Verb
 from qdebug.jobs.wire import Running
 
 A = TypeVar("A")
@@ -26,14 +26,14 @@ MOST_IDLE = 32
 MOST_DEATHS = 2
 
 
-class WorkerFault(Exception):
+class WorkerFault(Exception):  # noqa: N818 - a fault of ours, apart from the errors people can mend
     """A fault of ours in the compute process. Its text is fit for a screen; the traceback is in the worker's log."""
 
 
 class Client:
-    """Asks the compute process of a runtime directory. One object serves all sessions of a web process, from any thread.
+    """Asks the compute process of a runtime directory. One object serves all sessions of a web process, any thread.
 
-    The compute process is started where there is none, and again where it died; then the question is asked once more.
+    The compute process is started where there is none, and again where it died; then the question is asked again.
 
     Args:
         runtime: where the process is found.
@@ -81,14 +81,14 @@ class Client:
             WorkerError: the compute process does not start, or this question has ended it more than once.
         """
         key = msgspec.msgpack.encode(request)
-        reply, instance = self._exchange(wire.Ask(request, wait, asker), wait)  # type: ignore[arg-type]
+        reply, instance = self._exchange(wire.Ask(cast(Request, request), wait, asker), wait)
         match reply:
             case Running():
                 self._note_under_way(key, instance, reply, asker)
                 return reply
             case wire.Done(answer):
                 self._under_way.pop(key, None)
-                return msgspec.msgpack.decode(answer, type=request.answer_type())  # type: ignore[arg-type]
+                return msgspec.msgpack.decode(answer, type=request.answer_type())
             case _:
                 self._under_way.pop(key, None)
                 raise _error(reply)
@@ -221,7 +221,7 @@ def stop_worker(runtime_dir: Path | None = None) -> None:
     found = launch.find(runtime)
     if found is None:
         return
-    connection, welcome = found
+    connection, _ = found
     with connection:
         wire.send(connection, wire.Stop())
         deadline = time.monotonic() + 10.0

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from qdebug.engine.work import Work
 from qdebug.jobs import verbs
 from qdebug.jobs.models import OpenModels, stamp
 from qdebug.jobs.verbs import Lane, Request
 from qdebug.results import ModelRef
 
 if TYPE_CHECKING:
+    from qdebug.engine.work import Work
     from qdebug.session import Session
 
 

@@ -59,8 +59,8 @@ def find(runtime: Runtime) -> tuple[socket.socket, wire.Welcome] | None:
 def find_or_start(runtime: Runtime, command: Sequence[str] = COMMAND) -> tuple[socket.socket, wire.Welcome]:
     """A connection to the compute process of the directory.
 
-    Several clients may do this at once: each starts a process, the lock in the directory lets one of them serve, and the
-    others end at once.
+    Several clients may do this at once: each starts a process, the lock in the directory lets one of them serve, and
+    the others end at once.
 
     Raises:
         WorkerError: it does not start.
@@ -82,8 +82,15 @@ def find_or_start(runtime: Runtime, command: Sequence[str] = COMMAND) -> tuple[s
     raise WorkerError(f"The compute process does not answer after {START_SECONDS:.0f} s", file=runtime.log)
 
 
-#: Kept, so that the interpreter can reap the ones that ended; a process is not ended by dropping it.
-_started: list[subprocess.Popen[bytes]] = []
+class _Outliving(subprocess.Popen[bytes]):
+    """A process that may outlive this one on purpose, so that nothing warns of it."""
+
+    def __del__(self) -> None:
+        """Leave it alone."""
+
+
+#: Kept, so that those that ended can be reaped.
+_started: list[_Outliving] = []
 
 
 def _start(runtime: Runtime, command: Sequence[str]) -> subprocess.Popen[bytes]:
@@ -91,7 +98,7 @@ def _start(runtime: Runtime, command: Sequence[str]) -> subprocess.Popen[bytes]:
     if runtime.log.exists() and runtime.log.stat().st_size > LARGEST_LOG:
         runtime.log.replace(runtime.log.with_suffix(".log.old"))
     with runtime.log.open("ab") as log:
-        process = subprocess.Popen(
+        process = _Outliving(
             [*command, "--runtime", str(runtime.folder), "--build", runtime.build],
             env=environment(),
             stdin=subprocess.DEVNULL,

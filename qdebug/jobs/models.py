@@ -6,10 +6,12 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
-from qdebug.engine.work import Work
 from qdebug.results import ModelRef
+
+if TYPE_CHECKING:
+    from qdebug.engine.work import Work
 
 S = TypeVar("S")
 Stamp = tuple[tuple[int, int] | None, ...]

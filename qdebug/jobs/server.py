@@ -41,9 +41,12 @@ class Server:
         self._open = 0
         self._left = time.monotonic()
         self._socket = socket.create_server(("127.0.0.1", 0), backlog=64)
-        self._socket.settimeout(0.5)
+        self._socket.settimeout(0.2)
         self.endpoint = Endpoint(
-            port=self._socket.getsockname()[1], token=secrets.token_hex(32), pid=os.getpid(), instance=secrets.token_hex(8)
+            port=self._socket.getsockname()[1],
+            token=secrets.token_hex(32),
+            pid=os.getpid(),
+            instance=secrets.token_hex(8),
         )
 
     def serve(self) -> None:

@@ -1,8 +1,8 @@
 """The job table: equal questions are one job, whoever asks; it shows progress, can be cancelled, and remembers answers.
 
-A person's session is an *asker*. A job stops when the last asker who waits for it cancels, or when nobody has looked for
-it for two minutes. Finished answers are kept, encoded, under a budget; errors are told to everyone who waited and then
-forgotten.
+A person's session is an *asker*. A job stops when the last asker who waits for it cancels, or when nobody has looked
+for it for two minutes. Finished answers are kept, encoded, under a budget; errors are told to everyone who waited and
+then forgotten.
 """
 
 from __future__ import annotations
@@ -13,15 +13,17 @@ import threading
 import time
 from collections import OrderedDict
 from concurrent.futures import ThreadPoolExecutor
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
-from qdebug.engine.work import Work
 from qdebug.errors import Cancelled, QDebugError
 from qdebug.jobs import wire
 from qdebug.jobs.verbs import Lane, Request
 from qdebug.results import Progress
+
+if TYPE_CHECKING:
+    from qdebug.engine.work import Work
 
 LANES: dict[Lane, int] = {"quick": 4, "open": 2, "slow": 2}
 """Threads per lane. torch lets go of the interpreter while it computes, so a few more than cores do no harm."""
@@ -59,7 +61,7 @@ class Job:
         self.key = key
         self.name = key.hex()
         self.request = request
-        self.work = Work(self._report)
+        self.work: Work | None = None
         self.progress = Progress(done=0, total=0, text="waiting")
         self.started = time.monotonic()
         self.askers: dict[str, float] = {}
@@ -67,7 +69,8 @@ class Job:
         self.cancelled = False
         self.done = threading.Event()
 
-    def _report(self, progress: Progress) -> None:
+    def report(self, progress: Progress) -> None:
+        """Called from the thread that works."""
         self.progress = progress
 
     def waited_for(self, within: float) -> bool:
@@ -145,8 +148,14 @@ class Table:
     def _work(self, job: Job) -> None:
         """In a lane's thread: from question to outcome, whatever happens."""
         try:
-            job.work.check()
-            answer = msgspec.msgpack.encode(self._handlers.answer(job.request, job.work))
+            from qdebug.engine.work import Work  # here, because the engine brings torch
+
+            work = Work(job.report)
+            with self._lock:
+                job.work = work
+            if job.cancelled:
+                return
+            answer = msgspec.msgpack.encode(self._handlers.answer(job.request, work))
             if len(answer) > wire.LARGEST // 2:
                 raise wire.FrameError(f"an answer of {len(answer)} bytes")
             outcome: Outcome = wire.Done(msgspec.Raw(answer))
@@ -170,8 +179,9 @@ class Table:
 
     def _stop(self, job: Job) -> None:
         """Take the job off the table at once; its thread follows at its next check."""
-        job.work.cancel()
         job.cancelled = True
+        if job.work:
+            job.work.cancel()
         gone = Cancelled()
         job.outcome = wire.Failed(type(gone).__name__, gone.what, gone.do, gone.where)
         self._running.pop(job.key, None)
@@ -194,4 +204,6 @@ def fault(doing: str, error: BaseException) -> wire.Fault:
     """Log a fault of ours with its traceback; the words for the screen name the log's entry and hold nothing else."""
     entry = secrets.token_hex(3)
     _log.error("fault %s in %s", entry, doing, exc_info=error)
-    return wire.Fault(f"qdebug failed in {doing} ({type(error).__name__}); entry {entry} of the worker's log says where")
+    return wire.Fault(
+        f"qdebug failed in {doing} ({type(error).__name__}); entry {entry} of the worker's log says where"
+    )

@@ -37,9 +37,13 @@ def main(argv: Sequence[str] | None = None, make_handlers: Callable[[], Handlers
     parser = argparse.ArgumentParser(prog="python -m qdebug.jobs.worker", description="The compute process of qdebug.")
     parser.add_argument("--runtime", type=Path, required=True, metavar="DIR", help="where clients find this process")
     parser.add_argument("--linger", type=float, default=30.0, metavar="S", help="seconds to wait for clients that left")
-    parser.add_argument("--build", default="", metavar="HEX", help="the build whose clients are served; this one's if not given")
+    parser.add_argument(
+        "--build", default="", metavar="HEX", help="the build whose clients are served; this one's if not given"
+    )
     options = parser.parse_args(argv)
-    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(process)d %(levelname)s %(message)s")
+    logging.basicConfig(
+        stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(process)d %(levelname)s %(message)s"
+    )
     faulthandler.enable()
     runtime = Runtime(options.runtime, options.build)
     claim = runtime.claim()

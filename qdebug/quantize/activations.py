@@ -26,6 +26,7 @@ def dynamic_qparams(x: Tensor, plan: TensorPlan) -> QParams:
 
     Args:
         x: a batch ``[N, …]``.
+        plan: a plan that :func:`is_dynamic`.
 
     Returns:
         Scales of shape ``[N, 1]``, or ``[tokens, 1]`` in row-major order.

@@ -1,8 +1,8 @@
 """Compiled loops over CPU float32 arrays. Importing this fails where numba is missing; callers then use torch.
 
-Each kernel does the operations of its torch counterpart in the same order and precision, so results are equal byte for
-byte. The ``numpy`` error model lets divisions vectorize (no test for a zero divisor; scales are never zero). No fast-math
-flag is set where values are produced: NaN must stay NaN and division must stay division.
+Each kernel does the operations of its torch counterpart in the same order and precision, so results are equal byte
+for byte. The ``numpy`` error model lets divisions vectorize (no test for a zero divisor; scales are never zero). No
+fast-math flag is set where values are produced: NaN must stay NaN and division must stay division.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float32]
 
-#: ``rint(x / scale)`` below ``low`` or above ``high`` is clipped; comparisons with NaN are false, so NaN passes through.
-#: Adding 0.0 turns −0.0 into 0.0, as subtracting the zero point from a code would.
+# Comparisons with NaN are false, so NaN passes both clamps. Adding 0.0 turns −0.0 into 0.0, as subtracting the zero
+# point from a code would.
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -47,7 +47,7 @@ def round_groups(x: Floats, out: Floats, scale: Floats, low: Floats, high: Float
 def row_ranges(x: Floats, low: Floats, high: Floats) -> None:
     """Smallest and largest finite value of each row of ``x [R, C]``, zero included.
 
-    Works on the bits: mapped to integers in the order of the floats, which vectorizes as float comparisons (NaN!) do not.
+    Works on the bits, mapped to integers in the order of the floats: that vectorizes, as comparisons with NaN do not.
     """
     rows, columns = x.shape
     bits = x.view(np.int32)

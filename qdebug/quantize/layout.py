@@ -43,3 +43,26 @@ def from_rows(values: Tensor, like: Tensor, out_axis: int) -> Tensor:
 def groups(columns: int, size: int) -> int:
     """How many groups of ``size`` make a row of ``columns`` values; the last may be shorter."""
     return max(1, math.ceil(columns / size))
+
+
+def memory_order(x: Tensor) -> list[int]:
+    """The axes of a tensor from the slowest to the fastest in memory."""
+    return sorted(range(x.dim()), key=lambda axis: (-x.stride(axis), axis))
+
+
+def by_channel(x: Tensor, axis: int, order: list[int] | None = None) -> tuple[Tensor, int, int]:
+    """The values as ``[outer, channels, inner]`` in the order of memory: no copy where ``x`` is dense.
+
+    Args:
+        x: any strides.
+        axis: the axis of channels.
+        order: the order of axes to lay the values out in; that of ``x``'s memory by default.
+
+    Returns:
+        A contiguous tensor ``[outer, channels · inner]``, and the number of channels and of values of one in a row.
+    """
+    order = memory_order(x) if order is None else order
+    place = order.index(axis % x.dim())
+    laid = x.permute(order).contiguous()
+    channels, inner = laid.shape[place], laid.shape[place + 1 :].numel()
+    return laid.view(-1, channels * inner), channels, inner

@@ -11,7 +11,7 @@ from qdebug.errors import NumericError
 from qdebug.formats import QFormat
 
 SMALLEST_SCALE = float(torch.finfo(torch.float32).tiny)
-"""Scales are never smaller than the smallest normal float32, nor raised any further: a larger floor ruins small weights."""
+"""Scales are never smaller than the smallest normal float32. A larger floor would ruin small weights."""
 
 _LARGEST = float(torch.finfo(torch.float32).max) * (1 - 2.0**-22)
 
@@ -51,13 +51,14 @@ def choose_qparams(
 ) -> QParams:
     """Scale and zero point for each real range.
 
-    The range is widened to hold zero, so that zero is exactly representable (Jacob et al. 2018, section 2.1). Symmetric:
-    ``scale = absmax / qmax`` on signed codes. Affine: ``scale = (rmax − rmin) / (qmax − qmin)`` on unsigned codes and
-    ``zero_point = round(qmin − rmin / scale)``. A range of zero alone gets the scale 1. Computed in float64, so that no
-    finite range overflows; no representable real overflows float32 either.
+    The range is widened to hold zero, so that zero is exactly representable (Jacob et al. 2018, section 2.1).
+    Symmetric: ``scale = absmax / qmax`` on signed codes. Affine: ``scale = (rmax − rmin) / (qmax − qmin)`` on unsigned
+    codes and ``zero_point = round(qmin − rmin / scale)``. A range of zero alone gets the scale 1. Computed in float64,
+    so that no finite range overflows; nor does any representable real in float32.
 
     Args:
-        rmin, rmax: real limits of equal shape (see :class:`QParams`).
+        rmin: lower real limits, in the shape that the result shall have (see :class:`QParams`).
+        rmax: upper ones, of that shape.
         fmt: an integer format.
         symmetric: zero point fixed at 0.
         group_size: handed to the result.

@@ -42,8 +42,8 @@ def mse(x: Tensor, fmt: QFormat, symmetric: bool, size: int = 0) -> Range:
     finite = torch.nan_to_num(x.float(), nan=0.0, posinf=0.0, neginf=0.0).contiguous()
 
     def errors(low: Tensor, high: Tensor) -> Tensor:
-        each = [_errors(finite, choose_qparams(lo, hi, fmt, symmetric), size or columns) for lo, hi in zip(low, high)]
-        return torch.stack(each)
+        candidates = (choose_qparams(*pair, fmt, symmetric) for pair in zip(low, high, strict=True))
+        return torch.stack([_errors(finite, candidate, size or columns) for candidate in candidates])
 
     return search_clip(*minmax(x, size), symmetric, errors)
 
@@ -91,8 +91,8 @@ def _errors(x: Tensor, qparams: QParams, size: int) -> Tensor:
     low, high = qparams.qmin - qparams.zero_point, qparams.qmax - qparams.zero_point
     if kernels is not None and x.device.type == "cpu":
         out = torch.empty(qparams.scale.shape, dtype=torch.float64)
-        limits = [part.contiguous().numpy() for part in (qparams.scale, low, high)]
-        kernels.group_errors(x.detach().numpy(), *limits, size, out.numpy())
+        scale, below, above = (part.contiguous().numpy() for part in (qparams.scale, low, high))
+        kernels.group_errors(x.detach().numpy(), scale, below, above, size, out.numpy())
         return out
     columns, out = x.shape[1], []
     for g in range(groups(columns, size)):

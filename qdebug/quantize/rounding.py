@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -120,8 +121,8 @@ def _compiled(*tensors: Tensor) -> bool:
 
 def _round_all(x: Tensor, out: Tensor, scale: Tensor, low: Tensor, high: Tensor) -> None:
     if kernels is not None and _compiled(x, out, scale):
-        arrays = x.detach().numpy(), out.detach().numpy()
-        kernels.round_all(*arrays, scale.numpy()[()], low.numpy()[()], high.numpy()[()])
+        limits = np.float32(scale.item()), np.float32(low.item()), np.float32(high.item())
+        kernels.round_all(x.detach().numpy(), out.detach().numpy(), *limits)
         return
     for start in range(0, x.numel(), _CHUNK):
         part = slice(start, start + _CHUNK)
@@ -130,8 +131,8 @@ def _round_all(x: Tensor, out: Tensor, scale: Tensor, low: Tensor, high: Tensor)
 
 def _round_groups(x: Tensor, out: Tensor, scale: Tensor, low: Tensor, high: Tensor, size: int) -> None:
     if kernels is not None and _compiled(x, out, scale):
-        arrays = (t.detach().numpy() for t in (x, out, scale.contiguous(), low.contiguous(), high.contiguous()))
-        kernels.round_groups(*arrays, size)
+        steps, below, above = (part.contiguous().numpy() for part in (scale, low, high))
+        kernels.round_groups(x.detach().numpy(), out.detach().numpy(), steps, below, above, size)
         return
     step = max(1, _CHUNK // x.shape[1])
     for start in range(0, x.shape[0], step):

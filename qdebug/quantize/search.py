@@ -7,7 +7,7 @@ the grid that would be used, never a model of it.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import product
 
 import torch
@@ -24,14 +24,17 @@ def search_clip(rmin: Tensor, rmax: Tensor, symmetric: bool, errors: Errors) -> 
     """The best clip range inside each ``[rmin, rmax]``; never worse than ``[rmin, rmax]`` itself.
 
     Args:
-        rmin, rmax: observed limits, float64 of one shape, holding zero. Each element is searched by itself.
+        rmin: observed lower limits, float64, not above zero. Each element is searched by itself.
+        rmax: observed upper limits, of that shape, not below zero.
         symmetric: shrink both limits together (only the wider one counts).
         errors: the squared error of candidates.
     """
     search = _Search(rmin, rmax, symmetric, errors)
     if symmetric:
-        search.coarse([(-i / 8, -i / 8) for i in range(8 * _OCTAVES)])
-        search.refine([1 / 16, 1 / 32, 1 / 64, 1 / 128], [(i, i) for i in (-1, 1)])
+        # near the observed limits, where 8 bits have their best, the ripples are fine
+        steps = [-i / 8 for i in range(8 * _OCTAVES)] + [-i / 64 for i in range(1, 32) if i % 8]
+        search.coarse([(step, step) for step in steps])
+        search.refine([1 / 16, 1 / 32, 1 / 64, 1 / 128, 1 / 256, 1 / 512], [(-1, -1), (1, 1)])
     else:
         steps = [-float(i) for i in range(_OCTAVES)]
         search.coarse(list(product(steps, steps)))
@@ -57,7 +60,7 @@ class _Search:
         where = grid.expand(len(pairs), 2, *self._rmin.shape)
         self._keep(where, self._try(where))
 
-    def refine(self, steps: list[float], around: list[tuple[int, int]]) -> None:
+    def refine(self, steps: list[float], around: Sequence[tuple[int, ...]]) -> None:
         """Move from each kept candidate to the best of its neighbours, with smaller and smaller steps."""
         for step in steps:
             places, errors = [], []

@@ -29,7 +29,9 @@ def check_tensor_plan(plan: TensorPlan, tensor: str, where: str, file: str | Non
     if plan.granularity == "group" and plan.group_size < 1:
         refuse("granularity 'group' without a group_size", "Give group_size, for instance 32.")
     if plan.granularity != "group" and plan.group_size:
-        refuse(f"group_size with granularity '{plan.granularity}'", "Set granularity to group, or leave group_size out.")
+        refuse(
+            f"group_size with granularity '{plan.granularity}'", "Set granularity to group, or leave group_size out."
+        )
     if tensor == "weight" and (plan.granularity == "token" or plan.dynamic):
         refuse("weights have no tokens and no dynamic range", "Use tensor, channel or group.")
     if tensor == "activation" and plan.granularity in ("channel", "group"):
@@ -37,7 +39,9 @@ def check_tensor_plan(plan: TensorPlan, tensor: str, where: str, file: str | Non
     if plan.clip is not None:
         low, high = plan.clip
         if not (math.isfinite(low) and math.isfinite(high) and low < high):
-            refuse(f"clip range [{low}, {high}] is empty or not finite", "Give [clip_min, clip_max], the smaller first.")
+            refuse(
+                f"clip range [{low}, {high}] is empty or not finite", "Give [clip_min, clip_max], the smaller first."
+            )
         if low > 0 or high < 0:
             refuse(f"clip range [{low}, {high}] leaves out zero", "Zero must stay representable; include it.")
         if plan.granularity == "token" or plan.dynamic:

@@ -1,4 +1,4 @@
-"""The short notation: ``w8a8``, ``w4g128a8``, ``w8a8-pc``, ``cle``, ``smoothquant:alpha=0.6``."""
+"""The short notation: ``w8a8``, ``w4g128a8``, ``w8a8-pc``, ``int4g32``, ``cle``, ``smoothquant:alpha=0.6``."""
 
 from __future__ import annotations
 
@@ -8,11 +8,13 @@ from typing import Any
 import msgspec
 
 from qdebug.errors import MethodError, RecipeError, near
+from qdebug.formats import FORMATS
 from qdebug.recipes.fixes import BY_NAME, Fix
 from qdebug.recipes.plan import LayerPlan, Recipe, TensorPlan
 
-_PLAN = re.compile(r"w(?P<w>\d+)(?:g(?P<g>\d+))?a(?P<a>\d+)(?P<pc>-pc)?(?P<dyn>-dyn|-tok)?")
+_PLAN = re.compile(r"w(?P<w>\d+)(?:g(?P<g>\d+))?a(?P<a>\d+)(?P<pc>-pc)?(?P<dyn>-dyn|-tok)?", re.ASCII)
 _BITS = {32: "fp32", 16: "fp16", **{bits: f"int{bits}" for bits in range(2, 9)}}
+_TENSOR = re.compile(r"(?P<format>[a-z]+\d+)(?:g(?P<g>\d+))?(?P<flags>(?:-[a-z]+)*)", re.ASCII)
 _HOW = "Write weight bits, group and activation bits such as w8a8, w8a8-pc, w4g32a16; bits are 2-8, 16 or 32."
 
 
@@ -52,6 +54,51 @@ def _activation(bits: int, dynamic: str | None) -> TensorPlan:
     if bits > 8:
         return TensorPlan(name)
     return TensorPlan(name, "token" if dynamic == "-tok" else "tensor", symmetric=False, dynamic=dynamic is not None)
+
+
+def parse_weight_format(text: str) -> TensorPlan:
+    """A weight plan from ``FORMAT[gN][-pc][-affine]``, for instance ``int4g32``, ``int8-pc``, ``fp16``.
+
+    Raises:
+        RecipeError: an unknown format or flag; the message lists near names.
+    """
+    name, group, flags = _tensor_format(text, ("pc", "affine"))
+    if group is not None and "pc" in flags:
+        raise RecipeError(f"'{text}' asks for groups and for channels", do="Leave out one of them.")
+    granularity = "group" if group is not None else "channel" if "pc" in flags else "tensor"
+    return TensorPlan(name, granularity, group or 0, symmetric="affine" not in flags)
+
+
+def parse_activation_format(text: str) -> TensorPlan:
+    """An activation plan from ``FORMAT[-tok|-dyn][-sym]``, for instance ``int8``, ``int8-tok``, ``bf16``.
+
+    Raises:
+        RecipeError: an unknown format or flag; the message lists near names.
+    """
+    name, group, flags = _tensor_format(text, ("tok", "dyn", "sym"))
+    if group is not None:
+        raise RecipeError(f"'{text}' asks for groups, which activations do not have", do="Write for instance int8-tok.")
+    if not FORMATS[name].is_integer:
+        return TensorPlan(name)
+    granularity = "token" if "tok" in flags else "tensor"
+    return TensorPlan(name, granularity, symmetric="sym" in flags, dynamic=bool(flags & {"tok", "dyn"}))
+
+
+def _tensor_format(text: str, known: tuple[str, ...]) -> tuple[str, int | None, set[str]]:
+    """Format name, group size and flags of a tensor's short notation."""
+    match = _TENSOR.fullmatch(text.strip().lower())
+    name = match["format"] if match else text
+    if match is None or name not in FORMATS:
+        raise RecipeError(f"Unknown number format '{text}'", do=near(name, FORMATS))
+    flags = set(match["flags"].split("-")[1:])
+    for flag in sorted(flags - set(known)):
+        raise RecipeError(f"'{text}' has the unknown flag '-{flag}'", do=near(flag, known))
+    group = int(match["g"]) if match["g"] is not None else None
+    if group is not None and group < 1:
+        raise RecipeError(f"'{text}' asks for groups of {group}", do="Give a size, for instance int4g32.")
+    if (group is not None or flags) and not FORMATS[name].is_integer:
+        raise RecipeError(f"'{text}' asks for a scale, which {name} does not have", do=f"Write {name} alone.")
+    return name, group, flags
 
 
 def preset(text: str) -> Recipe:

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any, get_args
 
 import msgspec
-import yaml
 
 from qdebug.errors import FileError, RecipeError, near
 from qdebug.recipes.fixes import BY_NAME, Fix
 from qdebug.recipes.plan import VERSION, LayerPlan, Recipe, TensorPlan
+from qdebug.recipes.text import read_plain, write_yaml
 
 _TOP = ("version", "model", "default", "layers", "fixes")
 LARGEST = 16 * 2**20
@@ -39,8 +39,10 @@ def from_plain(plain: object, *, file: str | None = None) -> Recipe:
     top = _mapping(plain, "the recipe", file)
     _known(top, _TOP, "the recipe", file)
     version = top.get("version", VERSION)
-    if version != VERSION:
-        raise RecipeError(f"Recipe version {version!r} is not known here (this is {VERSION})", file=file, do="Update qdebug.")
+    if type(version) is not int or version != VERSION:
+        raise RecipeError(
+            f"Recipe version {version!r} is not known here (this is {VERSION})", file=file, do="Update qdebug."
+        )
     layers = _mapping(top.get("layers", {}), "layers", file)
     fixes = top.get("fixes", [])
     if not isinstance(fixes, list):
@@ -50,7 +52,7 @@ def from_plain(plain: object, *, file: str | None = None) -> Recipe:
         raise RecipeError("'model' must be a digest in quotes", file=file, do="Leave it out if you have none.")
     return Recipe(
         default=_layer_plan(top.get("default", {}), "default", file),
-        layers=tuple(sorted((str(name), _layer_plan(plan, str(name), file)) for name, plan in layers.items())),
+        layers=_layers(layers, file),
         fixes=tuple(_fix(fix, file) for fix in fixes),
         model=model,
     )
@@ -59,7 +61,7 @@ def from_plain(plain: object, *, file: str | None = None) -> Recipe:
 def dumps(recipe: Recipe, kind: str = "yaml") -> str:
     """The recipe as YAML or JSON text; ``kind`` is ``yaml`` or ``json``."""
     plain = to_plain(recipe)
-    return json.dumps(plain, indent=2) + "\n" if kind == "json" else yaml.safe_dump(plain, sort_keys=False)
+    return json.dumps(plain, indent=2) + "\n" if kind == "json" else write_yaml(plain)
 
 
 def loads(text: str, *, file: str | None = None) -> Recipe:
@@ -71,10 +73,9 @@ def loads(text: str, *, file: str | None = None) -> Recipe:
     if len(text) > LARGEST:
         raise RecipeError(f"The recipe is larger than {LARGEST // 2**20} MiB", file=file, do="Is it the right file?")
     try:
-        plain = yaml.safe_load(text)
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        line = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise RecipeError(f"The recipe is not YAML or JSON: {line}", file=file, do="Mend or save it again.") from None
+        plain = read_plain(text)
+    except ValueError as error:
+        raise RecipeError(f"The recipe is not YAML or JSON: {error}", file=file, do="Mend or save it again.") from None
     return from_plain(plain, file=file)
 
 
@@ -109,7 +110,9 @@ def save(recipe: Recipe, path: str | os.PathLike[str]) -> None:
 def _mapping(value: object, what: str, file: str | None) -> dict[Any, Any]:
     if not isinstance(value, dict):
         kind = type(value).__name__
-        raise RecipeError(f"{what} must be a mapping of keys to values, not {kind}", file=file, do="See docs/recipes.md.")
+        raise RecipeError(
+            f"{what} must be a mapping of keys to values, not {kind}", file=file, do="See docs/recipes.md."
+        )
     return value
 
 
@@ -117,6 +120,18 @@ def _known(mapping: dict[Any, Any], known: tuple[str, ...], where: str, file: st
     for key in mapping:
         if key not in known:
             raise RecipeError(f"Unknown key '{key}' in {where}", file=file, do=near(str(key), known))
+
+
+def _layers(plain: dict[Any, Any], file: str | None) -> tuple[tuple[str, LayerPlan], ...]:
+    plans: dict[str, LayerPlan] = {}
+    for name, plan in plain.items():
+        # The layers of an nn.Sequential are called 0, 1, 2 …, which YAML takes for numbers.
+        if not isinstance(name, str) and type(name) is not int:
+            raise RecipeError(f"{name!r} is no layer name", file=file, do="Put the name in quotes.")
+        if str(name) in plans:
+            raise RecipeError(f"The layer '{name}' stands twice", file=file, do="Leave out one of the two.")
+        plans[str(name)] = _layer_plan(plan, str(name), file)
+    return tuple(sorted(plans.items()))
 
 
 def _layer_plan(plain: object, where: str, file: str | None) -> LayerPlan:

@@ -6,7 +6,7 @@ from torch import Tensor
 
 from qdebug.engine import Sheet, Work
 from qdebug.graph import Chain, Layer, NormSite
-from qdebug.measure import channel_ranges
+from qdebug.measure import channel_limits, channel_ranges
 from qdebug.recipes import BiasCorrection, CrossLayerEqualization, Fix, Recipe, SmoothQuant, with_fix, without_fix
 from qdebug.recipes.fixes import name_of
 from qdebug.results import ChannelRanges, FixCard, FixSite
@@ -85,8 +85,8 @@ class Cards:
         ratio = (new / old.where(old != 0, old.new_ones(()))).where(old != 0, old.new_ones(())).numpy()
         return FixSite(
             layers=names, refused=None, tensor=f"input of {site.layers[0].name}, per channel",
-            before=channel_ranges(stats.channel_min, stats.channel_max),
-            after=channel_ranges(stats.channel_min * ratio, stats.channel_max * ratio),
+            before=channel_ranges(stats.channel_low, stats.channel_high),
+            after=channel_ranges(stats.channel_low * ratio, stats.channel_high * ratio),
         )  # fmt: skip
 
     def _bias_sites(self, recipe: Recipe, active: bool, work: Work) -> tuple[FixSite, ...]:
@@ -117,5 +117,5 @@ class Cards:
         return (before - after).double()
 
     def _weight_ranges(self, sheet: Sheet, layer: Layer) -> ChannelRanges:
-        weight = sheet.constant(layer.weight, self._subject.engine.cache).movedim(layer.out_axis, 0).flatten(1)
-        return channel_ranges(weight.amin(1).numpy(), weight.amax(1).numpy())
+        weight = sheet.constant(layer.weight, self._subject.engine.cache)
+        return channel_ranges(*channel_limits(weight, layer.out_axis))

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from qdebug.calibrate import ActivationStats, histogram
 from qdebug.engine import LayerQuant, Sheet, Work
-from qdebug.formats import find
 from qdebug.graph import Layer
-from qdebug.measure import channel_ranges, tensor_findings
-from qdebug.quantize import QParams, weight_qparams
+from qdebug.measure import channel_limits, channel_ranges, grid, tensor_findings, weight_findings
+from qdebug.quantize import is_dynamic, weight_qparams
 from qdebug.recipes import LayerPlan, Recipe
 from qdebug.results import ErrorSplit, Finding, Grid, Histogram, LayerDetail, TensorView
 from qdebug.session.prepare import Preparer
@@ -21,8 +19,6 @@ from qdebug.session.words import explain
 
 #: Bins of a drawn histogram.
 BINS = 256
-#: A grid of more codes than this is drawn thinned out.
-_POINTS = 257
 
 
 class Details:
@@ -56,20 +52,22 @@ class Details:
         reference = self._preparer.float_with_fixes(recipe, work)
         weight = reference.constant(layer.weight, self._subject.engine.cache)
         plan = recipe.plan_for(layer.name, layer.kind)
-        found = list(tensor_findings(layer.name, "weight", _weight_stats(weight, layer), plan.weight.format))
-        if layer.kind != "embedding":
-            stats = self._preparer.stats(reference.overlay, layer, work)
-            found += tensor_findings(layer.name, "activation", stats, plan.activation.format)
-        return tuple(found)
+        found = weight_findings(layer.name, weight, layer.out_axis, plan.weight)
+        if layer.kind == "embedding":
+            return found
+        stats = self._preparer.stats(reference.overlay, layer, work)
+        return found + tensor_findings(
+            layer.name, "activation", count=stats.count, nan=stats.nan, inf=stats.inf, channel_low=stats.channel_low,
+            channel_high=stats.channel_high, plan=plan.activation,
+        )  # fmt: skip
 
     def _weight(self, sheet: Sheet, layer: Layer, plan: LayerPlan, split: ErrorSplit | None) -> TensorView | None:
         if split is None:
             return None
         weight = sheet.constant(layer.weight, self._subject.engine.cache)
-        flat = weight.movedim(layer.out_axis, 0).flatten(1)
-        channels = channel_ranges(flat.amin(1).numpy(), flat.amax(1).numpy())
-        grid = _grid(weight_qparams(weight, plan.weight, layer.out_axis))
-        return TensorView(histogram=_weight_histogram(weight), grid=grid, channels=channels, error=split)
+        channels = channel_ranges(*channel_limits(weight, layer.out_axis))
+        qparams = weight_qparams(weight, plan.weight, layer.out_axis)
+        return TensorView(histogram=_weight_histogram(weight), grid=grid(qparams) if qparams else None, channels=channels, error=split)
 
 
 def _weight_histogram(weight: Tensor) -> Histogram:
@@ -81,39 +79,12 @@ def _weight_histogram(weight: Tensor) -> Histogram:
 
 
 def _activation(stats: ActivationStats, quant: LayerQuant | None, plan: LayerPlan, split: ErrorSplit) -> TensorView:
-    low, high, counts = rebinned(stats.low, stats.high, np.asarray(stats.counts), stats.min, stats.max, BINS)
-    drawn = Histogram(low=low, high=high, counts=tuple(int(c) for c in counts), total=int(counts.sum()), outliers=())
+    low, high, counts = stats.histogram(BINS)
+    drawn = Histogram(low=low, high=high, counts=tuple(counts.tolist()), total=stats.finite)
     return TensorView(
-        histogram=drawn, grid=_grid(quant.activation if quant else None),
-        channels=channel_ranges(stats.channel_min, stats.channel_max), error=split,
-        dynamic=find(plan.activation.format).is_integer and (plan.activation.dynamic or plan.activation.granularity == "token"),
-    )  # fmt: skip
-
-
-def rebinned(low: float, high: float, counts: np.ndarray, least: float, most: float, bins: int) -> tuple[float, float, np.ndarray]:
-    """A fine histogram made coarser, cut to the part between the smallest and the largest value.
-
-    Each fine bin goes whole into the coarse bin that holds its middle, so the counts keep their sum.
-    """
-    if not counts.sum() or not high > low or not most > least:
-        return least, most if most > least else least + 1.0, np.bincount([0], minlength=bins) * int(counts.sum())
-    middles = low + (np.arange(len(counts)) + 0.5) * ((high - low) / len(counts))
-    place = np.clip(((middles - least) / (most - least) * bins).astype(np.int64), 0, bins - 1)
-    return least, most, np.bincount(place, weights=counts, minlength=bins).astype(np.int64)
-
-
-def _grid(qparams: QParams | None) -> Grid | None:
-    """The grid as drawn: of several scales, the widest."""
-    if qparams is None:
-        return None
-    widest = int(qparams.scale.reshape(-1).argmax())
-    scale = float(qparams.scale.reshape(-1)[widest])
-    zero = float(qparams.zero_point.reshape(-1)[widest])
-    codes = np.arange(qparams.qmin, qparams.qmax + 1)
-    thin = -(-len(codes) // _POINTS)
-    return Grid(
-        points=tuple(((codes[::thin] - zero) * scale).tolist()), clip_min=float(qparams.clip_min.min()),
-        clip_max=float(qparams.clip_max.max()), scales=qparams.scale.numel(),
+        histogram=drawn, grid=grid(quant.activation) if quant and quant.activation else None,
+        channels=channel_ranges(stats.channel_low, stats.channel_high), error=split,
+        dynamic=is_dynamic(plan.activation),
     )  # fmt: skip
 
 

@@ -14,8 +14,8 @@ from qdebug.errors import NumericError
 from qdebug.formats import find
 from qdebug.graph import Layer
 from qdebug.methods import correct_biases, equalize, smooth
-from qdebug.quantize import QParams, choose_qparams
-from qdebug.recipes import BiasCorrection, CrossLayerEqualization, Fix, Recipe, SmoothQuant
+from qdebug.quantize import QParams, choose_qparams, is_dynamic
+from qdebug.recipes import BiasCorrection, CrossLayerEqualization, Fix, Recipe, SmoothQuant, TensorPlan
 from qdebug.session.memo import Memo
 from qdebug.session.subject import Subject
 
@@ -27,6 +27,8 @@ class Preparer:
         self.subject = subject
         self._sheets: Memo[Sheet] = Memo(64)
         self._overlays: Memo[Overlay] = Memo(32)
+        self._floats: Memo[Sheet] = Memo(64)
+        self._grids: Memo[QParams] = Memo(8192)
         self._stats: dict[bytes, ActivationStats] = {}
         self._calibrating = threading.Lock()
         self.float_sheet = self.sheet_of(NOTHING, {})
@@ -41,7 +43,11 @@ class Preparer:
 
     def float_with_fixes(self, recipe: Recipe, work: Work) -> Sheet:
         """The float sheet with the recipe's function-preserving fixes applied: what its quantization starts from."""
-        return self.sheet_of(self.overlay(recipe, work), {})
+        return self.float_sheet_of(self.overlay(recipe, work))
+
+    def float_sheet_of(self, overlay: Overlay) -> Sheet:
+        """The float sheet of an overlay."""
+        return self._floats.get(overlay, lambda: self.sheet_of(overlay, {}))
 
     def overlay(self, recipe: Recipe, work: Work) -> Overlay:
         """The tensors that the recipe's function-preserving fixes replace."""
@@ -63,7 +69,7 @@ class Preparer:
 
     def stats(self, overlay: Overlay, layer: Layer, work: Work) -> ActivationStats:
         """What calibration saw of a layer's input, under an overlay. One pass calibrates all layers."""
-        sheet = self.sheet_of(overlay, {})
+        sheet = self.float_sheet_of(overlay)
         key = sheet.keys[layer.x]
         with self._calibrating:
             if key not in self._stats:
@@ -71,7 +77,7 @@ class Preparer:
             return self._stats[key]
 
     def _applied(self, overlay: Overlay, fix: Fix, work: Work) -> Overlay:
-        tensors = _Current(self.sheet_of(overlay, {}), self.subject)
+        tensors = _Current(self.float_sheet_of(overlay), self.subject)
         if isinstance(fix, CrossLayerEqualization):
             work.step(0, 1, "equalizing channel ranges")
             return overlay.updated(equalize(tensors, self.subject.chains, fix.iterations))
@@ -90,22 +96,24 @@ class Preparer:
     def _corrected(self, overlay: Overlay, quants: dict[int, LayerQuant], work: Work) -> Overlay:
         layers = [layer for layer in self.subject.layers if layer.step in quants and layer.kind != "embedding"]
         return correct_biases(
-            self.subject.engine, layers, overlay, lambda o: self.sheet_of(o, quants), self.sheet_of(overlay, {}),
+            self.subject.engine, layers, overlay, lambda o: self.sheet_of(o, quants), self.float_sheet_of(overlay),
             self.subject.calib_batches, work,
         )  # fmt: skip
 
     def _qparams(self, layer: Layer, recipe: Recipe, overlay: Overlay, work: Work) -> QParams | None:
         plan = recipe.plan_for(layer.name, layer.kind).activation
-        form = find(plan.format)
-        if layer.kind == "embedding" or not form.is_integer or plan.dynamic or plan.granularity == "token":
+        if layer.kind == "embedding" or not find(plan.format).is_integer or is_dynamic(plan):
             return None
+        key = (self.float_sheet_of(overlay).keys[layer.x], plan)
+        return self._grids.get(key, lambda: self._chosen(layer, plan, overlay, work))
+
+    def _chosen(self, layer: Layer, plan: TensorPlan, overlay: Overlay, work: Work) -> QParams:
+        form = find(plan.format)
         if plan.clip is not None:
-            low, high = plan.clip
-        else:
-            stats = self.stats(overlay, layer, work)
-            _refuse_nonfinite(stats, layer)
-            low, high = choose_range(stats, plan)
-        return choose_qparams(low, high, form, plan.symmetric)
+            return choose_qparams(*plan.clip, form, plan.symmetric, layer=layer.name)
+        stats = self.stats(overlay, layer, work)
+        _refuse_nonfinite(stats, layer)
+        return choose_qparams(*choose_range(stats, plan, layer=layer.name), form, plan.symmetric, layer=layer.name)
 
     def _calibrate(self, sheet: Sheet, work: Work) -> None:
         """Observe every layer input that was not yet observed, in one pass over the calibration data."""
@@ -147,7 +155,7 @@ class _Current(dict[int, Tensor]):
 
 
 def _maxima(stats: ActivationStats) -> Tensor:
-    low, high = torch.as_tensor(stats.channel_min), torch.as_tensor(stats.channel_max)
+    low, high = torch.as_tensor(stats.channel_low), torch.as_tensor(stats.channel_high)
     return torch.maximum(low.abs(), high.abs()).double()
 
 

@@ -48,7 +48,7 @@ class Scorer:
             own = labels[start : start + batch.count] if labels is not None else None
             parts.append(predictions(self._subject.task, output, own))
             start += batch.count
-        return Predictions.concat(parts)
+        return Predictions.join(parts)
 
     def _score(self, recipe: Recipe, work: Work) -> Score:
         start = time.perf_counter()

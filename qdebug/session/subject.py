@@ -15,8 +15,8 @@ from qdebug.engine import Batch, Engine
 from qdebug.graph import Chain, Layer, NormSite, Program, chains, norm_sites
 from qdebug.results import ModelInfo
 
-#: A batch should keep its largest activation within this many bytes, so that it stays in a core's second-level cache.
-_ACTIVATION_BYTES = 2**20
+#: A batch should keep its largest activation within this many bytes, so that it stays in the processor's caches.
+_ACTIVATION_BYTES = 2**22
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,8 @@ import msgspec
 
 from qdebug.engine import Batch, LayerQuant, Overlay, Sheet, Work
 from qdebug.graph import Layer
-from qdebug.measure import OutputComparison, SplitAccumulator, error_split
-from qdebug.quantize import fake_quantize_activation, quantize_weight
+from qdebug.measure import OutputAccumulator, SplitAccumulator, error_split
+from qdebug.quantize import dynamic_qparams, fake_quantize_activation, is_dynamic, quantize_weight
 from qdebug.recipes import FLOAT, LayerPlan, Recipe
 from qdebug.results import ErrorSplit, LayerReport, LayerTable, OutputError
 from qdebug.session.memo import Memo
@@ -76,7 +76,7 @@ class Tables:
         """SQNR of a layer's output with everything upstream quantized too."""
         reference, full = self._preparer.float_with_fixes(recipe, work), self._preparer.sheet(recipe, work)
         key = (reference.keys[layer.step], full.keys[layer.step])
-        return self._cumulative.get(key, lambda: self._compare(reference, full, layer, work).sqnr_db())
+        return self._cumulative.get(key, lambda: self._compare(reference, full, layer, work).sqnr_db)
 
     def weight_split(self, sheet: Sheet, layer: Layer, plan: LayerPlan) -> ErrorSplit:
         """What quantization does to a layer's weight."""
@@ -86,7 +86,7 @@ class Tables:
     def _weight_split(self, sheet: Sheet, layer: Layer, plan: LayerPlan) -> ErrorSplit:
         weight = sheet.constant(layer.weight, self._subject.engine.cache)
         quantized, qparams = quantize_weight(weight, plan.weight, layer.out_axis)
-        return error_split(weight, quantized, qparams, plan.weight, out_axis=layer.out_axis)
+        return error_split(weight, quantized, qparams, plan.weight, layer.out_axis)
 
     def _local(self, reference: Sheet, alone: Sheet, layer: Layer, plan: LayerPlan, work: Work) -> Local:
         quant = alone.quants.get(layer.step)
@@ -94,22 +94,22 @@ class Tables:
         activation = None
         if layer.kind != "embedding":
             activation = self._activation_split(reference, layer, quant, plan, work)
-        return Local(self.weight_split(reference, layer, plan), activation, comparison.error(), comparison.shift())
+        return Local(self.weight_split(reference, layer, plan), activation, comparison.finish(), comparison.shift)
 
     def _activation_split(
         self, reference: Sheet, layer: Layer, quant: LayerQuant | None, plan: LayerPlan, work: Work
     ) -> ErrorSplit:
-        qparams = quant.activation if quant else None
         chosen = plan.activation if quant else FLOAT
-        accumulator = SplitAccumulator(qparams, chosen)
+        accumulator = SplitAccumulator(chosen)
         for batch in self.batches:
             value = self._subject.engine.values(reference, batch, (layer.x,), work)[layer.x]
             x = real_rows(value, batch)
-            accumulator.add(x, x if chosen.is_float32 else fake_quantize_activation(x, chosen, qparams))
+            qparams = dynamic_qparams(x, chosen) if is_dynamic(chosen) else quant.activation if quant else None
+            accumulator.add(x, fake_quantize_activation(x, chosen, qparams), qparams)
         return accumulator.finish()
 
-    def _compare(self, reference: Sheet, quantized: Sheet, layer: Layer, work: Work) -> OutputComparison:
-        comparison = OutputComparison(layer.channel_axis)
+    def _compare(self, reference: Sheet, quantized: Sheet, layer: Layer, work: Work) -> OutputAccumulator:
+        comparison = OutputAccumulator(layer.channel_axis)
         for batch in self.batches:
             one = self._subject.engine.values(reference, batch, (layer.step,), work)[layer.step]
             two = self._subject.engine.values(quantized, batch, (layer.step,), work)[layer.step]

@@ -14,7 +14,7 @@ def explain(weight: TensorView | None, activation: TensorView | None, output: Ou
         return "This layer runs in float: nothing is lost here"
     for view, what in ((weight, "weight"), (activation, "activation")):
         cause = _uneven(view, what) if view else None
-        if cause and output.sqnr_db < 30:
+        if cause and output.sqnr_db < 40:
             return cause
     clipped = _clipped(weight, activation)
     if clipped:

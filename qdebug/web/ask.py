@@ -13,8 +13,8 @@ from typing import Any
 
 import streamlit as st
 
-from qdebug.errors import Cancelled, QDebugError
-from qdebug.jobs.client import Running
+from qdebug.errors import Cancelled, QDebugError, WorkerError
+from qdebug.jobs.client import Running, WorkerFault
 from qdebug.jobs.verbs import Open
 from qdebug.results import ModelInfo
 from qdebug.web import desk, problem, state
@@ -26,7 +26,7 @@ MOST_FAILED = 64
 
 
 def begin() -> None:
-    """Start the clock of this run."""
+    """Start the clock of this run, and say so once if the compute process had to be started again."""
     st.session_state.until = time.monotonic() + PATIENCE
     st.session_state.waiting = []
     restarts = desk.client().restarts
@@ -43,22 +43,34 @@ def look(request: Any, wait: float | None = None) -> Any:
     known = desk.answers().find(request)
     if known is not None:
         return known
+    left = max(0.0, st.session_state.until - time.monotonic())
     try:
-        answer = desk.client().ask(request, wait=max(0.0, st.session_state.until - time.monotonic()) if wait is None else wait)
+        answer = desk.client().ask(request, left if wait is None else wait, asker=state.session_id())
     except QDebugError as error:
-        while len(failed) >= MOST_FAILED:
-            failed.pop(next(iter(failed)))
-        failed[request] = error
-        return error
+        return _failed(request, error)
+    except WorkerFault as fault:
+        return _failed(request, _fault(fault))
     if not isinstance(answer, Running):
         desk.answers().keep(request, answer)
     return answer
 
 
+def _fault(fault: WorkerFault) -> WorkerError:
+    return WorkerError(str(fault), do="This is a fault of qdebug's own. Your recipe is kept.")
+
+
+def _failed(request: Any, error: QDebugError) -> QDebugError:
+    failed: dict[Any, QDebugError] = st.session_state.failed
+    while len(failed) >= MOST_FAILED:
+        failed.pop(next(iter(failed)))
+    failed[request] = error
+    return error
+
+
 def latest(place: str, request: Any) -> tuple[Any | None, bool]:
     """The answer for a place on the screen and whether it is the one asked for.
 
-    Draws progress or the error where it is called. While the answer is awaited, returns the last one drawn in this place
+    Draws progress or the error where it is called. While there is no answer, returns the last one drawn in this place
     (None if there was none) and False.
     """
     status = st.empty()
@@ -67,7 +79,7 @@ def latest(place: str, request: Any) -> tuple[Any | None, bool]:
     if isinstance(answer, QDebugError):
         with status.container():
             problem.draw(answer, place, retry=lambda: _retry(request))
-        return None, False
+        return desk.answers().find(drawn.get(place)), False
     if isinstance(answer, Running):
         with status.container():
             _follow(place, request)
@@ -92,6 +104,27 @@ def quiet(request: Any) -> Any | None:
         st.session_state.waiting.append(request)
         return None
     return None if isinstance(answer, QDebugError) else answer
+
+
+def now(request: Any) -> Any | None:
+    """The answer to a request that changes by itself, such as the cache's size; None where it is not there at once."""
+    try:
+        answer = desk.client().ask(request, 0.1, asker=state.session_id())
+    except (QDebugError, WorkerFault):
+        return None  # the page itself says what is wrong with the compute process
+    return None if isinstance(answer, Running) else answer
+
+
+def demand(request: Any, patience: float) -> Any:
+    """The answer to a request that a click waits for.
+
+    Raises:
+        QDebugError: what went wrong, also if it is not there after ``patience`` seconds.
+    """
+    try:
+        return desk.client().get(request, patience, asker=state.session_id())
+    except WorkerFault as fault:
+        raise _fault(fault) from None
 
 
 def opened() -> ModelInfo | None:
@@ -132,7 +165,7 @@ def _follow(place: str, request: Any) -> None:
 
 
 def _cancel(request: Any, job: str) -> None:
-    desk.client().cancel(job)
+    desk.client().cancel(job, asker=state.session_id())
     st.session_state.failed[request] = Cancelled(do="The recipe is kept; measure again when you like.")
 
 

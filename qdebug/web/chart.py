@@ -25,8 +25,8 @@ def show(figure: go.Figure, key: str, **options: Any) -> Any:
         key: the chart's key.
         options: handed on to ``st.plotly_chart``, such as ``on_select``.
     """
-    title = figure.layout.title.text or ""
-    figure.layout.title.text = None
+    title = figure["layout"]["title"]["text"] or ""
+    figure.update_layout(title=None)
     with st.container(key=f"chart-{key}", gap=None):
         st.html(f'<h3 class="q-chart-title">{title}</h3>')
         return st.plotly_chart(figure, key=key, theme=None, config=CONFIG, **options)

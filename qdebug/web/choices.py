@@ -1,4 +1,4 @@
-"""The formats a select offers for one tensor, and the plan that each stands for. The one place where they are mapped."""
+"""The formats a select offers for one tensor, and the plan each stands for. The one place where they are mapped."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def choices(tensor: Tensor, layer: LayerInfo | None = None) -> tuple[Choice, ...
 def picked(current: TensorPlan, label: str, tensor: Tensor, layer: LayerInfo | None = None) -> TensorPlan:
     """The plan after picking a label: format and granularity are new, how the range is found stays.
 
-    A hand-set clip range goes when the granularity or the kind of format changes, since it was meant for what was drawn.
+    A hand-set clip range goes when the granularity or the kind of format changes: it was meant for what was drawn.
     """
     found = next((one.plan for one in choices(tensor, layer) if one.label == label), None)
     if found is None:

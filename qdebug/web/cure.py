@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import html
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-import msgspec
 import streamlit as st
 
 from qdebug.figures import numbers
@@ -15,7 +14,7 @@ from qdebug.jobs.verbs import GetFixes, GetScore
 from qdebug.recipes import Recipe, with_fix
 from qdebug.recipes.fixes import BY_NAME, name_of
 from qdebug.results import FixCard, LayerInfo, ModelInfo, Score
-from qdebug.web import ask, edits, state
+from qdebug.web import ask, edits, state, words
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,21 +34,30 @@ def draw(info: ModelInfo, layer: LayerInfo) -> None:
         return
     cards = ask.quiet(GetFixes(ref=state.ref(), recipe=state.recipe())) or ()
     offered = cures(state.recipe(), info, layer, cards)
-    measured = [scored(cure, ask.quiet(GetScore(ref=state.ref(), recipe=cure.recipe))) for cure in offered]
+    scores = [ask.quiet(GetScore(ref=state.ref(), recipe=cure.recipe)) for cure in offered]
+    measured = [replace(cure, score=score) for cure, score in zip(offered, scores, strict=True)]
     best = helpful(now, tuple(measured))
-    if best:
+    if best:  # more than one alternative would be a menu, not advice
         with st.container(key="cure", gap="small"):
             st.html(cure_html(best[0]))
             with st.container(horizontal=True, gap="small"):
-                for index, cure in enumerate(best):
-                    value = numbers.metric_value(now.metric.name, cure.score.metric.quantized) if cure.score else ""
-                    st.button(f"Apply {cure.title}" if index == 0 else f"{cure.title} instead: {value}", key=f"cure-{index}",
-                              type="primary" if index == 0 else "secondary", on_click=state.change, args=(cure.recipe,))  # fmt: skip
+                for index, cure in enumerate(best[:2]):
+                    kind = "secondary" if index else "primary"
+                    st.button(
+                        button_text(cure, first=index == 0),
+                        key=f"cure-{index}",
+                        type=kind,
+                        on_click=state.change,
+                        args=(cure.recipe,),
+                    )
 
 
-def scored(cure: Cure, score: Score | None) -> Cure:
-    """The cure with its score."""
-    return Cure(cure.title, cure.why, cure.recipe, score)
+def button_text(cure: Cure, *, first: bool) -> str:
+    """What the button of a measured cure says."""
+    if first or cure.score is None:
+        return f"Apply {words.inside(cure.title)}"
+    metric = cure.score.metric
+    return f"{cure.title} instead: {numbers.metric_value(metric.name, metric.quantized)}"
 
 
 def cures(recipe: Recipe, info: ModelInfo, layer: LayerInfo, cards: tuple[FixCard, ...]) -> tuple[Cure, ...]:
@@ -60,20 +68,21 @@ def cures(recipe: Recipe, info: ModelInfo, layer: LayerInfo, cards: tuple[FixCar
         sites = [site for site in card.sites if layer.name in site.layers and site.refused is None]
         if sites and card.method not in on:
             chain = " → ".join(sites[0].layers)
-            found.append(Cure(card.title, f"{card.about} Here it ties {chain}." if len(sites[0].layers) > 1 else card.about,
-                              with_fix(recipe, BY_NAME[card.method]())))  # fmt: skip
+            why = f"{card.about} Here it ties {chain}." if len(sites[0].layers) > 1 else card.about
+            found.append(Cure(card.title, why, with_fix(recipe, BY_NAME[card.method]())))
     weight = edits.plan_of(recipe, layer).weight
     if weight.granularity == "tensor" and find(weight.format).is_integer:
-        wanted = msgspec.structs.replace(weight, granularity="channel")
-        found.append(Cure("Per-channel weights", "One scale per output channel in this layer alone.",
-                          edits.with_options(recipe, info, layer, "weight", granularity=wanted.granularity)))  # fmt: skip
+        changed = edits.with_options(recipe, info, layer, "weight", granularity="channel")
+        found.append(Cure("Per-channel weights", "One scale per output channel, in this layer alone.", changed))
     return tuple(found)
 
 
 def helpful(now: Score, measured: tuple[Cure, ...]) -> tuple[Cure, ...]:
     """Those measured to improve the metric, best first."""
     sign = 1 if now.metric.higher_is_better else -1
-    better = [cure for cure in measured if cure.score and sign * (cure.score.metric.quantized - now.metric.quantized) > 0]
+    better = [
+        cure for cure in measured if cure.score and sign * (cure.score.metric.quantized - now.metric.quantized) > 0
+    ]
     return tuple(sorted(better, key=lambda cure: -sign * cure.score.metric.quantized if cure.score else 0.0))
 
 
@@ -81,8 +90,9 @@ def cure_html(cure: Cure) -> str:
     """The best cure in words, with the score that was measured for it."""
     assert cure.score is not None
     metric = cure.score.metric
-    value = numbers.metric_value(metric.name, metric.quantized)
+    name = numbers.metric_title(metric.name)
+    found = f"{name[0].upper()}{name[1:]} {numbers.metric_value(metric.name, metric.quantized)}, measured."
     return (
         f'<h3 class="q-chart-title">{html.escape(cure.title)} would help here</h3>'
-        f'<p class="q-lead">{html.escape(numbers.metric_title(metric.name).capitalize())} {value}, measured. {html.escape(cure.why)}</p>'
+        f'<p class="q-lead">{html.escape(found)} {html.escape(cure.why)}</p>'
     )

@@ -10,7 +10,7 @@ import streamlit as st
 
 from qdebug.jobs.client import Client, connect
 
-#: Answers are tables and binned histograms of some ten kilobytes, so this many are a few megabytes for the whole server.
+#: Answers are tables and binned histograms of some ten kilobytes: this many are a few megabytes for the whole server.
 MOST_ANSWERS = 160
 
 

@@ -9,13 +9,14 @@ import streamlit as st
 
 from qdebug.figures import channel_ranges, error_parts, error_split, mean_shift, numbers, tensor_histogram
 from qdebug.jobs.verbs import GetDetail
-from qdebug.recipes import with_clip
 from qdebug.results import LayerDetail, LayerInfo, ModelInfo, TensorView
 from qdebug.web import ask, chart, edits, options, state
 from qdebug.web.choices import Tensor
 from qdebug.web.theme import is_dark
 
 NOUNS: dict[Tensor, str] = {"weight": "weights", "activation": "activations"}
+#: Findings that a chart of the layer states as its title anyway.
+DRAWN = ("outlier-channels",)
 CHANNELS: dict[Tensor, str] = {"weight": "channel", "activation": "input channel"}
 
 
@@ -30,11 +31,14 @@ def draw(info: ModelInfo, layer: LayerInfo) -> None:
 
 def _draw(info: ModelInfo, layer: LayerInfo, detail: LayerDetail, fresh: bool) -> None:
     st.html(head_html(detail))
-    views = {tensor: getattr(detail, tensor) for tensor in edits.TENSORS if getattr(detail, tensor) is not None}
+    views: dict[Tensor, TensorView] = {
+        tensor: getattr(detail, tensor) for tensor in edits.TENSORS if getattr(detail, tensor) is not None
+    }
     if views:
-        tensor = _which(info, layer, list(views))
-        _histogram(layer, tensor, views[tensor], fresh)
-        left, right = st.columns([3, 2], gap="medium")
+        tensor = _which(info, layer, tuple(views))
+        _histogram(info, layer, tensor, views[tensor], fresh)
+        with st.container(key="detail-pair"):
+            left, right = st.columns([5, 4], gap="medium")
         with left:
             chart.show(channel_ranges(views[tensor].channels, CHANNELS[tensor], dark=is_dark()), f"channels-{tensor}")
         with right:
@@ -48,26 +52,27 @@ def head_html(detail: LayerDetail) -> str:
     local, whole = detail.output.sqnr_db, detail.output.cumulative_sqnr_db
     sqnr = "no error of its own" if local is None else f"SQNR {numbers.decibel(local)} dB alone"
     below = "" if whole is None else f", {numbers.decibel(whole)} dB with everything upstream quantized"
-    more = "".join(f'<p class="q-lead">◆ {html.escape(finding.text)}</p>' for finding in detail.findings)
+    odd = (finding.text for finding in detail.findings if finding.kind not in DRAWN)
+    more = "".join(f'<p class="q-lead">◆ {html.escape(text)}</p>' for text in odd)
     return (
         f'<h2 class="q-layer">{html.escape(detail.name)} <small>{html.escape(detail.op)} · {sqnr}{below}</small></h2>'
-        f'<p class="q-lead">{html.escape(detail.text)}</p>{more}'
+        f'<p class="q-lead">{html.escape(detail.text.rstrip("."))}.</p>{more}'
     )
 
 
-def _which(info: ModelInfo, layer: LayerInfo, tensors: list[Tensor]) -> Tensor:
+def _which(info: ModelInfo, layer: LayerInfo, tensors: tuple[Tensor, ...]) -> Tensor:
     with st.container(key="detail-bar", horizontal=True, vertical_alignment="center", gap="small"):
-        tensor = st.segmented_control(
+        picked = st.segmented_control(
             "Tensor", tensors, default=tensors[0], format_func=NOUNS.__getitem__, key=f"tensor-{len(tensors)}",
             label_visibility="collapsed", required=True,
         )  # fmt: skip
-        tensor = tensor or tensors[0]
+        tensor: Tensor = "activation" if picked == "activation" else tensors[0]
         options.draw(info, layer, tensor)
         st.toggle("log counts", value=True, key="log-counts")
     return tensor
 
 
-def _histogram(layer: LayerInfo, tensor: Tensor, view: TensorView, fresh: bool) -> None:
+def _histogram(info: ModelInfo, layer: LayerInfo, tensor: Tensor, view: TensorView, fresh: bool) -> None:
     figure = tensor_histogram(view, NOUNS[tensor], dark=is_dark(), log=st.session_state["log-counts"])
     draggable = fresh and view.grid is not None and not view.dynamic
     key = f"histogram-{layer.name}-{tensor}-{state.recipe().digest}"
@@ -75,14 +80,16 @@ def _histogram(layer: LayerInfo, tensor: Tensor, view: TensorView, fresh: bool) 
         figure.update_layout(dragmode=False)
         chart.show(figure, key)
         return
-    chart.show(figure, key, selection_mode="box", on_select=lambda: _dragged(layer, tensor, st.session_state[key]))
+    chart.show(
+        figure, key, selection_mode="box", on_select=lambda: _dragged(info, layer, tensor, st.session_state[key])
+    )
     st.html('<p class="q-quiet">Drag across the histogram to set the clip range; zero always stays in it.</p>')
 
 
-def _dragged(layer: LayerInfo, tensor: Tensor, event: Any) -> None:
+def _dragged(info: ModelInfo, layer: LayerInfo, tensor: Tensor, event: Any) -> None:
     boxes = event["selection"]["box"]
     if boxes:
         first, second = boxes[0]["x"]
         clip = edits.clip_range(first, second)
         if clip is not None:
-            state.change(with_clip(state.recipe(), layer.name, tensor, clip, layer.kind))
+            state.change(edits.with_options(state.recipe(), info, layer, tensor, clip=clip))

@@ -24,7 +24,9 @@ def tidy(recipe: Recipe, info: ModelInfo) -> Recipe:
     """The same decisions without entries that repeat what the default says anyway."""
     kinds = {layer.name: layer.kind for layer in info.layers}
     plain = msgspec.structs.replace(recipe, layers=())
-    kept = tuple((name, plan) for name, plan in recipe.layers if plain.plan_for(name, kinds.get(name, "matmul")) != plan)
+    kept = tuple(
+        (name, plan) for name, plan in recipe.layers if plain.plan_for(name, kinds.get(name, "matmul")) != plan
+    )
     return msgspec.structs.replace(recipe, layers=kept)
 
 
@@ -98,4 +100,8 @@ def _ranged(plan: LayerPlan, method: RangeMethod) -> LayerPlan:
 
 
 def _replaced(plan: LayerPlan, tensor: Tensor, new: TensorPlan) -> LayerPlan:
-    return msgspec.structs.replace(plan, weight=new) if tensor == "weight" else msgspec.structs.replace(plan, activation=new)
+    return (
+        msgspec.structs.replace(plan, weight=new)
+        if tensor == "weight"
+        else msgspec.structs.replace(plan, activation=new)
+    )

@@ -12,7 +12,7 @@ from qdebug.jobs.verbs import GetFixes, GetScore
 from qdebug.recipes import Recipe, SmoothQuant, with_fix, without_fix
 from qdebug.recipes.fixes import BY_NAME, Fix, name_of
 from qdebug.results import FixCard, FixSite, Score
-from qdebug.web import ask, chart, state
+from qdebug.web import ask, chart, state, words
 from qdebug.web.strip import significant_loss
 from qdebug.web.theme import is_dark
 
@@ -44,7 +44,8 @@ def _card(card: FixCard) -> None:
         st.html(f'<h2 class="q-card">{html.escape(card.title)}</h2><p class="q-lead">{html.escape(card.about)}</p>'
                 f'<p class="q-source">{html.escape(card.source)}</p>')  # fmt: skip
         _switch(card, fix, bool(applies))
-        st.html(scores_html(*_scores(recipe, card, fix)) if applies else "")
+        if applies:
+            st.html(scores_html(*_scores(recipe, card, fix)))
     with right:
         _ranges(card, applies)
         st.html(sites_html(card))
@@ -53,16 +54,22 @@ def _card(card: FixCard) -> None:
 def _switch(card: FixCard, fix: Fix | None, applies: bool) -> None:
     key = f"fix-{card.method}"
     st.toggle(
-        f"Apply {card.title}",
+        f"Apply {words.inside(card.title)}",
         key=state.put(key, fix is not None),
         disabled=not applies and fix is None,
         on_change=lambda: _toggled(card.method, st.session_state[key]),
     )
     if isinstance(fix, SmoothQuant):
         alpha = f"alpha-{card.method}"
-        st.slider("Migration strength α", 0.0, 1.0, step=0.05, key=state.put(alpha, fix.alpha), on_change=lambda: state.change(
-            with_fix(state.recipe(), SmoothQuant(alpha=st.session_state[alpha]))), help="0 leaves the activations as they "
-            "are, 1 flattens them entirely.")  # fmt: skip
+        st.slider(
+            "Migration strength α",
+            0.0,
+            1.0,
+            step=0.05,
+            key=state.put(alpha, fix.alpha),
+            on_change=lambda: state.change(with_fix(state.recipe(), SmoothQuant(alpha=st.session_state[alpha]))),
+            help="0 leaves the activations as they are, 1 flattens them entirely.",
+        )
 
 
 def _toggled(method: str, on: bool) -> None:
@@ -84,8 +91,8 @@ def scores_html(before: Score | None, after: Score | None) -> str:
     rows = "".join(_score_row(name, score) for name, score in (("without it", before), ("with it", after)))
     title = html.escape(numbers.metric_title(known.metric.name))
     return (
-        f'<table class="q-scores"><tr><th scope="col"></th><th scope="col">{title}</th><th scope="col">change from float</th>'
-        f'<th scope="col">flips</th></tr>{rows}</table>'
+        f'<table class="q-scores"><tr><th scope="col"></th><th scope="col">{title}</th>'
+        f'<th scope="col">change from float</th><th scope="col">flips</th></tr>{rows}</table>'
     )
 
 
@@ -121,8 +128,8 @@ def sites_html(card: FixCard) -> str:
     no = [site for site in card.sites if site.refused is not None]
     head = f"Applies in {plural(len(yes), 'place')}" + (f", not in {len(no)}" if no else "")
     rows = "".join(
-        f'<li><code class="q-name">{html.escape(" → ".join(site.layers))}</code><span class="q-why">{html.escape(site.refused or "")}'
-        "</span></li>"
+        f'<li><code class="q-name">{html.escape(" → ".join(site.layers))}</code>'
+        f'<span class="q-why">{html.escape(site.refused or "")}</span></li>'
         for site in no[:MOST_REFUSED]
     )
     more = f'<li class="q-why">and {len(no) - MOST_REFUSED} more</li>' if len(no) > MOST_REFUSED else ""

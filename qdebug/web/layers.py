@@ -6,7 +6,7 @@ import streamlit as st
 
 from qdebug.figures.shares import shares_finding
 from qdebug.jobs.verbs import GetLayers, GetShares
-from qdebug.results import LayerInfo, ModelInfo
+from qdebug.results import LayerInfo, ModelInfo, Shares
 from qdebug.web import ask, edits, state, table
 from qdebug.web.choices import Tensor
 
@@ -17,17 +17,29 @@ def draw(info: ModelInfo) -> None:
     with st.container(key="slot-table"):
         measured, fresh = ask.latest("layers", GetLayers(ref=state.ref(), recipe=recipe))
         shares, shares_fresh = ask.latest("shares", GetShares(ref=state.ref(), recipe=recipe))
-        finding = shares_finding(shares) if shares else "Each layer's share is being measured"
-        st.html(f'<p class="q-lead">{finding}.</p>')
-        data = table.table_data(info, recipe, measured, shares, chosen(info).name, fresh=fresh and shares_fresh)
-        table.draw(data, "layers-table", state.choose, lambda *pick: _picked(info, *pick))
+        with st.container(key="table-body"):
+            finding = shares_finding(shares) if shares else "The part of each layer in the error is not known yet"
+            st.html(f'<p class="q-lead">{finding}.</p>')
+            data = table.table_data(info, recipe, measured, shares, chosen(info).name, fresh=fresh and shares_fresh)
+            table.draw(data, "layers-table", state.choose, lambda *pick: _picked(info, *pick))
+
+
+def worst(info: ModelInfo) -> LayerInfo:
+    """The layer that does most damage under the recipe at hand; the first while that is not known."""
+    shares = ask.look(GetShares(ref=state.ref(), recipe=state.recipe()), wait=0.0)
+    rows = shares.rows if isinstance(shares, Shares) else ()
+    name = max(rows, key=lambda row: row.share).name if rows else info.layers[0].name
+    return next(layer for layer in info.layers if layer.name == name)
 
 
 def chosen(info: ModelInfo) -> LayerInfo:
-    """The chosen layer: before anyone chose, the one that does most damage, if that is known."""
-    shares = ask.look(GetShares(ref=state.ref(), recipe=state.recipe()), wait=0.0)
-    rows = getattr(shares, "rows", ())
-    name = state.chosen(info, max(rows, key=lambda row: row.share).name if rows else None)
+    """The chosen layer. The worst, as soon as it is known, is chosen for whoever has not chosen yet."""
+    name = state.chosen(info)
+    if name is None:
+        leading = worst(info)
+        if isinstance(ask.look(GetShares(ref=state.ref(), recipe=state.recipe()), wait=0.0), Shares):
+            state.choose(leading.name)
+        return leading
     return next(layer for layer in info.layers if layer.name == name)
 
 

@@ -7,7 +7,6 @@ from typing import Any
 import streamlit as st
 
 from qdebug.formats import find
-from qdebug.recipes import with_clip
 from qdebug.results import LayerInfo, ModelInfo
 from qdebug.web import edits, state
 from qdebug.web.choices import GROUPS, Tensor
@@ -32,20 +31,37 @@ def draw(info: ModelInfo, layer: LayerInfo, tensor: Tensor) -> None:
 
         scales = _scales(layer, tensor)
         now = f"group {plan.group_size}" if plan.granularity == "group" else plan.granularity
-        st.selectbox("Scales", list(dict.fromkeys([now, *scales])), key=put("scales", now),
-                     format_func=lambda one: scales.get(one, one), on_change=change("scales", _granularity))  # fmt: skip
-        st.selectbox("Range", list(edits.RANGES), key=put("range", plan.range), format_func=edits.RANGES.__getitem__,
-                     on_change=change("range", lambda value: {"range": value}))  # fmt: skip
+        st.selectbox(
+            "Scales",
+            list(dict.fromkeys([now, *scales])),
+            key=put("scales", now),
+            format_func=lambda one: str(scales.get(one, one)),
+            on_change=change("scales", _granularity),
+        )
+        st.selectbox(
+            "Range",
+            list(edits.RANGES),
+            key=put("range", plan.range),
+            format_func=edits.RANGES.__getitem__,
+            on_change=change("range", lambda value: {"range": value}),
+        )
         if plan.range == "percentile":
-            st.number_input("Percentile kept", 50.01, 100.0, step=0.01, format="%.3f", key=put("percentile", plan.percentile),
-                            on_change=change("percentile", lambda value: {"percentile": value}))  # fmt: skip
+            st.number_input(
+                "Percentile kept",
+                50.01,
+                100.0,
+                step=0.01,
+                format="%.3f",
+                key=put("percentile", plan.percentile),
+                on_change=change("percentile", lambda value: {"percentile": value}),
+            )
         st.toggle("Symmetric (zero point fixed at 0)", key=put("symmetric", plan.symmetric),
                   on_change=change("symmetric", lambda value: {"symmetric": value}))  # fmt: skip
         if tensor == "activation" and plan.granularity == "tensor":
             st.toggle("Dynamic (range from each sample)", key=put("dynamic", plan.dynamic),
                       on_change=change("dynamic", lambda value: {"dynamic": value}))  # fmt: skip
         if not plan.dynamic:
-            _clip(layer, tensor, plan.clip, key)
+            _clip(info, layer, tensor, plan.clip)
 
 
 def _scales(layer: LayerInfo, tensor: Tensor) -> dict[str, str]:
@@ -64,17 +80,22 @@ def _change(info: ModelInfo, layer: LayerInfo, tensor: Tensor, **fields: Any) ->
     state.change(edits.with_options(state.recipe(), info, layer, tensor, **fields))
 
 
-def _clip(layer: LayerInfo, tensor: Tensor, clip: tuple[float, float] | None, key: str) -> None:
+def _clip(info: ModelInfo, layer: LayerInfo, tensor: Tensor, clip: tuple[float, float] | None) -> None:
+    key = f"{layer.name}-{tensor}"
     with st.form(f"clip-{key}", border=False):
         left, right = st.columns(2)
         low, high = clip or (None, None)
-        low = left.number_input("Clip from", value=low, max_value=0.0, step=None, format="%.4g", placeholder="calibrated")
-        high = right.number_input("Clip to", value=high, min_value=0.0, step=None, format="%.4g", placeholder="calibrated")
+        low = left.number_input(
+            "Clip from", value=low, max_value=0.0, step=None, format="%.4g", placeholder="calibrated"
+        )
+        high = right.number_input(
+            "Clip to", value=high, min_value=0.0, step=None, format="%.4g", placeholder="calibrated"
+        )
         if st.form_submit_button("Set clip range", width="stretch") and low is not None and high is not None:
             wanted = edits.clip_range(low, high)
             if wanted:
-                state.change(with_clip(state.recipe(), layer.name, tensor, wanted, layer.kind))
+                _change(info, layer, tensor, clip=wanted)
                 st.rerun()
     if clip is not None:
-        st.button("Reset clip range", key=f"clip-reset-{key}", width="stretch", on_click=lambda: state.change(
-            with_clip(state.recipe(), layer.name, tensor, None, layer.kind)))  # fmt: skip
+        st.button("Reset clip range", key=f"clip-reset-{key}", width="stretch", on_click=lambda: _change(
+            info, layer, tensor, clip=None))  # fmt: skip

@@ -22,9 +22,13 @@ ORDERS = {"worst": "worst first", "graph": "graph order"}
 
 def verdict(info: ModelInfo) -> None:
     """The finding, in one sentence, before anything else."""
-    ask.show("verdict", GetVerdict(ref=state.ref(), recipe=state.recipe()), lambda one, _: st.html(verdict_html(one)))
+    ask.show("verdict", GetVerdict(ref=state.ref(), recipe=state.recipe()), _verdict)
     for finding in info.findings:
         st.html(f'<p class="q-lead">◆ {html.escape(finding)}</p>')
+
+
+def _verdict(one: Verdict, fresh: bool) -> None:
+    st.html(verdict_html(one))
 
 
 def verdict_html(one: Verdict) -> str:
@@ -78,13 +82,20 @@ def candidates() -> tuple[Candidate, ...]:
     compared = [preset(text) for text in COMPARED] if current.seconds < CHEAP else []
     found = [_candidate(one, "preset") for one in compared if one != now and one not in tried]
     found += [_candidate(one, "tried") for one in tried]
-    return (*(one for one in found if one), Candidate(words.recipe_title(now), current, "now", now.default.weight.label))
+    return (
+        *(one for one in found if one),
+        Candidate(words.recipe_title(now), current, "now", now.default.weight.label),
+    )
 
 
 def _candidate(recipe: Recipe, kind: str) -> Candidate | None:
     score = ask.quiet(GetScore(ref=state.ref(), recipe=recipe))
     label = words.recipe_title(recipe)
-    return Candidate(label, score, "preset" if kind == "preset" else "tried", recipe.default.weight.label) if score else None
+    return (
+        Candidate(label, score, "preset" if kind == "preset" else "tried", recipe.default.weight.label)
+        if score
+        else None
+    )
 
 
 def _score(recipe: Recipe) -> Score | None:
@@ -109,7 +120,9 @@ def story_html(info: ModelInfo) -> str:
         "digest": info.digest,
     }
     if info.not_understood:
-        facts["not understood"] = f"{plural(len(info.not_understood), 'operator')}: {', '.join(info.not_understood[:5])}"
+        facts["not understood"] = (
+            f"{plural(len(info.not_understood), 'operator')}: {', '.join(info.not_understood[:5])}"
+        )
     rows = "".join(f"<dt>{key}</dt><dd>{html.escape(value)}</dd>" for key, value in facts.items())
     told = f'<p class="q-lead">{html.escape(info.story)}</p>' if info.story else ""
     return f'<h3 class="q-chart-title">{html.escape(info.name)}</h3>{told}<dl class="q-facts">{rows}</dl>'

@@ -13,14 +13,20 @@ from qdebug.errors import Cancelled, QDebugError
 def draw(error: QDebugError, place: str, retry: Callable[[], None] | None = None) -> None:
     """One clear box; ``retry`` gives it a button to try again."""
     calm = isinstance(error, Cancelled)
-    with st.container(key=f"problem-{place}"):
-        st.html(
-            f'<div class="q-problem{" q-calm" if calm else ""}" role="{"status" if calm else "alert"}">'
-            f"<p class='q-what'>{html.escape(error.what)}</p>{_where(error)}"
-            f"{f'<p>{html.escape(error.do)}</p>' if error.do else ''}</div>"
-        )
+    with st.container(key=f"problem-{place}", gap=None):
+        st.html(problem_html(error))
         if retry:
             st.button("Measure again" if calm else "Try again", key=f"retry-{place}", on_click=retry, type="tertiary")
+
+
+def problem_html(error: QDebugError) -> str:
+    """The box's text, escaped."""
+    calm = isinstance(error, Cancelled)
+    do = f"<p>{html.escape(error.do)}</p>" if error.do else ""
+    return (
+        f'<div class="q-problem{" q-calm" if calm else ""}" role="{"status" if calm else "alert"}">'
+        f'<p class="q-what">{html.escape(error.what)}</p>{_where(error)}{do}</div>'
+    )
 
 
 def _where(error: QDebugError) -> str:

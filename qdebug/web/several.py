@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import html
+
 import streamlit as st
 
 from qdebug.errors import RecipeError
@@ -16,8 +18,12 @@ KEEP = "keep"
 def draw(info: ModelInfo) -> None:
     """A pattern, a weight and an activation format, and how many layers the pattern selects."""
     with st.popover("Set several at once", key="several"):
-        pattern = st.text_input("Layers, by pattern", value="*", key="several-pattern", help="* stands for any characters, "
-                                "? for one: blocks.*.dw")  # fmt: skip
+        pattern = st.text_input(
+            "Layers, by pattern",
+            value="*",
+            key="several-pattern",
+            help="* stands for any characters, ? for one: blocks.*.dw",
+        )
         left, right = st.columns(2)
         weight = left.selectbox("Weights", _labels("weight"), key="several-weight")
         activation = right.selectbox("Activations", _labels("activation"), key="several-activation")
@@ -26,7 +32,7 @@ def draw(info: ModelInfo) -> None:
         except RecipeError as error:
             problem.draw(error, "several")
             return
-        st.html(f'<p class="q-quiet">{plural(len(names), "layer")}: {_escaped(names)}</p>')
+        st.html(f'<p class="q-quiet">{plural(len(names), "layer")}: {html.escape(listed(names, most=4))}</p>')
         st.button(
             f"Apply to {plural(len(names), 'layer')}",
             key="several-apply",
@@ -35,12 +41,6 @@ def draw(info: ModelInfo) -> None:
             on_click=_apply,
             args=(info, names, weight, activation),
         )
-
-
-def _escaped(names: tuple[str, ...]) -> str:
-    import html
-
-    return html.escape(listed(names, most=4))
 
 
 def _labels(tensor: Tensor) -> list[str]:

@@ -9,16 +9,15 @@ import streamlit as st
 
 from qdebug.errors import QDebugError, RecipeError
 from qdebug.figures.numbers import count, size
-from qdebug.jobs.client import Running
-from qdebug.jobs.verbs import GetScore, GetStats, Samples
+from qdebug.jobs.verbs import Check, GetStats, Samples
 from qdebug.recipes import dumps, loads
 from qdebug.recipes.plan import RangeMethod
 from qdebug.results import CacheStats, ModelInfo, ModelRef
-from qdebug.web import ask, desk, edits, problem, state, words
+from qdebug.web import ask, edits, problem, state, words
 
 CUSTOM = "—"
 LOAD_PATIENCE = 5.0
-"""Seconds that loading a recipe waits to hear whether it fits the model."""
+"""Seconds that loading a recipe waits to hear whether the recipe fits the model."""
 
 
 def draw(info: ModelInfo | None) -> None:
@@ -53,7 +52,7 @@ def _model() -> None:
 
 
 def ref_in_words(ref: ModelRef) -> str:
-    """A model's name in the select: a sample's name, or the last part of a path, and the data if they are not its own."""
+    """A model's name in the select: a sample's name or the last part of a path, and the data if not its own."""
     name = ref.model.rsplit("/", 1)[-1]
     return f"{name} on {ref.data.rsplit('/', 1)[-1]}" if ref.data else name
 
@@ -64,7 +63,9 @@ def _open_form() -> None:
                               "Loading one runs code: open only files you trust.")  # fmt: skip
         data = st.text_input("Data", placeholder="/path/to/data.npz", help="One array per model input, plus labels if "
                              "there are any.")  # fmt: skip
-        calib = st.text_input("Calibration", placeholder="optional", help="Without it, 256 samples of the data are used.")
+        calib = st.text_input(
+            "Calibration", placeholder="optional", help="Without it, 256 samples of the data are used."
+        )
         if st.form_submit_button("Open", width="stretch") and model.strip():
             state.open_model(ModelRef(model=model.strip(), data=data.strip() or None, calib=calib.strip() or None))
             st.rerun()
@@ -122,9 +123,9 @@ def _history(info: ModelInfo) -> None:
     history = state.history()
     with st.container(key="side-history", gap="small"):
         left, right = st.columns(2, gap="small")
-        left.button("Undo", key="undo", on_click=state.move, args=(-1,), disabled=history.cursor == 0, width="stretch")  # fmt: skip
-        right.button("Redo", key="redo", on_click=state.move, args=(1,), width="stretch",
-                     disabled=history.cursor == len(history.recipes) - 1)  # fmt: skip
+        first, last = history.cursor == 0, history.cursor == len(history.recipes) - 1
+        left.button("Undo", key="undo", on_click=state.move, args=(-1,), disabled=first, width="stretch")
+        right.button("Redo", key="redo", on_click=state.move, args=(1,), disabled=last, width="stretch")
         left.download_button("Save", dumps(history.now), f"{info.name}.recipe.yaml", "application/yaml", key="save",
                              on_click="ignore", width="stretch")  # fmt: skip
         with right.popover("Load", width="stretch"):
@@ -152,18 +153,13 @@ def _load(content: bytes, name: str) -> None:
         recipe = loads(content.decode("utf-8"), file=name)
     except UnicodeDecodeError:
         raise RecipeError("The recipe is not text", file=name, do="Recipes are YAML or JSON files.") from None
-    answer = desk.client().ask(GetScore(ref=state.ref(), recipe=recipe), wait=LOAD_PATIENCE)
-    if not isinstance(answer, Running):
-        desk.answers().keep(GetScore(ref=state.ref(), recipe=recipe), answer)
+    ask.demand(Check(ref=state.ref(), recipe=recipe), LOAD_PATIENCE)
     state.change(recipe)
 
 
 def _memory() -> None:
-    stats = None
-    try:
-        stats = desk.client().ask(GetStats(), wait=0.1)
-    except QDebugError:
-        return  # the page itself says that the compute process cannot be reached
+    stats = ask.now(GetStats())
     if isinstance(stats, CacheStats):
-        st.html(f'<p class="q-side-note q-memory" title="{count(stats.entries)} values held, {count(stats.hits)} found again, '
-                f'{count(stats.evictions)} dropped">cache {size(stats.bytes)} of {size(stats.budget)}</p>')  # fmt: skip
+        hint = f"{count(stats.entries)} values held, {count(stats.hits)} found again, {count(stats.evictions)} dropped"
+        text = f"cache {size(stats.bytes)} of {size(stats.budget)}"
+        st.html(f'<p class="q-side-note q-memory" title="{hint}">{text}</p>')

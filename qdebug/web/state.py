@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -62,6 +63,12 @@ def start() -> None:
         here.chosen = {}
         here.failed = {}
         here.drawn = {}
+        here.id = secrets.token_hex(8)
+
+
+def session_id() -> str:
+    """A name for this session, by which the compute process knows who waits for what."""
+    return str(st.session_state.id)
 
 
 def ref() -> ModelRef:
@@ -108,13 +115,10 @@ def choose(layer: str) -> None:
     st.session_state.chosen[ref()] = layer
 
 
-def chosen(info: ModelInfo, otherwise: str | None = None) -> str:
-    """The chosen layer; before anyone chose, ``otherwise`` or the first."""
-    names = [layer.name for layer in info.layers]
-    for name in (st.session_state.chosen.get(ref()), otherwise):
-        if name in names:
-            return str(name)
-    return names[0]
+def chosen(info: ModelInfo) -> str | None:
+    """The name of the chosen layer, if one of the model's has been chosen."""
+    name = st.session_state.chosen.get(ref())
+    return name if name in {layer.name for layer in info.layers} else None
 
 
 def put(key: str, value: Any) -> str:

@@ -60,7 +60,9 @@ def strip_html(score: Score, fresh: bool) -> str:
             f"{numbers.times(smaller)} smaller · {numbers.three(bulk.bits_per_weight)} bits",
             hint="all parameters with scales and zero points, in bits per weight",
         ),
-        _cell("recipe", word if fresh else "measuring", numbers.seconds(score.seconds) if fresh else "the last score is shown"),
+        _cell(
+            "recipe", word if fresh else "earlier", numbers.seconds(score.seconds) if fresh else "the last one measured"
+        ),
     )
     return f'<section class="q-strip" aria-label="Score of the recipe" aria-live="polite">{"".join(cells)}</section>'
 

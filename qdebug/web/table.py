@@ -7,6 +7,7 @@ from functools import cache
 from typing import Any
 
 import streamlit as st
+from streamlit.components.v2 import component
 
 from qdebug.figures import numbers
 from qdebug.figures.colours import precision
@@ -28,7 +29,7 @@ Menu = list[tuple[str, list[str]]]
 
 @cache
 def _component() -> Any:
-    return st.components.v2.component(
+    return component(
         "qdebug_layers",
         html='<div class="wrap"></div>',
         css=(ASSETS / "table.css").read_text("utf-8"),
@@ -69,7 +70,8 @@ def table_data(
     Args:
         info: the model.
         recipe: the recipe at hand; it says the formats, whether or not anything has been measured yet.
-        layers, shares: what was measured, or None.
+        layers: what was measured of each layer, or None.
+        shares: each layer's part in the error, or None.
         chosen: the chosen layer's name.
         fresh: whether the measures belong to this recipe; others are greyed.
     """

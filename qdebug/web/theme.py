@@ -28,7 +28,7 @@ def style_sheet() -> str:
         "rule": colours.RULE, "plain": colours.PLAIN, "accent": colours.ACCENT, "trouble": colours.TROUBLE,
         "trouble-text": colours.TROUBLE_TEXT, "rounding": colours.ROUNDING, "clipping": colours.CLIPPING,
     }  # fmt: skip
-    named |= {name: tone for name, tone in colours.MARK.items()}
+    named |= colours.MARK
     named |= {f"{name}-text": tone for name, tone in colours.TEXT.items()}
     lines = "".join(f"--q-{name}:light-dark({tone.light},{tone.dark});" for name, tone in named.items())
     return f"<style>.stApp{{{lines}}}\n{(ASSETS / 'app.css').read_text('utf-8')}</style>"

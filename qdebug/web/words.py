@@ -11,7 +11,14 @@ from qdebug.figures.colours import precision
 from qdebug.figures.numbers import three
 from qdebug.formats import find
 from qdebug.recipes import (
-    BiasCorrection, CrossLayerEqualization, Fix, LayerPlan, Recipe, SmoothQuant, TensorPlan, parse_plan,
+    BiasCorrection,
+    CrossLayerEqualization,
+    Fix,
+    LayerPlan,
+    Recipe,
+    SmoothQuant,
+    TensorPlan,
+    parse_plan,
 )  # fmt: skip
 from qdebug.web.choices import label_of
 
@@ -57,6 +64,11 @@ def plan_in_words(plan: LayerPlan) -> str:
     """A layer plan in a few words, short notation first."""
     name = short_name(plan)
     return name or f"{label_of(plan.weight, 'weight')} / {label_of(plan.activation, 'activation')}"
+
+
+def inside(title: str) -> str:
+    """A title as it stands inside a sentence: ``cross-layer equalization``, but ``SmoothQuant``."""
+    return title if title[1:] != title[1:].lower() else title[:1].lower() + title[1:]
 
 
 def fix_in_words(fix: Fix) -> str:

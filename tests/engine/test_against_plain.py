@@ -28,7 +28,11 @@ def random_sheet(session, dice: random.Random) -> Sheet:
         if layer.kind == "conv" and plan.activation.granularity == "token":
             plan = parse_plan("w8a8")
         static = find(plan.activation.format).is_integer and not plan.activation.dynamic
-        qparams = choose_qparams(-dice.uniform(0.5, 3), dice.uniform(0.5, 3), find(plan.activation.format), False) if static else None
+        qparams = (
+            choose_qparams(-dice.uniform(0.5, 3), dice.uniform(0.5, 3), find(plan.activation.format), False)
+            if static
+            else None
+        )
         if dice.random() < 0.8:
             quants[layer.step] = LayerQuant(plan, qparams)
         width = subject.program.state[layer.weight].shape[layer.out_axis]

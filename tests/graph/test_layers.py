@@ -81,5 +81,7 @@ def test_a_graph_that_wants_one_batch_size():
     model, x = Fixed().eval(), torch.randn(40, 4)
     session = open_model(model, {"x": x, "labels": torch.randint(0, 3, (40,))})
     assert session._subject.program.batch == 32
-    got = torch.cat([session._subject.engine.output(session._preparer.float_sheet, b) for b in session._subject.eval_batches])
+    got = torch.cat(
+        [session._subject.engine.output(session._preparer.float_sheet, b) for b in session._subject.eval_batches]
+    )
     torch.testing.assert_close(got, model(x))

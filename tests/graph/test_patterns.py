@@ -32,7 +32,14 @@ def test_linear_relu_linear_is_a_chain():
 
 @pytest.mark.parametrize(
     ("activation", "reason"),
-    [(nn.ReLU(), None), (nn.LeakyReLU(), None), (nn.Identity(), None), (nn.ReLU6(), "ReLU6"), (nn.GELU(), "GELU"), (nn.SiLU(), "SiLU")],
+    [
+        (nn.ReLU(), None),
+        (nn.LeakyReLU(), None),
+        (nn.Identity(), None),
+        (nn.ReLU6(), "ReLU6"),
+        (nn.GELU(), "GELU"),
+        (nn.SiLU(), "SiLU"),
+    ],
 )
 def test_only_positively_homogeneous_activations(activation, reason):
     torch.manual_seed(0)

@@ -34,7 +34,15 @@ def test_one_pair_by_hand():
 
 def test_ranges_meet_across_every_pair():
     torch.manual_seed(5)
-    body = [nn.Conv2d(2, 6, 1), nn.ReLU(), nn.Conv2d(6, 6, 3, groups=6), nn.ReLU(), nn.Conv2d(6, 4, 1), nn.Flatten(), nn.Linear(144, 3)]
+    body = [
+        nn.Conv2d(2, 6, 1),
+        nn.ReLU(),
+        nn.Conv2d(6, 6, 3, groups=6),
+        nn.ReLU(),
+        nn.Conv2d(6, 4, 1),
+        nn.Flatten(),
+        nn.Linear(144, 3),
+    ]
     subject = opened(nn.Sequential(*body), (2, 8, 8))
     new = {**subject.program.state, **equalize(subject.program.state, subject.chains, iterations=200)}
     expand, depthwise, project = subject.layers[:3]

@@ -11,7 +11,12 @@ from qdebug.session import open as open_model
 from tests.networks import Attention, Residual, data_for, seeded
 
 SAMPLES = ["digits-mobilenet", "digits-resnet", "digits-vit", "pydoc-gpt"]
-FIXES = [(CrossLayerEqualization(),), (SmoothQuant(),), (SmoothQuant(alpha=0.9),), (CrossLayerEqualization(), SmoothQuant(alpha=0.3))]
+FIXES = [
+    (CrossLayerEqualization(),),
+    (SmoothQuant(),),
+    (SmoothQuant(alpha=0.9),),
+    (CrossLayerEqualization(), SmoothQuant(alpha=0.3)),
+]
 
 
 def relative_change(session, fixes) -> float:

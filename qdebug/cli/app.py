@@ -1,0 +1,103 @@
+"""Serve the app on this machine and open a model in it. Ends with Ctrl-C."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+from qdebug.cli.places import app_script, sample_names
+from qdebug.errors import FileError, UsageError, near
+
+SUMMARY = "serve the app and open a model in it"
+EXAMPLES = """\
+  qdebug app
+  qdebug app digits-vit
+  qdebug app model.pt2 --data val.npz --port 8600"""
+_LOOPBACK = ("127.0.0.1", "localhost", "::1")
+LARGEST_PORT = 65535
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Declare what the verb takes."""
+    parser.add_argument(
+        "model", metavar="MODEL", nargs="?", help="a sample's name, or the path of a .pt2 file of your own"
+    )
+    parser.add_argument("--data", metavar="D", help="evaluation data (.npz); samples bring theirs")
+    parser.add_argument("--calib", metavar="C", help="calibration data (.npz)")
+    parser.add_argument("--port", type=int, default=8501, help="default: 8501")
+    parser.add_argument("--host", default="127.0.0.1", help="default: 127.0.0.1, which only this machine can reach")
+
+
+def run(options: argparse.Namespace) -> None:
+    """Check what was asked for, then become the server."""
+    environment = os.environ | chosen(options)
+    check_address(options.host, options.port)
+    if options.host not in _LOOPBACK:
+        print(
+            f"qdebug: on {options.host}, whoever reaches port {options.port} can use this machine's processor and open "
+            "files that you can read",
+            file=sys.stderr,
+        )
+    print(f"qdebug: http://{options.host}:{options.port} (Ctrl-C ends it)", file=sys.stderr, flush=True)
+    words = command(app_script(), options.host, options.port)
+    if os.name == "posix":
+        os.execve(words[0], words, environment)
+    raise SystemExit(subprocess.run(words, env=environment, check=False).returncode)
+
+
+def chosen(options: argparse.Namespace) -> dict[str, str]:
+    """The environment variables that tell the app what to open first; files by absolute path.
+
+    Raises:
+        FileError: neither a sample nor a file has that name.
+    """
+    variables: dict[str, str] = {}
+    if options.model:
+        if options.model in sample_names():
+            variables["QDEBUG_MODEL"] = options.model
+        else:
+            variables["QDEBUG_MODEL"] = _file(options.model, near(options.model, sample_names()))
+    for name, path in (("QDEBUG_DATA", options.data), ("QDEBUG_CALIB", options.calib)):
+        if path:
+            variables[name] = _file(path, "Check the path.")
+    return variables
+
+
+def command(script: Path, host: str, port: int) -> list[str]:
+    """The command line of the server."""
+    return [
+        sys.executable, "-m", "streamlit", "run", str(script), f"--server.address={host}", f"--server.port={port}",
+        "--server.headless=true", "--browser.gatherUsageStats=false",
+    ]  # fmt: skip
+
+
+def check_address(host: str, port: int) -> None:
+    """Refuse an address that cannot be served, before Streamlit does so in its own words.
+
+    Raises:
+        UsageError: the port is in use or no port, or the host is not this machine's.
+    """
+    if not 0 < port <= LARGEST_PORT:
+        raise UsageError(f"{port} is no port", do=f"Give one from 1 to {LARGEST_PORT}.")
+    try:
+        family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[
+            0
+        ]
+        with socket.socket(family, kind) as trial:
+            trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            trial.bind(address)
+            trial.listen()
+    except OSError as error:
+        raise UsageError(
+            f"Cannot serve on {host}, port {port}: {error.strerror}", do="Choose another one with --port or --host."
+        ) from None
+
+
+def _file(path: str, otherwise: str) -> str:
+    if not Path(path).is_file():
+        raise FileError("There is no such file", file=path, do=otherwise)
+    return str(Path(path).resolve())

@@ -1,0 +1,149 @@
+"""The options that verbs share, and the recipe they spell."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from typing import get_args
+
+import msgspec
+
+from qdebug.errors import UsageError, near
+from qdebug.recipes import (
+    Fix,
+    LayerPlan,
+    Recipe,
+    TensorPlan,
+    load,
+    matching,
+    parse_activation_format,
+    parse_fix,
+    parse_plan,
+    parse_weight_format,
+    preset,
+    set_layers,
+)
+from qdebug.recipes.fixes import name_of
+from qdebug.recipes.plan import RangeMethod
+from qdebug.results import LayerInfo
+
+PRESET = "w8a8"
+
+
+def add_model(parser: argparse.ArgumentParser) -> None:
+    """Declare the model and its data."""
+    parser.add_argument("model", metavar="MODEL", help="a sample's name, or the path of a .pt2 file of your own")
+    parser.add_argument(
+        "--data", metavar="D", help="evaluation data (.npz: the model's inputs, labels); samples bring theirs"
+    )
+    parser.add_argument("--calib", metavar="C", help="calibration data; without it, 256 samples of D")
+    parser.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
+
+
+def add_recipe(parser: argparse.ArgumentParser) -> None:
+    """Declare what spells a recipe."""
+    group = parser.add_argument_group("recipe")
+    base = group.add_mutually_exclusive_group()
+    base.add_argument("--recipe", metavar="R", help="a recipe file (YAML or JSON)")
+    base.add_argument(
+        "--preset", metavar="P", help=f"w8a8, w8a8-pc, w4g32a16 …: one plan for all layers (default: {PRESET})"
+    )
+    group.add_argument(
+        "--weight-format", metavar="F", help="replaces the default plan's weights: int4g32, int8-pc, fp16 …"
+    )
+    group.add_argument("--activation-format", metavar="F", help="replaces its activations: int8, int8-tok, bf16 …")
+    group.add_argument(
+        "--range", metavar="METHOD", help=f"how clip ranges are chosen: {', '.join(get_args(RangeMethod))}"
+    )
+    group.add_argument(
+        "--set",
+        metavar="GLOB=PLAN",
+        action="append",
+        default=[],
+        help="plan of the layers that match, such as 'blocks.*=w4a16'; repeatable",
+    )
+    group.add_argument(
+        "--fix", metavar="A,B", help="fixes in order, name[:key=value…]: cle,smoothquant:alpha=0.6,bias-correction"
+    )
+
+
+def base_recipe(options: argparse.Namespace) -> Recipe:
+    """The recipe that the options spell, but for ``--set``, which needs the model's layers.
+
+    Raises:
+        QDebugError: an option names what does not exist; the message lists near names.
+    """
+    recipe = load(options.recipe) if options.recipe else preset(options.preset or PRESET)
+    default = recipe.default
+    if options.weight_format:
+        default = msgspec.structs.replace(default, weight=parse_weight_format(options.weight_format))
+    if options.activation_format:
+        default = msgspec.structs.replace(default, activation=parse_activation_format(options.activation_format))
+    if options.range:
+        default = _with_range(default, range_method(options.range))
+    for setting in options.set:
+        _split(setting)
+    fixes = () if options.fix is None else parse_fixes(options.fix)
+    kept = tuple(fix for fix in recipe.fixes if name_of(fix) not in map(name_of, fixes))
+    return msgspec.structs.replace(recipe, default=default, fixes=kept + fixes)
+
+
+def with_layers(recipe: Recipe, options: argparse.Namespace, layers: Sequence[LayerInfo]) -> Recipe:
+    """The recipe with what ``--set`` says, later ones over earlier ones.
+
+    Raises:
+        RecipeError: a pattern that matches no layer.
+    """
+    kinds = {layer.name: layer.kind for layer in layers}
+    for setting in options.set:
+        pattern, plan = _split(setting)
+        if options.range:
+            plan = _with_range(plan, range_method(options.range))
+        # Embeddings have no activation to quantize.
+        weights_only = LayerPlan(weight=plan.weight)
+        chosen = {name: weights_only if kinds[name] == "embedding" else plan for name in matching(pattern, kinds)}
+        recipe = set_layers(recipe, chosen)
+    return recipe
+
+
+def parse_fixes(text: str) -> tuple[Fix, ...]:
+    """Fixes from ``cle,smoothquant:alpha=0.6``.
+
+    Raises:
+        MethodError: no such fix or parameter.
+        UsageError: one is named twice.
+    """
+    fixes = tuple(parse_fix(part) for part in text.split(","))
+    names = [name_of(fix) for fix in fixes]
+    for name in names:
+        if names.count(name) > 1:
+            raise UsageError(f"--fix names '{name}' twice", do="Leave one of them out.")
+    return fixes
+
+
+def range_method(text: str) -> RangeMethod:
+    """A range method by name.
+
+    Raises:
+        UsageError: there is none of that name.
+    """
+    for known in get_args(RangeMethod):
+        if text.replace("-", "_") == known:
+            return known
+    raise UsageError(f"There is no range method '{text}'", do=near(text, get_args(RangeMethod)))
+
+
+def _with_range(plan: LayerPlan, method: RangeMethod) -> LayerPlan:
+    def chosen(tensor: TensorPlan, method: RangeMethod) -> TensorPlan:
+        return tensor if tensor.dynamic or "int" not in tensor.format else msgspec.structs.replace(tensor, range=method)
+
+    # A moving average is one over batches, and a weight comes in none.
+    weight = chosen(plan.weight, "minmax" if method == "moving_average" else method)
+    return LayerPlan(weight=weight, activation=chosen(plan.activation, method))
+
+
+def _split(setting: str) -> tuple[str, LayerPlan]:
+    pattern, equals, plan = setting.rpartition("=")
+    if not equals or not pattern:
+        raise UsageError(f"--set '{setting}' is not GLOB=PLAN", do="Write for instance --set 'blocks.*=w4a16'.")
+    return pattern, parse_plan(plan)

@@ -1,0 +1,44 @@
+"""How this process gives memory back."""
+
+from __future__ import annotations
+
+import ctypes
+
+_TRIM_THRESHOLD, _MMAP_THRESHOLD, _ARENA_MAX = -1, -3, -8
+
+
+def keep_freed_memory(reserve: int = 0) -> bool:
+    """Tell the C library to keep what is freed instead of handing it back to the system each time.
+
+    The engine frees and allocates buffers of a few megabytes all the time. By default glibc maps each of them anew, and
+    the kernel zeroes every page again: measured here, a float pass that keeps all activations of ``digits-mobilenet``
+    takes 2.7 times as long. Called by the processes that are ours (compute process, command line, benchmarks), never on
+    import: it changes the whole process.
+
+    Args:
+        reserve: bytes to touch once, now, so that the first edits do not wait for the kernel to hand out pages. All
+            threads then share one arena, or the reserve would serve only the thread that made it.
+
+    Returns:
+        whether the C library has such a setting (glibc has).
+    """
+    try:
+        library = ctypes.CDLL(None)
+        kept = bool(library.mallopt(_MMAP_THRESHOLD, 2**30)) and bool(library.mallopt(_TRIM_THRESHOLD, 2**31 - 1))
+        if kept and reserve:
+            library.mallopt(_ARENA_MAX, 1)
+            _touch(library, reserve)
+        return kept
+    except (AttributeError, OSError, TypeError):
+        return False
+
+
+def _touch(library: ctypes.CDLL, size: int) -> None:
+    """Allocate, write and free; the C library keeps the pages."""
+    library.malloc.restype = ctypes.c_void_p
+    library.malloc.argtypes = [ctypes.c_size_t]
+    library.free.argtypes = [ctypes.c_void_p]
+    block = library.malloc(size)
+    if block:
+        ctypes.memset(block, 0, size)
+        library.free(block)

@@ -1,0 +1,14 @@
+"""From tensors to results: error splits, channel ranges, findings, predictions and metrics with intervals."""
+
+from qdebug.measure.channels import channel_limits, channel_ranges
+from qdebug.measure.compare import compare
+from qdebug.measure.findings import tensor_findings, weight_findings
+from qdebug.measure.grid import grid
+from qdebug.measure.output import OutputAccumulator
+from qdebug.measure.predictions import Predictions, predictions
+from qdebug.measure.split import SplitAccumulator, error_split
+
+__all__ = [
+    "OutputAccumulator", "Predictions", "SplitAccumulator", "channel_limits", "channel_ranges", "compare",
+    "error_split", "grid", "predictions", "tensor_findings", "weight_findings",
+]  # fmt: skip

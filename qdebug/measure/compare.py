@@ -1,0 +1,124 @@
+"""The task metric, float against quantized, with paired intervals."""
+
+from __future__ import annotations
+
+import math
+import sys
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qdebug.measure.intervals import paired_difference, ratio, wilson
+from qdebug.measure.predictions import Predictions
+from qdebug.results import Metric
+
+NO_ERROR_DB = 150.0
+"""SQNR that stands for no error at all: float32, with 24 bits, resolves no more than about 144 dB."""
+
+
+def compare(float_: Predictions, quantized: Predictions, task: str) -> Metric:
+    """The metric of a task for two models on the same samples.
+
+    ``accuracy`` for labelled classes, ``perplexity`` for a language model with labels, ``agreement`` of the top-1 where
+    there are no labels, ``sqnr_db`` where outputs are no class scores.
+    """
+    if float_.samples != quantized.samples:
+        raise ValueError(f"{quantized.samples} samples against {float_.samples}")
+    if float_.values is not None:
+        return _sqnr(float_, quantized)
+    if task == "language-model" and float_.loss is not None:
+        return _perplexity(float_, quantized)
+    return _agreement(float_, quantized) if float_.correct is None else _accuracy(float_, quantized)
+
+
+def _flips(one: Predictions, two: Predictions) -> tuple[int, int, float]:
+    """Changed predictions, all predictions, and the share that did not change."""
+    if one.top1 is None or two.top1 is None:
+        return 0, 0, 1.0
+    n = len(one.top1)
+    flips = int((one.top1 != two.top1).sum())
+    return flips, n, 1.0 - flips / n if n else 1.0
+
+
+def _accuracy(one: Predictions, two: Predictions) -> Metric:
+    before, after = np.asarray(one.correct), np.asarray(two.correct)
+    n, hits = len(before), int(after.sum())
+    gained, lost = int((after & ~before).sum()), int((before & ~after).sum())
+    flips, many, agreement = _flips(one, two)
+    size = max(n, 1)
+    return Metric(
+        name="accuracy", float_=int(before.sum()) / size, quantized=hits / size, delta=(gained - lost) / size,
+        ci95=paired_difference(gained, lost, n), quantized_ci95=wilson(hits, n), flips=flips, n=one.samples,
+        predictions=many, agreement=agreement, higher_is_better=True,
+    )  # fmt: skip
+
+
+def _agreement(one: Predictions, two: Predictions) -> Metric:
+    flips, many, agreement = _flips(one, two)
+    low, high = wilson(many - flips, many)
+    return Metric(
+        name="agreement", float_=1.0, quantized=agreement, delta=agreement - 1.0, ci95=(low - 1.0, high - 1.0),
+        quantized_ci95=(low, high), flips=flips, n=one.samples, predictions=many, agreement=agreement,
+        higher_is_better=True,
+    )  # fmt: skip
+
+
+def _perplexity(one: Predictions, two: Predictions) -> Metric:
+    """Sequences are the independent samples; both intervals are symmetric in log space.
+
+    That of the difference takes the float value as given: it is the interval of ``float · (e^D − 1)`` with D the paired
+    difference of the log-losses per token.
+    """
+    used = np.asarray(one.targets) > 0
+    before, after = np.asarray(one.loss)[used], np.asarray(two.loss)[used]
+    tokens = np.asarray(one.targets)[used].astype(np.float64)
+    if not tokens.size:
+        before, after, tokens = np.zeros(1), np.zeros(1), np.ones(1)
+    start = _exp(before.sum() / tokens.sum())
+    loss, half = ratio(after, tokens)
+    change, paired = ratio(after - before, tokens)
+    flips, many, agreement = _flips(one, two)
+    value = _exp(loss)
+    return Metric(
+        name="perplexity", float_=start, quantized=value, delta=value - start,
+        ci95=(start * _exp(change - paired) - start, _product(start, _exp(change + paired)) - start),
+        quantized_ci95=(max(1.0, _exp(loss - half)), _exp(loss + half)), flips=flips, n=one.samples, predictions=many,
+        agreement=agreement, higher_is_better=False,
+    )  # fmt: skip
+
+
+def _sqnr(one: Predictions, two: Predictions) -> Metric:
+    """Samples are independent; the interval is that of the ratio of error to signal, in decibels."""
+    signal, error = _powers(np.asarray(one.values), np.asarray(two.values))
+    value, low, high = NO_ERROR_DB, NO_ERROR_DB, NO_ERROR_DB
+    if error.sum() > 0:
+        value, low, high = -NO_ERROR_DB, -NO_ERROR_DB, NO_ERROR_DB
+        if signal.sum() > 0:
+            noise, half = ratio(error, signal)
+            value, low = _decibels(1 / noise), _decibels(1 / (noise + half))
+            high = _decibels(1 / (noise - half)) if noise > half else NO_ERROR_DB
+    return Metric(
+        name="sqnr_db", float_=NO_ERROR_DB, quantized=value, delta=value - NO_ERROR_DB,
+        ci95=(low - NO_ERROR_DB, high - NO_ERROR_DB), quantized_ci95=(low, high), flips=0, n=one.samples, predictions=0,
+        agreement=1.0, higher_is_better=True,
+    )  # fmt: skip
+
+
+def _powers(one: NDArray[np.float32], two: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Energy of the output and of the error, per sample. A NaN or Inf in place of a number counts as 0, all lost."""
+    before = np.where(np.isfinite(one), one, 0.0).astype(np.float64).reshape(len(one), -1)
+    after = np.where(np.isfinite(two) & np.isfinite(one), two, 0.0).astype(np.float64).reshape(len(two), -1)
+    return np.square(before).sum(1), np.square(after - before).sum(1)
+
+
+def _decibels(power: float) -> float:
+    return min(NO_ERROR_DB, max(-NO_ERROR_DB, 10.0 * math.log10(power))) if power > 0 else -NO_ERROR_DB
+
+
+def _exp(x: float) -> float:
+    """e^x, at most the largest float: results must be numbers."""
+    return math.exp(x) if x < 709.0 else sys.float_info.max
+
+
+def _product(a: float, b: float) -> float:
+    return min(a * b, sys.float_info.max)

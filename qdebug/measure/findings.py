@@ -1,0 +1,100 @@
+"""What is odd about a tensor, in words."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike
+from torch import Tensor
+
+from qdebug.measure.channels import channel_limits, channel_ranges
+from qdebug.recipes import TensorPlan
+from qdebug.results import Finding
+
+EXTREME = 1e30
+"""Finite magnitudes that no signal has: constants such as an attention mask's −3.4e38."""
+
+_FP16_OVERFLOW = 65520.0
+"""The smallest magnitude that rounds to infinity in binary16, half a unit above 65504."""
+
+
+def tensor_findings(
+    layer: str,
+    tensor: str,
+    *,
+    count: int,
+    nan: int = 0,
+    inf: int = 0,
+    channel_low: ArrayLike,
+    channel_high: ArrayLike,
+    plan: TensorPlan | None = None,
+) -> tuple[Finding, ...]:
+    """Everything odd about one tensor.
+
+    Kinds: ``nan``, ``inf``, ``all-zero``, ``constant``, ``dead-channels`` (always zero), ``outlier-channels``,
+    ``extreme-value`` (finite, but of a magnitude that no signal has), ``fp16-overflow``.
+
+    Args:
+        layer: where.
+        tensor: ``weight``, ``activation``, ``output`` or ``data``.
+        count: values seen.
+        nan: how many of them were NaN.
+        inf: how many were infinite.
+        channel_low: smallest finite value of each channel, +inf where there is none.
+        channel_high: largest finite value of each channel, −inf where there is none.
+        plan: how it is quantized, where that matters.
+    """
+    low, high = np.atleast_1d(np.asarray(channel_low, float)), np.atleast_1d(np.asarray(channel_high, float))
+    found: list[tuple[str, str]] = []
+    if nan:
+        found.append(("nan", f"{nan} of {count} values are NaN."))
+    if inf:
+        found.append(("inf", f"{inf} of {count} values are infinite."))
+    some = low <= high
+    if some.any():
+        found += _limits(float(low[some].min()), float(high[some].max()), plan)
+        found += _channels(low[some], high[some])
+    return tuple(Finding(kind=kind, layer=layer, tensor=tensor, text=text) for kind, text in found)
+
+
+def weight_findings(layer: str, w: Tensor, out_axis: int = 0, plan: TensorPlan | None = None) -> tuple[Finding, ...]:
+    """Everything odd about a weight; see :func:`tensor_findings`."""
+    low, high = channel_limits(w, out_axis)
+    nan, inf = int(torch.isnan(w).sum()), int(torch.isinf(w).sum())
+    return tensor_findings(
+        layer, "weight", count=w.numel(), nan=nan, inf=inf, channel_low=low, channel_high=high, plan=plan
+    )
+
+
+def _limits(low: float, high: float, plan: TensorPlan | None) -> list[tuple[str, str]]:
+    if low == high:
+        return [("all-zero", "All values are zero.")] if low == 0 else [("constant", f"All values are {low:.3g}.")]
+    found = []
+    absmax = max(-low, high)
+    if absmax >= EXTREME:
+        reach = low if -low == absmax else high
+        found.append((
+            "extreme-value",
+            f"A value reaches {reach:.3g}: a constant such as an attention mask's, not a signal. A min-max range that "
+            "holds it leaves no code for anything else.",
+        ))  # fmt: skip
+    if plan is not None and plan.format == "fp16" and absmax >= _FP16_OVERFLOW:
+        found.append(("fp16-overflow", f"Values up to {absmax:.3g} overflow fp16, whose largest is 65504."))
+    return found
+
+
+def _channels(low: np.ndarray, high: np.ndarray) -> list[tuple[str, str]]:
+    found = []
+    dead = int(((low == 0) & (high == 0)).sum())
+    if 0 < dead < len(low):
+        found.append(("dead-channels", f"{dead} of {len(low)} channels are always zero."))
+    ranges = channel_ranges(low, high)
+    if ranges.outliers:
+        many = len(ranges.outliers)
+        subject = "One channel is" if many == 1 else f"{many} channels are"
+        ratio = f"{ranges.widest_ratio:.3g}" if ranges.widest_ratio < 1000 else f"{math.floor(ranges.widest_ratio):.2e}"
+        upto = "" if many == 1 else "up to "
+        found.append(("outlier-channels", f"{subject} {upto}{ratio}× wider than the median of {len(low)}."))
+    return found

@@ -1,0 +1,131 @@
+"""What a model said, kept small: enough to compare two models on the same samples."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from qdebug.errors import DataError
+
+IGNORED = -100
+"""The label of a token that is no target, as in torch's cross entropy."""
+
+WORST_LOSS = float(-np.log(np.finfo(np.float32).tiny))
+"""Log-loss in nats (87.3) that stands for one that is NaN or infinite: the label had the smallest normal float32."""
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Predictions:
+    """One model's answers to N samples, P predictions in all (one a sample, or one a token that is a target).
+
+    Attributes:
+        task: ``classification``, ``language-model`` or ``unlabelled``.
+        top1: int64 ``[P]``, the class with the highest score; −1 where a score was NaN. None where the output is no
+            class scores.
+        correct: bool ``[P]``, None without labels.
+        loss: float64 ``[N]``, log-loss of a language model's sequence in nats, summed over its targets; else None.
+        targets: int64 ``[N]``, how many targets each sequence has; else None.
+        values: float32 ``[N, …]``, the output itself where it is no class scores; else None.
+        samples: N.
+        broken: predictions (or, for ``values``, samples) with a NaN.
+    """
+
+    task: str
+    top1: NDArray[np.int64] | None
+    correct: NDArray[np.bool_] | None
+    loss: NDArray[np.float64] | None
+    targets: NDArray[np.int64] | None
+    values: NDArray[np.float32] | None
+    samples: int
+    broken: int
+
+    @staticmethod
+    def join(parts: Sequence[Predictions]) -> Predictions:
+        """The predictions of consecutive batches as one."""
+        if not parts:
+            raise DataError("There is nothing to evaluate", do="Give at least one sample.")
+        arrays: dict[str, Any] = {name: sum(getattr(part, name) for part in parts) for name in ("samples", "broken")}
+        for name in ("top1", "correct", "loss", "targets", "values"):
+            some = [getattr(part, name) for part in parts]
+            arrays[name] = None if some[0] is None else np.concatenate(some)
+        return Predictions(task=parts[0].task, **arrays)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes held."""
+        held = (getattr(self, field.name) for field in fields(self))
+        return sum(value.nbytes for value in held if isinstance(value, np.ndarray))
+
+
+def predictions(task: str, output: Tensor, labels: Tensor | None = None) -> Predictions:
+    """What a batch of outputs predicts.
+
+    Args:
+        task: ``classification`` (output ``[N, C]``, labels ``[N]``), ``language-model`` (output ``[N, T, V]``, labels
+            ``[N, T]``, each the target of the output at its own place, −100 ignored) or ``unlabelled``.
+        output: scores before softmax. For ``unlabelled`` ``[N, C]`` and ``[N, T, V]`` are class scores, anything else
+            is kept whole and compared by SQNR.
+        labels: class indices, or None.
+
+    Raises:
+        DataError: shapes or labels do not fit the output.
+    """
+    output = output.detach()
+    ranks = {"classification": (2,), "language-model": (3,), "unlabelled": (2, 3)}[task]
+    if output.dim() not in ranks or output.shape[-1] < 2:
+        if task != "unlabelled":
+            raise DataError(
+                f"The model's output has no class scores for the task '{task}'", shape=list(output.shape),
+                do=f"It takes {'[N, C]' if task == 'classification' else '[N, T, V]'}; or drop the labels.",
+            )  # fmt: skip
+        return _whole(output)
+    best, top1 = output.max(dim=-1)  # torch's maximum of anything with a NaN is NaN
+    nan = torch.isnan(best)
+    top1 = torch.where(nan, -1, top1)
+    if labels is None or task == "unlabelled":
+        return Predictions(task, _numpy(top1).reshape(-1), None, None, None, None, len(output), int(nan.sum()))
+    labels = _checked(labels, output)
+    if task == "classification":
+        right = _numpy(top1 == labels)
+        return Predictions(task, _numpy(top1), right, None, None, None, len(output), int(nan.sum()))
+    target = labels != IGNORED
+    loss = torch.where(target, _log_loss(output, labels.clamp(min=0)).double(), 0.0)
+    right = _numpy((top1 == labels)[target])
+    sums = _numpy(loss.sum(1)), _numpy(target.sum(1))
+    return Predictions(task, _numpy(top1[target]), right, *sums, None, len(output), int(nan[target].sum()))
+
+
+def _whole(output: Tensor) -> Predictions:
+    values = _numpy(output.float())
+    broken = int(np.isnan(values.reshape(len(values), -1)).any(1).sum()) if values.size else 0
+    return Predictions("unlabelled", None, None, None, None, values, len(values), broken)
+
+
+def _checked(labels: Tensor, output: Tensor) -> Tensor:
+    shape, classes = list(output.shape[:-1]), output.shape[-1]
+    if list(labels.shape) != shape:
+        what = "The labels do not fit the model's output"
+        raise DataError(what, shape=list(labels.shape), do=f"They must be {shape}.")
+    if labels.is_floating_point() or labels.dtype == torch.bool:
+        raise DataError("The labels are no class indices", dtype=labels.dtype, do="Give whole numbers.")
+    known = labels[labels != IGNORED]
+    if known.numel() and (int(known.min()) < 0 or int(known.max()) >= classes):
+        wrong = int(known.min()) if int(known.min()) < 0 else int(known.max())
+        raise DataError(f"A label is {wrong}", do=f"The model has {classes} classes: 0 to {classes - 1}.")
+    return labels.long().to(output.device)
+
+
+def _log_loss(output: Tensor, labels: Tensor) -> Tensor:
+    scores = output.float()
+    loss = torch.logsumexp(scores, -1) - scores.gather(-1, labels.unsqueeze(-1)).squeeze(-1)
+    return torch.nan_to_num(loss, nan=WORST_LOSS, posinf=WORST_LOSS, neginf=WORST_LOSS)
+
+
+def _numpy(x: Tensor) -> NDArray:
+    return x.cpu().numpy()

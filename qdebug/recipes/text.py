@@ -1,0 +1,78 @@
+"""JSON and YAML as recipes need them: safe, no key twice, and ``1e-6`` a number in both.
+
+PyYAML speaks YAML 1.1, in which neither ``1e-6`` nor every JSON text means what it says; so JSON is read as JSON.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+import yaml
+
+_FLOAT = "tag:yaml.org,2002:float"
+_EXPONENT = re.compile(r"[-+]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)[eE][-+]?[0-9]+\Z")
+_STARTS = list("-+.0123456789")
+
+
+class _Loader(yaml.SafeLoader):
+    """Refuses a mapping that says the same key twice: one of the two would be lost in silence."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen: set[tuple[str, str]] = set()
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode):
+                if (key.tag, key.value) in seen:
+                    raise yaml.constructor.ConstructorError(
+                        None, None, f"the key '{key.value}' stands twice", key.start_mark
+                    )
+                seen.add((key.tag, key.value))
+        return super().construct_mapping(node, deep)
+
+
+class _Dumper(yaml.SafeDumper):
+    """Quotes what :class:`_Loader` would read as a number."""
+
+
+_Loader.add_implicit_resolver(_FLOAT, _EXPONENT, _STARTS)
+_Dumper.add_implicit_resolver(_FLOAT, _EXPONENT, _STARTS)
+
+
+def read_plain(text: str) -> Any:
+    """The plain value in a JSON or YAML text.
+
+    Raises:
+        ValueError: it is neither; the message is one line.
+    """
+    if text.lstrip()[:1] == "{":
+        try:
+            return json.loads(text, object_pairs_hook=_once)
+        except json.JSONDecodeError:
+            pass  # YAML may begin with a brace too
+        except RecursionError as error:
+            raise ValueError(_one_line(error)) from None
+    try:
+        return yaml.load(text, Loader=_Loader)  # a SafeLoader: it builds plain values only
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise ValueError(_one_line(error)) from None
+
+
+def write_yaml(plain: Any) -> str:
+    """The text of a plain value, keys in their order."""
+    return yaml.dump(plain, Dumper=_Dumper, sort_keys=False)
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    mapping = dict(pairs)
+    if len(mapping) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"the key '{twice}' stands twice")
+    return mapping
+
+
+def _one_line(error: Exception) -> str:
+    if isinstance(error, yaml.MarkedYAMLError) and error.problem and error.problem_mark:
+        return f"{error.problem}, line {error.problem_mark.line + 1}"
+    return str(error).splitlines()[0] if str(error) else type(error).__name__

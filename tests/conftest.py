@@ -1,0 +1,75 @@
+"""What all tests share: one torch thread, a runtime directory of their own, and a browser."""
+
+import os
+
+# Before anything imports torch, and inherited by the processes that tests start: two cores serve all of them.
+os.environ["OMP_NUM_THREADS"] = "1"
+os.environ["NUMBA_NUM_THREADS"] = "1"
+
+import shutil
+import sys
+
+import hypothesis
+import pytest
+
+CI = bool(os.environ.get("CI"))
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+FLAGS = [
+    "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update", "--no-first-run",
+]  # fmt: skip
+
+# How long an example takes says nothing on a busy machine; in CI the same examples come every time.
+hypothesis.settings.register_profile(
+    "here", deadline=None, derandomize=CI, database=None if CI else hypothesis.settings().database
+)
+hypothesis.settings.load_profile("here")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def runtime_dir(tmp_path_factory):
+    """A runtime directory for this test process alone, so that no test meets a compute process of somebody else's.
+
+    The compute process in it ends with the test process (see ``qdebug.jobs.worker``); tests that share one are quicker.
+    """
+    folder = tmp_path_factory.mktemp("runtime")
+    os.environ["QDEBUG_RUNTIME"] = str(folder)
+    yield folder
+    from qdebug.jobs import stop_worker
+
+    stop_worker(folder)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_thread():
+    """Nothing runs on more than one torch thread, whoever imported torch."""
+    if "torch" in sys.modules:
+        sys.modules["torch"].set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    """Path of a Chromium; a test that needs one skips where there is none, and fails in CI."""
+    found = os.environ.get("QDEBUG_CHROMIUM") or next(filter(None, map(shutil.which, BROWSERS)), None)
+    if found is None:
+        reason = f"no browser found: none of {', '.join(BROWSERS)} is on the PATH (or name one in QDEBUG_CHROMIUM)"
+        pytest.fail(reason) if CI else pytest.skip(reason)
+    return found
+
+
+@pytest.fixture(scope="session")
+def browser(chromium):
+    """A running headless Chromium (playwright's synchronous interface); ask it for ``new_page``."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        running = playwright.chromium.launch(executable_path=chromium, headless=True, args=FLAGS)
+        yield running
+        running.close()
+
+
+@pytest.fixture
+def page(browser):
+    """A fresh page, 1440 x 900, with no memory of earlier ones."""
+    context = browser.new_context(viewport={"width": 1440, "height": 900})
+    yield context.new_page()
+    context.close()

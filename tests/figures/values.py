@@ -1,0 +1,71 @@
+"""Small results to draw, made by hand: what a figure must show is known before it is drawn."""
+
+from qdebug.results import (
+    ChannelRanges,
+    ErrorSplit,
+    Grid,
+    Histogram,
+    LayerDetail,
+    Metric,
+    OutputError,
+    Score,
+    Share,
+    Shares,
+    Size,
+    TensorView,
+)  # fmt: skip
+
+
+def error(format_="int8", **changes):
+    values = {
+        "format": format_, "sqnr_db": 20.0, "mse": 1.0, "clipping_mse": 0.25, "rounding_mse": 0.75,
+        "clipping_rate": 0.02, "used_codes": 200, "codes": 256, "rmin": -2.0, "rmax": 2.0, "clip_min": -1.0,
+        "clip_max": 1.0, "scale_min": 0.01, "scale_max": 0.01,
+    }  # fmt: skip
+    return ErrorSplit(**(values | changes))
+
+
+def ranges(widths, outliers=(), ratio=1.0):
+    return ChannelRanges(
+        low=tuple(-one for one in widths), high=tuple(widths), outliers=tuple(outliers), widest_ratio=ratio
+    )
+
+
+def view(*, clip=(-1.0, 1.0), codes=5, dynamic=False, **changes):
+    low, high = clip
+    points = tuple(low + (high - low) * step / (codes - 1) for step in range(codes))
+    return TensorView(
+        histogram=Histogram(low=-2.0, high=2.0, counts=(1, 10, 40, 10), total=61, outliers=(-2.0,)),
+        grid=Grid(points=points, clip_min=low, clip_max=high, scales=1),
+        channels=ranges([1.0, 2.0]),
+        error=error(clip_min=low, clip_max=high, **changes),
+        dynamic=dynamic,
+    )
+
+
+def float_view(format_="fp16"):
+    bare = error(format_, clipping_mse=0.0, clipping_rate=0.0, used_codes=0, codes=0, scale_min=0.0, scale_max=0.0)
+    return TensorView(histogram=view().histogram, grid=None, channels=ranges([1.0]), error=bare)
+
+
+def shares(**parts):
+    rows = tuple(Share(name=name, isolated=part, share=part, metric=0.9) for name, part in parts.items())
+    return Shares(recipe="r", rows=rows, n=10, seconds=0.1)
+
+
+def score(quantized=0.9, *, float_=0.99, name="accuracy", higher=True, size=1000, ci=None):
+    delta = quantized - float_
+    metric = Metric(
+        name=name, float_=float_, quantized=quantized, delta=delta, ci95=ci or (delta - 0.001, delta + 0.001),
+        quantized_ci95=(quantized - 0.01, quantized + 0.01), flips=5, n=540, predictions=540, agreement=0.99,
+        higher_is_better=higher,
+    )  # fmt: skip
+    bulk = Size(float_bytes=4000, quantized_bytes=size, bits_per_weight=8.0)
+    return Score(recipe="r", metric=metric, size=bulk, exact=True, seconds=0.2)
+
+
+def detail(shift=(0.1, -0.4, 0.0), mean_shift=0.2):
+    return LayerDetail(
+        name="a", op="conv 1×1", recipe="r", weight=view(), activation=None, shift=tuple(shift), text="",
+        output=OutputError(sqnr_db=20.0, mean_shift=mean_shift),
+    )  # fmt: skip

@@ -1,0 +1,61 @@
+"""Recipes that are valid, of every kind."""
+
+import msgspec
+from hypothesis import strategies as st
+
+from qdebug.formats import FORMATS
+from qdebug.recipes import BiasCorrection, CrossLayerEqualization, LayerPlan, Recipe, SmoothQuant, TensorPlan
+
+INTEGERS = [name for name, form in FORMATS.items() if form.is_integer]
+FLOATS = [name for name, form in FORMATS.items() if not form.is_integer]
+METHODS = ["minmax", "moving_average", "percentile", "mse"]
+below = st.floats(-1e6, 0.0, allow_nan=False)
+above = st.floats(1e-6, 1e6, allow_nan=False)
+ranges = st.fixed_dictionaries(
+    {
+        "range": st.sampled_from(METHODS),
+        "percentile": st.floats(50.0, 100.0, exclude_min=True),
+        "symmetric": st.booleans(),
+    }
+)
+
+
+@st.composite
+def weights(draw):
+    if draw(st.booleans()):
+        return TensorPlan(draw(st.sampled_from(FLOATS)))
+    granularity = draw(st.sampled_from(["tensor", "channel", "group"]))
+    size = draw(st.integers(1, 512)) if granularity == "group" else 0
+    clip = draw(st.none() | st.tuples(below, above))
+    return TensorPlan(draw(st.sampled_from(INTEGERS)), granularity, size, clip=clip, **draw(ranges))
+
+
+@st.composite
+def activations(draw):
+    if draw(st.booleans()):
+        return TensorPlan(draw(st.sampled_from(FLOATS)))
+    plan = TensorPlan(draw(st.sampled_from(INTEGERS)), **draw(ranges))
+    match draw(st.sampled_from(["static", "clip", "dynamic", "token"])):
+        case "clip":
+            return msgspec.structs.replace(plan, clip=draw(st.tuples(below, above)))
+        case "dynamic":
+            return msgspec.structs.replace(plan, dynamic=True)
+        case "token":
+            return msgspec.structs.replace(plan, granularity="token", dynamic=True)
+    return plan
+
+
+layer_plans = st.builds(LayerPlan, weights(), activations())
+fixes = st.lists(
+    st.sampled_from([CrossLayerEqualization(), CrossLayerEqualization(3), SmoothQuant(0.6), BiasCorrection()]),
+    unique_by=type,
+    max_size=3,
+).map(tuple)
+names = st.text(min_size=1, max_size=30)
+recipes = st.builds(
+    Recipe,
+    default=layer_plans,
+    layers=st.dictionaries(names, layer_plans, max_size=4).map(lambda plans: tuple(sorted(plans.items()))),
+    fixes=fixes,
+    model=st.none() | st.text("0123456789abcdef", min_size=16, max_size=16),
+)

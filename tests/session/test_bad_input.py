@@ -1,0 +1,135 @@
+"""Recipes and models that do not fit give one clear error, and NaN is a finding, never a scale."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+import torch
+from torch import nn
+
+from qdebug.errors import DataError, FileError, ModelError, NumericError, RecipeError
+from qdebug.recipes import LayerPlan, Recipe, TensorPlan, parse_plan, preset, set_layers
+from qdebug.session import open as open_model
+from tests.networks import Attention, Residual, data_for, seeded
+
+
+@pytest.fixture(scope="module")
+def session():
+    return open_model(seeded(Residual), data_for(Residual))
+
+
+def test_unknown_layer_lists_near_names(session):
+    with pytest.raises(RecipeError, match="no layer 'steem'.*Did you mean stem"):
+        session.score(set_layers(preset("w8a8"), {"steem": parse_plan("w4a8")}))
+
+
+def test_recipe_for_another_model(session):
+    other = msgspec.structs.replace(preset("w8a8"), model="0123456789abcdef")
+    with pytest.raises(RecipeError, match="another model"):
+        session.score(other)
+    own = msgspec.structs.replace(preset("w8a8"), model=session.info().digest)
+    assert session.score(own).metric.n == 24
+
+
+def test_tokens_of_a_convolution(session):
+    with pytest.raises(RecipeError, match="no tokens"):
+        session.score(preset("w8a8-tok"))
+
+
+def test_unknown_format(session):
+    with pytest.raises(RecipeError, match="Unknown number format 'int9'"):
+        session.score(Recipe(default=LayerPlan(TensorPlan("int9"))))
+
+
+def test_unknown_layer_of_detail(session):
+    with pytest.raises(RecipeError, match="Did you mean head"):
+        session.detail(preset("w8a8"), "heat")
+
+
+def test_nan_in_a_weight_names_the_layer():
+    model = seeded(Residual)
+    with torch.no_grad():
+        model.pw.weight[0, 0] = float("nan")
+    session = open_model(model, data_for(Residual))
+    assert any("pw.weight" in finding for finding in session.info().findings)
+    with pytest.raises(NumericError, match=r"1 NaN and 0 Inf.*pw.*\[8, 8, 1, 1\]"):
+        session.score(preset("w8a8"))
+
+
+def test_nan_in_calibration_names_the_layer():
+    class Root(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.first, self.second = nn.Linear(4, 4), nn.Linear(4, 3)
+
+        def forward(self, x):
+            return self.second(torch.sqrt(self.first(x)))
+
+    torch.manual_seed(0)
+    data = {"x": torch.randn(16, 4), "labels": torch.randint(0, 3, (16,))}
+    session = open_model(Root().eval(), data)
+    with pytest.raises(NumericError, match="NaN.*second"):
+        session.score(preset("w8a8"))
+    weights_only = session.score(preset("w8a32"))
+    assert weights_only.metric.n == 16
+
+
+@pytest.mark.parametrize("value", [0.0, 0.7])
+def test_constant_tensors_are_findings(value):
+    model = seeded(Residual)
+    with torch.no_grad():
+        model.dw.weight.fill_(value)
+    session = open_model(model, data_for(Residual))
+    kinds = {(f.layer, f.tensor, f.kind) for f in session.evaluate(preset("w8a8")).findings}
+    assert ("dw", "weight", "all-zero" if value == 0 else "constant") in kinds
+
+
+def test_data_for_a_module_are_needed():
+    with pytest.raises(DataError, match="needs data"):
+        open_model(seeded(Residual))
+
+
+def test_labels_that_fit_nothing():
+    data = data_for(Attention) | {"labels": torch.zeros(24, dtype=torch.long)}
+    with pytest.raises(DataError, match=r"\[24\].*do not fit"):
+        open_model(seeded(Attention), data)
+
+
+def test_no_layers():
+    with pytest.raises(ModelError, match="no layer"):
+        open_model(nn.ReLU(), {"input": torch.randn(4, 4)})
+
+
+def test_unknown_model_names(tmp_path):
+    with pytest.raises(FileError, match="Did you mean digits-mobilenet"):
+        open_model("digits-mobilnet")
+    (tmp_path / "a.onnx").write_bytes(b"")
+    with pytest.raises(ModelError, match="not understood"):
+        open_model(tmp_path / "a.onnx", data_for(Residual))
+
+
+def test_damaged_pt2(tmp_path):
+    data = data_for(Residual)
+    exported = torch.export.export(seeded(Residual), (data["images"],))
+    whole = tmp_path / "model.pt2"
+    torch.export.save(exported, whole)
+    open_model(whole, data)
+    for size in (0, 20, whole.stat().st_size // 2):
+        cut = tmp_path / "cut.pt2"
+        cut.write_bytes(whole.read_bytes()[:size])
+        with pytest.raises(FileError, match="damaged|cannot be read"):
+            open_model(cut, data)
+
+
+def test_what_cannot_be_captured_is_explained():
+    class Branching(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.linear = nn.Linear(4, 3)
+
+        def forward(self, x):
+            return self.linear(x) if x.sum() > 0 else -self.linear(x)
+
+    data = {"x": torch.randn(8, 4), "labels": torch.randint(0, 3, (8,))}
+    with pytest.raises(ModelError, match=r"cannot capture Branching"):
+        open_model(Branching().eval(), data)

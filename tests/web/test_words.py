@@ -1,0 +1,50 @@
+"""Recipes in words."""
+
+import pytest
+
+from qdebug.recipes import (
+    BiasCorrection,
+    CrossLayerEqualization,
+    LayerPlan,
+    SmoothQuant,
+    TensorPlan,
+    preset,
+    with_clip,
+    with_fix,
+)  # fmt: skip
+from qdebug.web import edits, words
+from tests.web.values import model
+
+INFO = model()
+
+
+@pytest.mark.parametrize("text", [*words.PRESETS, "w8a8-tok", "w3a7-dyn", "w2g64a4"])
+def test_a_preset_reads_as_itself_whatever_its_ranges(text):
+    plan = preset(text).default
+    assert words.short_name(plan) == text
+    ranged = edits.with_range(preset(text), INFO, "mse").default
+    assert words.short_name(ranged) == text
+
+
+def test_a_plan_without_a_short_name_is_named_by_its_tensors():
+    plan = LayerPlan(TensorPlan("bf16"), TensorPlan("int8", symmetric=True))
+    assert words.short_name(plan) is None
+    assert words.plan_in_words(plan) == "bf16 / int8 sym"
+
+
+def test_pills_count_exceptions_and_name_fixes():
+    recipe = with_fix(with_fix(with_fix(preset("w8a8"), SmoothQuant(0.6)), BiasCorrection()), CrossLayerEqualization())
+    recipe = edits.with_format(recipe, INFO, ("a.pw", "head"), "weight", "int4 g32")
+    recipe = edits.with_format(recipe, INFO, ("head",), "activation", "fp16")
+    recipe = with_clip(recipe, "a.dw", "weight", (-1.0, 1.0))
+    pills = words.recipe_pills(recipe)
+    assert [pill.text for pill in pills] == [
+        "w8a8 per tensor", "2 × int4 g32", "1 × fp16 in", "1 × hand-set clip", "CLE", "SmoothQuant α 0.600",
+        "bias correction",
+    ]  # fmt: skip
+    assert [pill.precision for pill in pills] == ["p8", "p4", "p16", "", "", "", ""]
+
+
+def test_a_recipe_s_name_in_a_chart():
+    recipe = edits.with_format(with_fix(preset("w8a8"), CrossLayerEqualization()), INFO, ("head",), "weight", "int4")
+    assert words.recipe_title(recipe) == "w8a8 + 1 set + CLE"
