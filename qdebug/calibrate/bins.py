@@ -49,8 +49,8 @@ def histogram(x: Tensor, bins: int = 256) -> tuple[float, float, NDArray[np.int6
     """Exact counts of the finite values of a tensor in equal bins.
 
     Returns:
-        ``low, high, counts``: the outer edges, which are the smallest and largest finite value (half a unit apart from
-        each other at least where all values are equal, zeros for none), and int64 counts that sum to their number.
+        ``low, high, counts``: the outer edges, which are the smallest and largest finite value (a little apart from it
+        where there is only one, zeros for none), and int64 counts that sum to their number.
     """
     finite = x.detach().float().reshape(-1)
     finite = finite[torch.isfinite(finite)].double().numpy()
@@ -58,7 +58,7 @@ def histogram(x: Tensor, bins: int = 256) -> tuple[float, float, NDArray[np.int6
         return 0.0, 0.0, np.zeros(bins, np.int64)
     low, high = float(finite.min()), float(finite.max())
     if not high > low:
-        margin = 0.25 * abs(low) or 0.25
+        margin = max(0.25 * abs(low), math.ldexp(1.0, SMALLEST_EXPONENT)) if low else 0.25
         low, high = low - margin, high + margin
     counts, _ = np.histogram(finite, bins=bins, range=(low, high))
     return low, high, counts.astype(np.int64)

@@ -6,67 +6,103 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-Keys = NDArray[np.int32]
-"""float32 bits mapped to integers in the order of the floats: NaN lies beyond the infinities, −0.0 just below 0.0."""
+TABLES = 8
+"""Counts are kept in so many columns filled in turn: equal neighbours, such as zeros, need not wait for each other."""
 
 _MASK = np.int32(0x7FFFFFFF)
 _SHIFT = np.int32(31)
-_TABLES = 4
-"""Count tables filled in turn, so that equal neighbours do not wait for each other's store."""
+_LARGEST = np.int32(0x7F7FFFFF)
+_INFINITY = np.int32(0x7F800000)
 
 
 @njit(cache=True, nogil=True)
-def column_keys(bits: Keys, low: Keys, high: Keys) -> None:
-    """Lower ``low [M]`` and raise ``high [M]`` to the keys of the columns of ``bits [B, M]``."""
-    for r in range(bits.shape[0]):
-        row = bits[r]
-        for c in range(row.size):
-            key = row[c] ^ ((row[c] >> _SHIFT) & _MASK)
-            low[c] = min(low[c], key)
-            high[c] = max(high[c], key)
+def limits(
+    bits: NDArray[np.int32], first: int, inner: int, planes: bool, low: NDArray[np.float32], high: NDArray[np.float32]
+) -> bool:
+    """Smallest and largest value of each channel into ``low [C]`` and ``high [C]``; whether all values are finite.
 
+    float32 bits are mapped to integers ("keys") in the order of the floats, NaN beyond the infinities: that vectorizes,
+    as comparisons with NaN do not. A channel without a value here gets +inf and −inf.
 
-@njit(cache=True, nogil=True)
-def plane_keys(bits: Keys, first: int, low: Keys, high: Keys) -> None:
-    """The same for planes: row r of ``bits [B, M]`` is of channel ``(first + r) % C`` of ``low`` and ``high [C]``."""
+    Args:
+        bits: ``[B, M]``. With ``planes`` row r is a plane of channel ``(first + r) % C``, else the columns are those of
+            C channels of ``inner`` each.
+        first: number of the first row.
+        inner: consecutive values of a channel.
+        planes: what a row is.
+        low: written.
+        high: written.
+    """
     channels = low.size
+    columns = channels if planes else bits.shape[1]
+    least, most = np.full(columns, _MASK), np.full(columns, ~_MASK)
     for r in range(bits.shape[0]):
         row = bits[r]
-        least, most = _MASK, ~_MASK
-        for c in range(row.size):
-            key = row[c] ^ ((row[c] >> _SHIFT) & _MASK)
-            least = min(least, key)
-            most = max(most, key)
-        channel = (first + r) % channels
-        low[channel] = min(low[channel], least)
-        high[channel] = max(high[channel], most)
-
-
-@njit(cache=True, nogil=True)
-def count(x: NDArray[np.float32], inverse: np.float32, origin: np.float32, tables: NDArray[np.int32]) -> None:
-    """Count finite values, known to be in range, into ``tables [4, bins]``: bin ``floor(x · inverse) − origin``."""
-    place = np.empty(1024, np.int32)
-    for start in range(0, x.size, 1024):
-        part = x[start : start + 1024]
-        for i in range(part.size):
-            place[i] = np.int32(np.floor(part[i] * inverse) - origin)
-        whole = part.size & ~3
-        for i in range(0, whole, 4):
-            tables[0, place[i]] += 1
-            tables[1, place[i + 1]] += 1
-            tables[2, place[i + 2]] += 1
-            tables[3, place[i + 3]] += 1
-        for i in range(whole, part.size):
-            tables[0, place[i]] += 1
+        if planes:
+            smallest, largest = _MASK, ~_MASK
+            for i in range(row.size):
+                key = row[i] ^ ((row[i] >> _SHIFT) & _MASK)
+                smallest = min(smallest, key)
+                largest = max(largest, key)
+            channel = (first + r) % channels
+            least[channel] = min(least[channel], smallest)
+            most[channel] = max(most[channel], largest)
+        else:
+            for i in range(row.size):
+                key = row[i] ^ ((row[i] >> _SHIFT) & _MASK)
+                least[i] = min(least[i], key)
+                most[i] = max(most[i], key)
+    clean, step = True, columns // channels
+    ends = np.empty(2, np.int32)
+    for channel in range(channels):
+        smallest, largest = _MASK, ~_MASK
+        for i in range(channel * step, (channel + 1) * step):
+            smallest = min(smallest, least[i])
+            largest = max(largest, most[i])
+        if smallest > largest:
+            smallest, largest = _INFINITY, ~_INFINITY
+        elif smallest < ~_LARGEST or largest > _LARGEST:
+            clean = False
+        ends[0] = smallest ^ ((smallest >> _SHIFT) & _MASK)
+        ends[1] = largest ^ ((largest >> _SHIFT) & _MASK)
+        values = ends.view(np.float32)
+        low[channel], high[channel] = values[0] + np.float32(0.0), values[1] + np.float32(0.0)
+    return clean
 
 
 @njit(cache=True, nogil=True, fastmath={"reassoc", "contract"})
-def sums(x: NDArray[np.float32]) -> tuple[float, float, int]:
-    """Sum, sum of squares and number of zeros of finite values, summed in float64 in any order."""
+def count(
+    x: NDArray[np.float32],
+    inverse: np.float32,
+    origin: np.float32,
+    counts: NDArray[np.int32],
+    sums: NDArray[np.float64],
+) -> None:
+    """Count finite values in ``counts [bins, TABLES]``; add their sum, squares and zeros to ``sums``.
+
+    The bin of a value is ``floor(x · inverse) − origin``, exact for a power of two and known to be in range. Sums are
+    float64, in any order.
+    """
+    place = np.empty(1024, np.uint16)
+    zero, left = np.float32(0.0), np.float32(-1.0)
     total, squares, zeros = 0.0, 0.0, 0
-    for i in range(x.size):
-        value = np.float64(x[i])
-        total += value
-        squares += value * value
-        zeros += x[i] == 0
-    return total, squares, zeros
+    for start in range(0, x.size, 1024):
+        part = x[start : start + 1024]
+        for i in range(part.size):
+            k = np.floor(part[i] * inverse)
+            k = left if part[i] < zero and k == zero else k  # the product underflowed
+            place[i] = np.uint16(np.int32(k - origin))
+        for i in range(part.size):
+            value = np.float64(part[i])
+            total += value
+            squares += value * value
+            zeros += part[i] == zero
+        whole = part.size & ~(TABLES - 1)
+        for i in range(0, whole, TABLES):
+            for table in range(TABLES):
+                counts[place[i + table], table] += 1
+        for i in range(whole, part.size):
+            counts[place[i], 0] += 1
+    sums[0] += total
+    sums[1] += squares
+    sums[2] += zeros

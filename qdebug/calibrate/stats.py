@@ -64,14 +64,26 @@ class ActivationStats:
         return (self.origin + np.arange(len(self.counts) + 1, dtype=np.float64)) * self.width
 
     def quantile(self, share: float) -> float:
-        """The value below which that share of the finite values lies, right to within one bin."""
+        """The value below which that share of the finite values lies, right to within one bin.
+
+        Between two values it interpolates linearly, as numpy does.
+        """
         if not self.finite:
             return 0.0
-        below = np.concatenate([[0], np.cumsum(self.counts)])
-        target = share * self.finite
-        i = int(np.clip(np.searchsorted(below, target, side="left") - 1, 0, len(self.counts) - 1))
-        inside = (target - below[i]) / self.counts[i] if self.counts[i] else 0.0
-        return float(np.clip((self.origin + i + inside) * self.width, self.low, self.high))
+        rank = share * (self.finite - 1)
+        low, high = self._ranked(math.floor(rank)), self._ranked(math.ceil(rank))
+        return low + (high - low) * (rank - math.floor(rank))
+
+    def _ranked(self, rank: int) -> float:
+        """The value with so many below it. Values spread evenly over a bin, but zeros are at zero."""
+        below = np.cumsum(self.counts)
+        i = int(np.searchsorted(below, rank, side="right"))
+        place, many = rank - int(below[i] - self.counts[i]), int(self.counts[i])
+        if self.origin + i == 0:
+            if place < self.zeros:
+                return 0.0
+            place, many = place - self.zeros, many - self.zeros
+        return float(np.clip((self.origin + i + (place + 0.5) / many) * self.width, self.low, self.high))
 
     def histogram(self, bins: int = 256) -> tuple[float, float, NDArray[np.int64]]:
         """``low, high, counts`` of at most ``bins`` equal bins around what was seen; zero stays an edge."""

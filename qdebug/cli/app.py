@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import socket
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
+from qdebug.cli.options import PRESET
 from qdebug.cli.places import app_script, sample_names
-from qdebug.errors import FileError, UsageError, near
+from qdebug.errors import FileError, QDebugError, UsageError, near
+from qdebug.jobs import Client, GetScore, GetVerdict, WorkerFault, connect
+from qdebug.recipes import preset
+from qdebug.results import ModelRef
 
 SUMMARY = "serve the app and open a model in it"
 EXAMPLES = """\
@@ -43,7 +49,30 @@ def run(options: argparse.Namespace) -> None:
             file=sys.stderr,
         )
     print(f"qdebug: http://{options.host}:{options.port} (Ctrl-C ends it)", file=sys.stderr, flush=True)
-    words = command(app_script(), options.host, options.port)
+    client = measure_ahead(environment)  # held until this process is another one
+    become(command(app_script(), options.host, options.port), environment)
+    client.close()
+
+
+def measure_ahead(environment: Mapping[str, str]) -> Client:
+    """Start the compute process and let it open and measure the model while the server starts.
+
+    Raises:
+        WorkerError: it does not start.
+    """
+    client = connect()
+    if model := environment.get("QDEBUG_MODEL"):
+        ref = ModelRef(model=model, data=environment.get("QDEBUG_DATA"), calib=environment.get("QDEBUG_CALIB"))
+        for request in (GetScore(ref, preset(PRESET)), GetVerdict(ref, preset(PRESET))):
+            # A model that does not open is told on the screen, where another one can be chosen.
+            with contextlib.suppress(QDebugError, WorkerFault):
+                client.ask(request, wait=0.0)
+    client.hold()
+    return client
+
+
+def become(words: list[str], environment: Mapping[str, str]) -> None:
+    """Run a command in place of this process, where the system can; wait for it elsewhere."""
     if os.name == "posix":
         os.execve(words[0], words, environment)
     raise SystemExit(subprocess.run(words, env=environment, check=False).returncode)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import textwrap
 
 import msgspec
 
@@ -19,6 +20,9 @@ EXAMPLES = """\
   qdebug evaluate pydoc-gpt --weight-format int4g32 --activation-format fp32
   qdebug evaluate model.pt2 --data val.npz --calib train.npz --set 'blocks.*=w4a16' --save-recipe mine.yaml
   qdebug evaluate model.pt2 --data val.npz --recipe mine.yaml"""
+
+
+_WIDTH = 110
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -55,7 +59,7 @@ def run(options: argparse.Namespace) -> None:
 def describe(evaluation: Evaluation, verdict: Verdict) -> str:
     """The evaluation as text, the finding first."""
     parts = [
-        f"{evaluation.model}: {verdict.text.rstrip('.')}.",
+        textwrap.fill(f"{evaluation.model}: {verdict.text.rstrip('.')}.", _WIDTH),
         "",
         *_facts(evaluation),
         "",

@@ -77,7 +77,7 @@ def before_after(before: ChannelRanges, after: ChannelRanges, *, dark: bool, hei
     order = by_width(before)
     xs = list(range(1, len(order) + 1))
     lines = (
-        (before, "before", colours.PLAIN.on(dark), "circle-open"),
+        (before, "before", colours.MUTED.on(dark), "circle-open"),
         (after, "after", colours.INK.on(dark), "circle"),
     )
     for ranges, name, colour, symbol in lines:

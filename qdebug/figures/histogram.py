@@ -58,12 +58,20 @@ def tensor_histogram(view: TensorView, noun: str, *, dark: bool, log: bool = Tru
         dragmode="select",
         selectdirection="h",
         yaxis={"title": {"text": "values per bin"}, "type": "log" if log else "linear", "nticks": 4,
-               "range": [-0.3, _log10(tallest) + 0.25] if log else [0, tallest * 1.15]},
+               "dtick": 1 if log else None, "range": [-0.3, _log10(tallest) + 0.25] if log else [0, tallest * 1.15]},
         yaxis2={"overlaying": "y", "range": [0, 1], "visible": False, "fixedrange": True},
-        xaxis={"title": {"text": f"value of the {noun}, float"}, "showgrid": False},
+        xaxis={"title": {"text": f"value of the {noun}, float"}, "showgrid": False, "range": _reach(view)},
         newselection={"line": {"color": colours.CLIPPING.on(dark), "width": 1, "dash": "dot"}},
     )  # fmt: skip
     return figure
+
+
+def _reach(view: TensorView) -> list[float]:
+    """What the axis spans: all values and the clip limits, with a little room for the lines at the ends."""
+    ends = [view.histogram.low, view.histogram.high]
+    ends += [view.grid.clip_min, view.grid.clip_max] if view.grid and not view.dynamic else []
+    room = 0.02 * (max(ends) - min(ends)) or 1.0
+    return [min(ends) - room, max(ends) + room]
 
 
 def _log10(number: int) -> float:

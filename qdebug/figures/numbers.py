@@ -9,6 +9,9 @@ MINUS = "\u2212"
 NONE = "\u2013"
 _SUPER = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
+#: What an output without any error is given as SQNR, in decibels, so that the metric stays a number.
+NO_ERROR_DB = 150.0
+
 #: Metrics that are fractions of one and are written in percent.
 FRACTIONS = ("accuracy", "agreement")
 
@@ -95,14 +98,16 @@ def metric_value(name: str, value: float) -> str:
     """The task metric's value: ``99.4 %``, ``4.31``, ``23.1 dB``."""
     if name in FRACTIONS:
         return percent(value)
-    return decibel(value) + NBSP + "dB" if name == "sqnr_db" else three(value)
+    if name == "sqnr_db":
+        return "no error" if value >= NO_ERROR_DB else decibel(value) + NBSP + "dB"
+    return three(value)
 
 
 def metric_change(name: str, delta: float) -> tuple[str, str]:
-    """A change of the task metric and its unit: ``("−89.8", "points")``."""
+    """A change of the task metric and its unit: ``("−89.8", "points")``; none for an SQNR, which is a change itself."""
     if name in FRACTIONS:
         return points(delta), "points"
-    return three(delta, signed=True), "dB" if name == "sqnr_db" else ""
+    return (NONE, "") if name == "sqnr_db" else (three(delta, signed=True), "")
 
 
 def metric_interval(name: str, interval: tuple[float, float]) -> str:

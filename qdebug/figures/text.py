@@ -32,4 +32,4 @@ def listed(names: tuple[str, ...], most: int = 3) -> str:
 
 def plural(number: int, one: str, many: str | None = None) -> str:
     """``1 layer``, ``3 layers``, ``no layers``."""
-    return f"{number or 'no'} {one if number == 1 else many or one + 's'}"
+    return f"{f'{number:,}' if number else 'no'} {one if number == 1 else many or one + 's'}"

@@ -22,7 +22,7 @@ class Candidate:
     Attributes:
         label: its name, for people.
         score: its score.
-        kind: the recipe at hand, one tried in this session, or a preset for comparison.
+        kind: the recipe at hand, one made by hand in this session, or a preset.
         format: the weight format most of it has, which gives it its colour.
     """
 
@@ -70,31 +70,12 @@ def tradeoff(candidates: tuple[Candidate, ...], *, dark: bool, height: int = 320
     name = first.metric.name
     factor = 100 if name in FRACTIONS else 1
     unit, scale = ("MB", 1e6) if first.size.float_bytes >= 1e6 else ("kB", 1e3)
-    figure.add_scatter(
-        x=[first.size.float_bytes / scale], y=[factor * first.metric.float_], mode="markers+text", text=["float"],
-        textposition="bottom center", marker={"size": 10, "color": colours.MARK["p32"].on(dark)},
-        hovertemplate=f"float, {size(first.size.float_bytes)}: {metric_value(name, first.metric.float_)}"
-                      "<extra></extra>",
-    )  # fmt: skip
-    # Neighbours write above and below their marks in turn, so that their names do not run into each other.
+    if name != "sqnr_db":  # the float model's own SQNR is no number
+        _draw_float(figure, first, factor, scale, dark)
+    # Neighbours write above and below their marks in turn, so that their names do not run into each other; what was
+    # tried by hand is often close together and says its name on hover.
     for turn, one in enumerate(sorted(candidates, key=lambda one: one.score.size.quantized_bytes)):
-        metric, bulk, now = one.score.metric, one.score.size, one.kind == "now"
-        colour = colours.of_format(one.format, dark)
-        figure.add_scatter(
-            x=[bulk.quantized_bytes / scale], y=[factor * metric.quantized], mode="markers+text",
-            text=[f"<b>{plain(one.label)}</b>" if now else plain(one.label)],
-            textposition="middle right" if now else ("top center", "bottom center")[turn % 2],
-            error_y={"type": "data", "symmetric": False, "thickness": 1, "width": 3, "color": colours.MUTED.on(dark),
-                     "array": [factor * (metric.quantized_ci95[1] - metric.quantized)],
-                     "arrayminus": [factor * (metric.quantized - metric.quantized_ci95[0])],
-                     "visible": now},
-            marker={"size": 12 if now else 8, "symbol": SYMBOLS[one.kind], "color": colour,
-                    "line": {"width": 0 if now else 2, "color": colour}},
-            customdata=[[plain(one.label), size(bulk.quantized_bytes), three(bulk.bits_per_weight),
-                         metric_value(name, metric.quantized)]],
-            hovertemplate="<b>%{customdata[0]}</b><br>%{customdata[1]}, %{customdata[2]} bits per weight<br>"
-                          f"{plain(metric_title(name))} %{{customdata[3]}}<extra></extra>",
-        )  # fmt: skip
+        _draw_candidate(figure, one, factor, scale, ("top center", "bottom center")[turn % 2], dark)
     biggest = first.size.float_bytes / scale
     steep = not first.metric.higher_is_better
     figure.update_layout(
@@ -103,3 +84,33 @@ def tradeoff(candidates: tuple[Candidate, ...], *, dark: bool, height: int = 320
                "type": "log" if steep else "linear", "nticks": 6, "range": [0, 108] if factor == 100 else None},
     )  # fmt: skip
     return figure
+
+
+def _draw_float(figure: go.Figure, score: Score, factor: float, scale: float, dark: bool) -> None:
+    value, bulk = metric_value(score.metric.name, score.metric.float_), size(score.size.float_bytes)
+    figure.add_scatter(
+        x=[score.size.float_bytes / scale], y=[factor * score.metric.float_], mode="markers+text", text=["float"],
+        textposition="bottom center", marker={"size": 10, "color": colours.MARK["p32"].on(dark)},
+        hovertemplate=f"float, {bulk}: {value}<extra></extra>",
+    )  # fmt: skip
+
+
+def _draw_candidate(figure: go.Figure, one: Candidate, factor: float, scale: float, beside: str, dark: bool) -> None:
+    metric, bulk, now = one.score.metric, one.score.size, one.kind == "now"
+    colour = colours.of_format(one.format, dark)
+    low, high = metric.quantized_ci95
+    figure.add_scatter(
+        x=[bulk.quantized_bytes / scale], y=[factor * metric.quantized],
+        mode="markers" if one.kind == "tried" else "markers+text",
+        text=[f"<b>{plain(one.label)}</b>" if now else plain(one.label)],
+        textposition="middle right" if now else beside,
+        error_y={"type": "data", "symmetric": False, "thickness": 1, "width": 3, "color": colours.MUTED.on(dark),
+                 "array": [factor * (high - metric.quantized)], "arrayminus": [factor * (metric.quantized - low)],
+                 "visible": now},
+        marker={"size": 12 if now else 8, "symbol": SYMBOLS[one.kind], "color": colour,
+                "line": {"width": 0 if now else 2, "color": colour}},
+        customdata=[[plain(one.label), size(bulk.quantized_bytes), three(bulk.bits_per_weight),
+                     metric_value(metric.name, metric.quantized)]],
+        hovertemplate="<b>%{customdata[0]}</b><br>%{customdata[1]}, %{customdata[2]} bits per weight<br>"
+                      f"{plain(metric_title(metric.name))} %{{customdata[3]}}<extra></extra>",
+    )  # fmt: skip

@@ -117,6 +117,12 @@ class Client:
         """``asker`` no longer waits for the job; it stops if nobody else does."""
         self._exchange(wire.Cancel(job, asker))
 
+    def hold(self) -> None:
+        """Keep the compute process for the program that replaces this one (``exec``): its connection stays open."""
+        with self._lock:
+            for connection in self._idle:
+                connection.set_inheritable(True)
+
     def close(self) -> None:
         """Hang up. The compute process ends by itself some seconds after its last client."""
         with self._lock:

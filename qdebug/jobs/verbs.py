@@ -20,12 +20,12 @@ from qdebug.results import (
     Verdict,
 )
 
-A = TypeVar("A")
+A_co = TypeVar("A_co", covariant=True)
 Lane = Literal["quick", "open", "slow"]
 
 
-class Verb(msgspec.Struct, Generic[A], frozen=True, tag=True, forbid_unknown_fields=True):
-    """A question whose answer has the type ``A``.
+class Verb(msgspec.Struct, Generic[A_co], frozen=True, tag=True, forbid_unknown_fields=True):
+    """A question whose answer has the type ``A_co``.
 
     Attributes:
         lane: which threads answer it, so that one person's minutes never stand before another's milliseconds.

@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import stdtrit
 
 Z = 1.959963984540054
 """The 97.5 % point of the normal distribution."""
@@ -18,23 +19,23 @@ def wilson(hits: int, n: int) -> tuple[float, float]:
     share, z2 = hits / n, Z * Z
     centre = (share + z2 / (2 * n)) / (1 + z2 / n)
     half = Z * math.sqrt(share * (1 - share) / n + z2 / (4 * n * n)) / (1 + z2 / n)
-    return max(0.0, centre - half), min(1.0, centre + half)
+    return (centre - half if hits else 0.0), (centre + half if hits < n else 1.0)
 
 
 def paired_difference(gained: int, lost: int, n: int) -> tuple[float, float]:
     """Interval of the difference of two proportions on the same samples, second minus first.
 
-    The adjusted Wald interval of Agresti & Min (2005, Statistics in Medicine 24:729): half a sample is added to each of
-    the four cells. Unlike the plain one it does not collapse where no sample changed.
+    The adjusted Wald interval of Bonett & Price (2012, J. Educ. Behav. Stat. 37:479): one sample is added to either way
+    of changing. It does not collapse where no sample changed, and it keeps its 95 % where one way is rare, as that of
+    Agresti & Min (2005), which adds half as much, does not (91.5 % for 40 samples, by enumeration).
 
     Args:
         gained: samples that only the second has right.
         lost: samples that only the first has right.
         n: all samples.
     """
-    b, c, total = gained + 0.5, lost + 0.5, n + 2
-    centre = (b - c) / total
-    half = Z * math.sqrt(b + c - (b - c) ** 2 / total) / total
+    up, down = (gained + 1) / (n + 2), (lost + 1) / (n + 2)
+    centre, half = up - down, Z * math.sqrt((up + down - (up - down) ** 2) / (n + 2))
     return max(-1.0, centre - half), min(1.0, centre + half)
 
 
@@ -48,18 +49,5 @@ def ratio(numerator: NDArray[np.float64], denominator: NDArray[np.float64]) -> t
     if n < 2:
         return value, math.inf
     residual = numerator - value * denominator
-    return value, student(n - 1) * math.sqrt(n / (n - 1) * float(residual @ residual)) / below
-
-
-def student(freedom: int) -> float:
-    """The 97.5 % point of Student's t: known for 1 and 2, else Abramowitz & Stegun 26.7.5 (to a thousandth)."""
-    if freedom == 1:
-        return 12.706204736174698
-    if freedom == 2:
-        return 4.302652729749464
-    z, v = Z, float(freedom)
-    first = (z**3 + z) / 4
-    second = (5 * z**5 + 16 * z**3 + 3 * z) / 96
-    third = (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / 384
-    fourth = (79 * z**9 + 776 * z**7 + 1482 * z**5 - 1920 * z**3 - 945 * z) / 92160
-    return z + first / v + second / v**2 + third / v**3 + fourth / v**4
+    spread = math.sqrt(n / (n - 1) * float(residual @ residual)) / below
+    return value, float(stdtrit(n - 1, 0.975)) * spread

@@ -20,24 +20,27 @@ _INFINITY = np.int32(0x7F800000)
 def split(
     x: Floats, xq: Floats, scale: Floats, low: Floats, high: Floats, size: int, sums: Sums, seen: NDArray[np.bool_]
 ) -> None:
-    """Add the errors of ``x [R, C]`` on its grid to ``sums``; mark the codes that occur in ``seen``.
+    """Add the errors of ``x [R, C]`` on its grid to ``sums`` and mark the codes that occur in ``seen``.
 
     ``low`` and ``high`` are code limits minus zero point, ``[R, G]`` as ``scale``. ``sums`` holds: values, signal,
-    clipping error, rounding error, clipped values. Only finite ``x`` count.
+    clipping error, rounding error, clipped values. Only finite ``x`` count. The last place of ``seen`` is for what is
+    no code.
     """
     bits = x.view(np.int32)
+    slots, none = np.empty(1024, np.int32), np.float32(seen.size - 1)
     for r in range(x.shape[0]):
         for g in range(scale.shape[1]):
             s, first = scale[r, g], low[r, g]
             below, above = first - np.float32(_HALF), high[r, g] + np.float32(_HALF)
             count, clipped = 0, 0
             signal, clipping, rounding = 0.0, 0.0, 0.0
-            start, end = g * size, min(g * size + size, x.shape[1])
-            for c in range(start, end):
-                finite = (bits[r, c] & _MAGNITUDE) < _INFINITY
-                value = np.float64(x[r, c]) if finite else 0.0
-                error = (np.float64(xq[r, c]) if finite else 0.0) - value
-                place = x[r, c] / s
+            part = slice(g * size, min(g * size + size, x.shape[1]))
+            values, quantized, raw = x[r, part], xq[r, part], bits[r, part]
+            for i in range(values.size):
+                finite = (raw[i] & _MAGNITUDE) < _INFINITY
+                value = np.float64(values[i]) if finite else 0.0
+                error = (np.float64(quantized[i]) if finite else 0.0) - value
+                place = values[i] / s
                 out = finite & ((place < below) | (place > above))
                 count += finite
                 clipped += out
@@ -49,10 +52,14 @@ def split(
             sums[2] += clipping
             sums[3] += rounding
             sums[4] += clipped
-            for c in range(start, end):
-                code = np.rint(xq[r, c] / s) - first
-                if code >= 0 and code < seen.size:
-                    seen[np.int64(code)] = True
+            for begin in range(0, values.size, slots.size):
+                some = quantized[begin : begin + slots.size]
+                for i in range(some.size):
+                    code = np.rint(some[i] / s) - first
+                    code = code if code >= 0 else none  # of NaN too
+                    slots[i] = np.int32(none if code > none else code)
+                for i in range(some.size):
+                    seen[slots[i]] = True
 
 
 _HALF = 0.5 + 2.0**-10
@@ -94,10 +101,12 @@ def differences(y: Floats, yq: Floats, inner: int, shift: Sums, sums: Sums) -> N
         for channel in range(shift.size):
             count = 0
             error, squared, total, signal = 0.0, 0.0, 0.0, 0.0
-            for c in range(channel * inner, (channel + 1) * inner):
-                good = ((bits[r, c] & _MAGNITUDE) < _INFINITY) & ((other[r, c] & _MAGNITUDE) < _INFINITY)
-                value = np.float64(y[r, c]) if good else 0.0
-                change = (np.float64(yq[r, c]) if good else 0.0) - value
+            part = slice(channel * inner, (channel + 1) * inner)
+            one, two, raw_one, raw_two = y[r, part], yq[r, part], bits[r, part], other[r, part]
+            for i in range(one.size):
+                good = ((raw_one[i] & _MAGNITUDE) < _INFINITY) & ((raw_two[i] & _MAGNITUDE) < _INFINITY)
+                value = np.float64(one[i]) if good else 0.0
+                change = (np.float64(two[i]) if good else 0.0) - value
                 count += good
                 error += change
                 squared += change * change

@@ -39,7 +39,7 @@ class SplitAccumulator:
     def __init__(self, plan: TensorPlan) -> None:
         self._plan, self._format = plan, find(plan.format)
         first, last = self._format.codes(plan.symmetric) if self._format.is_integer else (0, -1)
-        self._seen = np.zeros(last - first + 1, np.bool_)
+        self._seen = np.zeros(last - first + 2, np.bool_)  # the last is for what is no code
         self._sums = np.zeros(5)
         self._limits, self._clip, self._scale = Limits(), Limits(), Limits()
 
@@ -77,7 +77,7 @@ class SplitAccumulator:
         return ErrorSplit(
             format=self._plan.label, sqnr_db=decibels(signal / count, mse), mse=mse,
             clipping_mse=clipping, rounding_mse=rounding, clipping_rate=clipped / count,
-            used_codes=int(self._seen.sum()), codes=self._seen.size,
+            used_codes=int(self._seen[:-1].sum()), codes=self._seen.size - 1,
             rmin=self._limits.low, rmax=self._limits.high,
             clip_min=self._clip.low if integer else -self._format.largest,
             clip_max=self._clip.high if integer else self._format.largest,
@@ -108,7 +108,8 @@ class SplitAccumulator:
         value = x.double()
         self._sums += _sums(value[finite], (xq.double() - value).square()[finite], clipped[finite])
         codes = (torch.round(xq / scale) - low)[~torch.isnan(xq)].long()
-        self._seen[codes.clamp(0, self._seen.size - 1).unique().cpu().numpy()] = True
+        none = self._seen.size - 1
+        self._seen[torch.where((codes < 0) | (codes > none), none, codes).unique().cpu().numpy()] = True
 
 
 def error_split(x: Tensor, xq: Tensor, qparams: QParams | None, plan: TensorPlan, out_axis: int = 0) -> ErrorSplit:

@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float32]
 
-# Comparisons with NaN are false, so NaN passes both clamps. Adding 0.0 turns −0.0 into 0.0, as subtracting the zero
-# point from a code would.
+# Loops run over slices of one dimension: an index computed into a matrix might be negative for all that the compiler
+# knows, and then it does not vectorize. Comparisons with NaN are false, so NaN passes both clamps. Adding 0.0 turns
+# −0.0 into 0.0, as subtracting the zero point from a code would.
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -36,11 +37,13 @@ def round_groups(x: Floats, out: Floats, scale: Floats, low: Floats, high: Float
     for r in range(rows):
         for g in range(scale.shape[1]):
             s, below, above = scale[r, g], low[r, g], high[r, g]
-            for c in range(g * size, min(g * size + size, columns)):
-                t = np.rint(x[r, c] / s)
+            end = min(g * size + size, columns)
+            values, written = x[r, g * size : end], out[r, g * size : end]
+            for i in range(values.size):
+                t = np.rint(values[i] / s)
                 t = below if t < below else t
                 t = above if t > above else t
-                out[r, c] = (t + zero) * s
+                written[i] = (t + zero) * s
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -49,23 +52,21 @@ def row_ranges(x: Floats, low: Floats, high: Floats) -> None:
 
     Works on the bits, mapped to integers in the order of the floats: that vectorizes, as comparisons with NaN do not.
     """
-    rows, columns = x.shape
     bits = x.view(np.int32)
     mask = np.int32(0x7FFFFFFF)
     largest = np.int32(0x7F7FFFFF)  # the largest finite float32
     smallest = np.int32(~0x7F7FFFFF)
-    for r in range(rows):
+    for r in range(x.shape[0]):
+        row = bits[r]
         least, most = np.int32(0), np.int32(0)
-        for c in range(columns):
-            b = bits[r, c]
-            key = b ^ ((b >> np.int32(31)) & mask)
+        for i in range(row.size):
+            key = row[i] ^ ((row[i] >> np.int32(31)) & mask)
             least = min(least, key)
             most = max(most, key)
         if least < smallest or most > largest:
             least, most = np.int32(0), np.int32(0)
-            for c in range(columns):
-                b = bits[r, c]
-                key = b ^ ((b >> np.int32(31)) & mask)
+            for i in range(row.size):
+                key = row[i] ^ ((row[i] >> np.int32(31)) & mask)
                 if smallest <= key <= largest:
                     least = min(least, key)
                     most = max(most, key)
@@ -77,9 +78,7 @@ def row_ranges(x: Floats, low: Floats, high: Floats) -> None:
 
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath={"reassoc"})
-def group_errors(
-    x: Floats, scale: Floats, low: Floats, high: Floats, size: int, out: NDArray[np.float64]
-) -> None:
+def group_errors(x: Floats, scale: Floats, low: Floats, high: Floats, size: int, out: NDArray[np.float64]) -> None:
     """Sum of squared quantization errors of each group of ``x [R, C]``, into ``out [R, G]``.
 
     Only the order of the summation is left to the compiler (``reassoc``). Values must be finite.
@@ -89,9 +88,10 @@ def group_errors(
         for g in range(scale.shape[1]):
             s, below, above = scale[r, g], low[r, g], high[r, g]
             total = 0.0
-            for c in range(g * size, min(g * size + size, columns)):
-                t = np.rint(x[r, c] / s)
+            values = x[r, g * size : min(g * size + size, columns)]
+            for i in range(values.size):
+                t = np.rint(values[i] / s)
                 t = min(max(t, below), above)
-                e = np.float64(x[r, c] - t * s)
+                e = np.float64(values[i] - t * s)
                 total += e * e
             out[r, g] = total

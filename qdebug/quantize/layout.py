@@ -61,8 +61,9 @@ def by_channel(x: Tensor, axis: int, order: list[int] | None = None) -> tuple[Te
     Returns:
         A contiguous tensor ``[outer, channels · inner]``, and the number of channels and of values of one in a row.
     """
-    order = memory_order(x) if order is None else order
-    place = order.index(axis % x.dim())
-    laid = x.permute(order).contiguous()
+    place, laid = axis % x.dim(), x
+    if order is not None or not x.is_contiguous():
+        order = memory_order(x) if order is None else order
+        place, laid = order.index(place), x.permute(order).contiguous()
     channels, inner = laid.shape[place], laid.shape[place + 1 :].numel()
     return laid.view(-1, channels * inner), channels, inner

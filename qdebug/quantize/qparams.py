@@ -67,17 +67,16 @@ def choose_qparams(
     Raises:
         NumericError: a limit is NaN or infinite.
     """
-    low = torch.as_tensor(rmin).double().clamp(max=0.0)
-    high = torch.as_tensor(rmax).double().clamp(min=0.0)
+    low, high = torch.as_tensor(rmin, dtype=torch.float64), torch.as_tensor(rmax, dtype=torch.float64)
     if not bool(torch.isfinite(high - low).all()):
         raise NumericError(
             "A range to quantize is not finite", do="Look for the NaN or Inf in the tensor or its producer.", **where
         )
+    low, high = low.clamp(max=0.0), high.clamp(min=0.0)
     qmin, qmax = fmt.codes(symmetric)
     scale = torch.maximum(-low, high) / qmax if symmetric else (high - low) / (qmax - qmin)
-    scale = torch.where(scale == 0.0, 1.0, scale.clamp(SMALLEST_SCALE, _LARGEST / max(qmax, -qmin)))
-    scale = scale.float()
-    if symmetric:
-        return QParams(scale, torch.zeros_like(scale), qmin, qmax, group_size)
-    zero_point = torch.round(qmin - low / scale.double()).clamp(qmin, qmax).float()
-    return QParams(scale, zero_point, qmin, qmax, group_size)
+    scale = torch.where(scale == 0.0, 1.0, scale.clamp(min=SMALLEST_SCALE))
+    zero_point = torch.zeros_like(scale) if symmetric else torch.round(qmin - low / scale.float()).clamp(qmin, qmax)
+    reach = torch.maximum(zero_point - qmin, qmax - zero_point)  # the largest multiple of the scale that occurs
+    scale = torch.minimum(scale, _LARGEST / reach)
+    return QParams(scale.float(), zero_point.float(), qmin, qmax, group_size)

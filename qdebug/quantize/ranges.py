@@ -43,7 +43,7 @@ def mse(x: Tensor, fmt: QFormat, symmetric: bool, size: int = 0) -> Range:
 
     def errors(low: Tensor, high: Tensor) -> Tensor:
         candidates = (choose_qparams(*pair, fmt, symmetric) for pair in zip(low, high, strict=True))
-        return torch.stack([_errors(finite, candidate, size or columns) for candidate in candidates])
+        return torch.stack([_errors(finite, candidate, size or max(columns, 1)) for candidate in candidates])
 
     return search_clip(*minmax(x, size), symmetric, errors)
 
@@ -61,7 +61,7 @@ def _minmax_rows(x: Tensor) -> Range:
 
 def _percentile_rows(x: Tensor, keep: float) -> Range:
     ordered = torch.where(torch.isfinite(x), x, torch.inf).sort(dim=1).values
-    last = (torch.isfinite(x).sum(1) - 1).clamp(min=0)
+    last = (torch.isfinite(x).sum(1) - 1).clamp(min=0).double()
     tail = (100.0 - keep) / 200.0
 
     def at(place: Tensor) -> Tensor:

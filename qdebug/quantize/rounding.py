@@ -89,13 +89,13 @@ def _pair(x: Tensor, result: Tensor, qparams: QParams) -> tuple[Tensor, Tensor]:
     row where the rows lie one after another (samples of a channels-last batch); but never within a row with groups.
     """
     rows, count = qparams.scale.shape if qparams.scale.dim() else (1, 1)
-    if x.numel() % rows:
+    if x.numel() % rows if rows else x.numel():
         raise ValueError(f"{tuple(x.shape)} does not fall into {rows} rows")
     dense, written = flat(x), flat(result)
     stacked = rows == 1 or (x.dim() > 0 and x.shape[0] == rows and x.stride(0) * rows == x.numel())
     if dense is None or written is None or not (x.is_contiguous() or (stacked and count == 1)):
         dense, written = x.reshape(-1), torch.empty(x.numel(), dtype=x.dtype, device=x.device)
-    shape = (rows, x.numel() // rows) if qparams.scale.dim() else (x.numel(),)
+    shape = (rows, x.numel() // max(rows, 1)) if qparams.scale.dim() else (x.numel(),)
     return dense.view(shape), written.view(shape)
 
 

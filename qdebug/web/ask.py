@@ -29,7 +29,10 @@ def begin() -> None:
     """Start the clock of this run, and say so once if the compute process had to be started again."""
     st.session_state.until = time.monotonic() + PATIENCE
     st.session_state.waiting = []
-    restarts = desk.client().restarts
+    try:
+        restarts = desk.client().restarts
+    except WorkerError:
+        return  # the first question meets it too, and draws it
     if restarts > st.session_state.setdefault("restarts", restarts):
         st.session_state.restarts = restarts
         st.toast("The compute process was started again. Your recipe is untouched.")
@@ -70,22 +73,30 @@ def _failed(request: Any, error: QDebugError) -> QDebugError:
 def latest(place: str, request: Any) -> tuple[Any | None, bool]:
     """The answer for a place on the screen and whether it is the one asked for.
 
-    Draws progress or the error where it is called. While there is no answer, returns the last one drawn in this place
-    (None if there was none) and False.
+    Draws progress or the error where it is called. While there is no answer, returns the last one drawn in this
+    place (None if there was none) and False.
     """
     status = st.empty()
     answer = look(request)
-    drawn: dict[str, Any] = st.session_state.drawn
     if isinstance(answer, QDebugError):
         with status.container():
             problem.draw(answer, place, retry=lambda: _retry(request))
-        return desk.answers().find(drawn.get(place)), False
+        return _before(place, request), False
     if isinstance(answer, Running):
         with status.container():
             _follow(place, request)
-        return desk.answers().find(drawn.get(place)), False
-    drawn[place] = request
+        return _before(place, request), False
+    st.session_state.drawn[place] = request
     return answer, True
+
+
+def _before(place: str, request: Any) -> Any | None:
+    """What was drawn last in a place, if of the same kind, model and layer: another recipe's may stay in sight."""
+    last = st.session_state.drawn.get(place)
+    same = type(last) is type(request) and all(
+        getattr(last, name, None) == getattr(request, name, None) for name in ("ref", "layer")
+    )
+    return desk.answers().find(last) if same else None
 
 
 def show(place: str, request: Any, draw: Callable[[Any, bool], None]) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import streamlit as st
 
 from qdebug.figures import channel_ranges, error_parts, error_split, mean_shift, numbers, tensor_histogram
+from qdebug.figures.split import Part
 from qdebug.jobs.verbs import GetDetail
 from qdebug.results import LayerDetail, LayerInfo, ModelInfo, TensorView
 from qdebug.web import ask, chart, edits, options, state
@@ -35,14 +36,14 @@ def _draw(info: ModelInfo, layer: LayerInfo, detail: LayerDetail, fresh: bool) -
         tensor: getattr(detail, tensor) for tensor in edits.TENSORS if getattr(detail, tensor) is not None
     }
     if views:
-        tensor = _which(info, layer, tuple(views))
+        parts = error_parts(*(views[one].error if one in views else None for one in edits.TENSORS))
+        tensor = _which(info, layer, tuple(views), worst_tensor(parts, tuple(views)))
         _histogram(info, layer, tensor, views[tensor], fresh)
         with st.container(key="detail-pair"):
             left, right = st.columns([5, 4], gap="medium")
         with left:
             chart.show(channel_ranges(views[tensor].channels, CHANNELS[tensor], dark=is_dark()), f"channels-{tensor}")
         with right:
-            parts = error_parts(*(views[one].error if one in views else None for one in edits.TENSORS))
             chart.show(error_split(parts, dark=is_dark()), "split")
     chart.show(mean_shift(detail, dark=is_dark()), "shift")
 
@@ -50,8 +51,8 @@ def _draw(info: ModelInfo, layer: LayerInfo, detail: LayerDetail, fresh: bool) -
 def head_html(detail: LayerDetail) -> str:
     """The layer's name, what it is, its finding and whatever else is odd."""
     local, whole = detail.output.sqnr_db, detail.output.cumulative_sqnr_db
-    sqnr = "no error of its own" if local is None else f"SQNR {numbers.decibel(local)} dB alone"
-    below = "" if whole is None else f", {numbers.decibel(whole)} dB with everything upstream quantized"
+    sqnr = "no error of its own" if local is None else f"SQNR {numbers.decibel(local)}{numbers.NBSP}dB alone"
+    below = "" if whole is None else f", {numbers.decibel(whole)}{numbers.NBSP}dB with everything upstream quantized"
     odd = (finding.text for finding in detail.findings if finding.kind not in DRAWN)
     more = "".join(f'<p class="q-lead">◆ {html.escape(text)}</p>' for text in odd)
     return (
@@ -60,10 +61,15 @@ def head_html(detail: LayerDetail) -> str:
     )
 
 
-def _which(info: ModelInfo, layer: LayerInfo, tensors: tuple[Tensor, ...]) -> Tensor:
+def worst_tensor(parts: tuple[Part, ...], tensors: tuple[Tensor, ...]) -> Tensor:
+    """The tensor that makes most of the layer's error; the first where there is none. Both are in the same order."""
+    return max(zip(parts, tensors, strict=True), key=lambda pair: pair[0].whole)[1]
+
+
+def _which(info: ModelInfo, layer: LayerInfo, tensors: tuple[Tensor, ...], first: Tensor) -> Tensor:
     with st.container(key="detail-bar", horizontal=True, vertical_alignment="center", gap="small"):
         picked = st.segmented_control(
-            "Tensor", tensors, default=tensors[0], format_func=NOUNS.__getitem__, key=f"tensor-{len(tensors)}",
+            "Tensor", tensors, default=first, format_func=NOUNS.__getitem__, key=f"tensor-{layer.name}",
             label_visibility="collapsed", required=True,
         )  # fmt: skip
         tensor: Tensor = "activation" if picked == "activation" else tensors[0]

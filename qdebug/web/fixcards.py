@@ -126,7 +126,10 @@ def sites_html(card: FixCard) -> str:
     """Where the fix applies, where not and why."""
     yes = [site for site in card.sites if site.refused is None]
     no = [site for site in card.sites if site.refused is not None]
-    head = f"Applies in {plural(len(yes), 'place')}" + (f", not in {len(no)}" if no else "")
+    head = f"Applies in {plural(len(yes), 'place')}" if yes else "Applies nowhere in this model"
+    head += f", not in {len(no)}" if yes and no else ""
+    if not card.sites:
+        return f'<h3 class="q-chart-title">{head}</h3><p class="q-quiet">What it needs does not occur here.</p>'
     rows = "".join(
         f'<li><code class="q-name">{html.escape(" → ".join(site.layers))}</code>'
         f'<span class="q-why">{html.escape(site.refused or "")}</span></li>'

@@ -81,21 +81,29 @@ def _change(info: ModelInfo, layer: LayerInfo, tensor: Tensor, **fields: Any) ->
 
 
 def _clip(info: ModelInfo, layer: LayerInfo, tensor: Tensor, clip: tuple[float, float] | None) -> None:
-    key = f"{layer.name}-{tensor}"
+    # The range is part of the keys: a new one, from dragging for instance, makes new inputs that show it.
+    key = f"{layer.name}-{tensor}-{clip}"
+    low, high = clip or (None, None)
     with st.form(f"clip-{key}", border=False):
         left, right = st.columns(2)
-        low, high = clip or (None, None)
-        low = left.number_input(
-            "Clip from", value=low, max_value=0.0, step=None, format="%.4g", placeholder="calibrated"
+        left.number_input(
+            "Clip from", value=low, max_value=0.0, format="%.4g", placeholder="calibrated", key=f"clip-low-{key}"
         )
-        high = right.number_input(
-            "Clip to", value=high, min_value=0.0, step=None, format="%.4g", placeholder="calibrated"
+        right.number_input(
+            "Clip to", value=high, min_value=0.0, format="%.4g", placeholder="calibrated", key=f"clip-high-{key}"
         )
-        if st.form_submit_button("Set clip range", width="stretch") and low is not None and high is not None:
-            wanted = edits.clip_range(low, high)
-            if wanted:
-                _change(info, layer, tensor, clip=wanted)
-                st.rerun()
+        st.form_submit_button("Set clip range", width="stretch", on_click=_set_clip, args=(info, layer, tensor, key))
     if clip is not None:
-        st.button("Reset clip range", key=f"clip-reset-{key}", width="stretch", on_click=lambda: _change(
-            info, layer, tensor, clip=None))  # fmt: skip
+        st.button(
+            "Reset clip range",
+            key=f"clip-reset-{key}",
+            width="stretch",
+            on_click=lambda: _change(info, layer, tensor, clip=None),
+        )
+
+
+def _set_clip(info: ModelInfo, layer: LayerInfo, tensor: Tensor, key: str) -> None:
+    low, high = st.session_state[f"clip-low-{key}"], st.session_state[f"clip-high-{key}"]
+    clip = edits.clip_range(low, high) if low is not None and high is not None else None
+    if clip is not None:
+        _change(info, layer, tensor, clip=clip)

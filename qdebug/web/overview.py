@@ -80,22 +80,18 @@ def candidates() -> tuple[Candidate, ...]:
         return ()
     tried = [one for one in state.history().tried if one != now]
     compared = [preset(text) for text in COMPARED] if current.seconds < CHEAP else []
-    found = [_candidate(one, "preset") for one in compared if one != now and one not in tried]
-    found += [_candidate(one, "tried") for one in tried]
+    others = dict.fromkeys([*compared, *tried])
+    found = [_candidate(one) for one in others if one != now]
     return (
         *(one for one in found if one),
         Candidate(words.recipe_title(now), current, "now", now.default.weight.label),
     )
 
 
-def _candidate(recipe: Recipe, kind: str) -> Candidate | None:
+def _candidate(recipe: Recipe) -> Candidate | None:
     score = ask.quiet(GetScore(ref=state.ref(), recipe=recipe))
-    label = words.recipe_title(recipe)
-    return (
-        Candidate(label, score, "preset" if kind == "preset" else "tried", recipe.default.weight.label)
-        if score
-        else None
-    )
+    kind = "tried" if recipe.layers or recipe.fixes else "preset"
+    return Candidate(words.recipe_title(recipe), score, kind, recipe.default.weight.label) if score else None
 
 
 def _score(recipe: Recipe) -> Score | None:

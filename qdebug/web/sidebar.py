@@ -59,16 +59,31 @@ def ref_in_words(ref: ModelRef) -> str:
 
 def _open_form() -> None:
     with st.form("open", border=False):
-        model = st.text_input("Model", placeholder="/path/to/model.pt2", help="A .pt2 file on the server's own disk. "
-                              "Loading one runs code: open only files you trust.")  # fmt: skip
-        data = st.text_input("Data", placeholder="/path/to/data.npz", help="One array per model input, plus labels if "
-                             "there are any.")  # fmt: skip
-        calib = st.text_input(
-            "Calibration", placeholder="optional", help="Without it, 256 samples of the data are used."
+        st.text_input(
+            "Model",
+            placeholder="/path/to/model.pt2",
+            key="open-model",
+            help="A .pt2 file on the server's own disk. Loading one runs code: open only files you trust.",
         )
-        if st.form_submit_button("Open", width="stretch") and model.strip():
-            state.open_model(ModelRef(model=model.strip(), data=data.strip() or None, calib=calib.strip() or None))
-            st.rerun()
+        st.text_input(
+            "Data",
+            placeholder="/path/to/data.npz",
+            key="open-data",
+            help="One array per model input, plus labels if there are any.",
+        )
+        st.text_input(
+            "Calibration",
+            placeholder="optional",
+            key="open-calib",
+            help="Without it, 256 samples of the data are used.",
+        )
+        st.form_submit_button("Open", width="stretch", on_click=_open)
+
+
+def _open() -> None:
+    model, data, calib = (st.session_state[f"open-{what}"].strip() for what in ("model", "data", "calib"))
+    if model:
+        state.open_model(ModelRef(model=model, data=data or None, calib=calib or None))
 
 
 def data_html(info: ModelInfo) -> str:
@@ -137,14 +152,18 @@ def _history(info: ModelInfo) -> None:
 
 def _load_form() -> None:
     with st.form("load", clear_on_submit=True, border=False):
-        file = st.file_uploader("Recipe", type=["yaml", "yml", "json"], max_upload_size=16)
-        if st.form_submit_button("Load", width="stretch") and file is not None:
-            st.session_state.pop("load-error", None)
-            try:
-                _load(file.getvalue(), file.name)
-            except QDebugError as error:
-                st.session_state["load-error"] = error
-            st.rerun()
+        st.file_uploader("Recipe", type=["yaml", "yml", "json"], max_upload_size=16, key="load-file")
+        st.form_submit_button("Load", width="stretch", on_click=_loaded)
+
+
+def _loaded() -> None:
+    file = st.session_state["load-file"]
+    st.session_state.pop("load-error", None)
+    if file is not None:
+        try:
+            _load(file.getvalue(), file.name)
+        except QDebugError as error:
+            st.session_state["load-error"] = error
 
 
 def _load(content: bytes, name: str) -> None:

@@ -39,7 +39,11 @@ def strip_html(score: Score, fresh: bool) -> str:
     low, high = (numbers.metric_change(metric.name, bound)[0] for bound in metric.ci95)
     word = "exact" if score.exact else "estimate"
     cells = (
-        _cell(f"float {name}", numbers.metric_value(metric.name, metric.float_), f"{numbers.count(metric.n)} samples"),
+        _cell(
+            f"float {name}",
+            numbers.metric_value(metric.name, metric.float_),
+            plural(metric.n, "sequence" if metric.name == "perplexity" else "sample"),
+        ),
         _cell(
             "quantized",
             numbers.metric_value(metric.name, metric.quantized),

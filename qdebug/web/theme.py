@@ -4,17 +4,28 @@ from __future__ import annotations
 
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import streamlit as st
+from streamlit.components.v2 import component
 
 from qdebug.figures import colours
 
 ASSETS = Path(__file__).parent / "assets"
 
 
+WATCH = "theme-watch"
+
+
 def is_dark() -> bool:
-    """Whether the browser shows the dark theme."""
-    return st.context.theme.type == "dark"
+    """Whether the browser shows the dark theme: what it told us itself, or, before it did, what Streamlit believes."""
+    told = st.session_state.get(WATCH, {}).get("scheme")
+    return (told or st.context.theme.type) == "dark"
+
+
+@cache
+def _watcher() -> Any:
+    return component("qdebug_theme", html="<span></span>", js=(ASSETS / "theme.js").read_text("utf-8"))
 
 
 @cache
@@ -35,5 +46,7 @@ def style_sheet() -> str:
 
 
 def apply() -> None:
-    """Send the style sheet to the page."""
+    """Send the style sheet to the page, and have it tell us when somebody changes its theme."""
     st.html(style_sheet())
+    with st.container(key="hidden"):
+        _watcher()(key=WATCH, data="dark" if is_dark() else "light", on_scheme_change=lambda: None)

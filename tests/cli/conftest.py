@@ -6,7 +6,7 @@ import pytest
 
 @pytest.fixture(scope="session")
 def toy(tmp_path_factory):
-    """Folder with ``toy.pt2`` (two convolutions, a linear layer; one channel much wider) and 300 samples, ``toy.npz``."""
+    """A folder: ``toy.pt2`` (two convolutions, a linear layer; one channel much wider), ``toy.npz`` of 300 samples."""
     import torch
     from torch import nn
 

@@ -17,6 +17,7 @@ from qdebug.cli.places import app_script, sample_names
 from qdebug.cli.program import VERBS, parse
 from qdebug.cli.progress import Reporter
 from qdebug.errors import UsageError
+from qdebug.jobs import Client
 from qdebug.results import Progress
 
 
@@ -177,10 +178,16 @@ class TestApp:
 
     def test_it_becomes_the_server(self, monkeypatch, cli):
         became = {}
-        monkeypatch.setattr(os, "execve", lambda path, words, env: became.update(words=words, env=env))
+        ask = Client.ask
+        asked = became["asked"] = []
+        monkeypatch.setattr(
+            Client, "ask", lambda self, request, wait: asked.append(request) or ask(self, request, wait)
+        )
+        monkeypatch.setattr(app, "become", lambda words, env: became.update(words=words, env=env))
         monkeypatch.setattr(app, "check_address", lambda host, port: None)
-        assert cli("app", "digits-vit", "--port", "8600")[0] == 0
-        assert became["env"]["QDEBUG_MODEL"] == "digits-vit"
+        assert cli("app", "digits-mobilenet", "--port", "8600")[0] == 0
+        assert became["env"]["QDEBUG_MODEL"] == "digits-mobilenet"
+        assert {"GetScore", "GetVerdict"} == {type(request).__name__ for request in became["asked"]}
         assert {"--server.address=127.0.0.1", "--server.port=8600", "--browser.gatherUsageStats=false"} <= set(
             became["words"]
         )

@@ -69,7 +69,14 @@ def test_metrics_have_their_own_units():
     assert numbers.metric_value("sqnr_db", 23.14).replace(numbers.NBSP, " ") == "23.1 dB"
     assert numbers.metric_change("accuracy", -0.898) == ("−89.8", "points")
     assert numbers.metric_change("perplexity", 0.21) == ("+0.210", "")
-    assert numbers.metric_change("sqnr_db", -3.0) == ("−3.00", "dB")
+    assert numbers.metric_change("sqnr_db", -3.0) == ("–", "")
+    assert numbers.metric_value("sqnr_db", numbers.NO_ERROR_DB) == "no error"
+
+
+def test_an_output_without_error_is_known_by_the_number_it_is_given():
+    from qdebug.measure.compare import NO_ERROR_DB
+
+    assert numbers.NO_ERROR_DB == NO_ERROR_DB
 
 
 def test_names_are_shortened_in_the_middle():
@@ -85,6 +92,7 @@ def test_names_are_shortened_in_the_middle():
 def test_words():
     assert plural(0, "layer") == "no layers"
     assert plural(1, "layer") == "1 layer"
+    assert plural(1059, "flip") == "1,059 flips"
     assert listed(("a",)) == "a"
     assert listed(("a", "b", "c")) == "a, b and c"
     assert listed(("a", "b", "c", "d", "e")) == "a, b, c and 2 more"

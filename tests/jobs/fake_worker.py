@@ -1,8 +1,8 @@
 """A compute process whose answers are made up, so that the machinery around them can be tried in milliseconds.
 
 The model's name says what happens: ``slow:SECONDS`` takes that long, in steps; ``bad`` is a person's mistake,
-``fault`` one of ours; ``die`` ends the process; ``huge`` is an answer that fits no frame. Each answer holds how many were computed
-before it.
+``fault`` one of ours; ``die`` ends the process; ``huge`` is an answer that fits no frame. Each answer holds how many
+were computed before it.
 """
 
 import hashlib
@@ -66,8 +66,8 @@ class FakeHandlers:
             case verbs.GetVerdict():
                 return Verdict(text=str(count), worst=(), healthy=True)
         metric = Metric(
-            name="accuracy", float_=0.9, quantized=0.8, delta=-0.1, ci95=(-0.2, 0.0), quantized_ci95=(0.7, 0.9), flips=1,
-            n=10, predictions=10, agreement=0.9, higher_is_better=True,
+            name="accuracy", float_=0.9, quantized=0.8, delta=-0.1, ci95=(-0.2, 0.0), quantized_ci95=(0.7, 0.9),
+            flips=1, n=10, predictions=10, agreement=0.9, higher_is_better=True,
         )  # fmt: skip
         size = Size(float_bytes=4, quantized_bytes=1, bits_per_weight=8.0)
         return Score(recipe=request.recipe.digest, metric=metric, size=size, exact=True, seconds=float(count))

@@ -105,6 +105,23 @@ def test_it_ends_when_its_clients_have_gone_however_they_went(folder):
     assert Runtime(folder).read() is None
 
 
+@pytest.mark.skipif(os.name != "posix", reason="exec in place is POSIX")
+def test_it_stays_for_the_program_that_takes_its_clients_place(folder):
+    script = (
+        "import os, pathlib, sys; from qdebug.jobs import connect\n"
+        "client = connect(pathlib.Path(sys.argv[1]), sys.argv[2:]); client.hold(); print(client.pid, flush=True)\n"
+        "os.execv(sys.executable, [sys.executable, '-c', 'input()'])"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", script, str(folder), *FAKE], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as program:
+        pid = int(program.stdout.readline())
+        time.sleep(3.5)  # longer than it lingers
+        assert alive(pid)
+        program.communicate("\n", timeout=30)
+    until(lambda: not alive(pid), seconds=30)
+
+
 def test_it_stays_while_a_client_is_connected(client):
     time.sleep(3.5)  # longer than it lingers without one
     pid = client.pid

@@ -60,7 +60,7 @@ def test_against_torch_per_tensor(width, symmetric):
 
 def test_torch_differs_from_division_on_ties():
     """Why the comparison above has to make an exception, and why this room divides."""
-    scale = np.float32(0.05)
+    scale = np.float32(0.7 / 127)
     ties = (np.arange(-127, 127) + np.float32(0.5)).astype(np.float32) * scale
     by_division, by_inverse = np.rint(ties / scale), np.rint(ties * (np.float32(1) / scale))
     assert (by_division != by_inverse).any()

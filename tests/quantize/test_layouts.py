@@ -28,8 +28,9 @@ def test_values_do_not_depend_on_strides(path, layout):
     assert same_bytes(fake_quantize(x, one), fake_quantize(plain, one))
     low, high = plain.view(4, -1).amin(1, keepdim=True), plain.view(4, -1).amax(1, keepdim=True)
     for size in (0, 30, 7):
-        many = choose_qparams(low.expand(4, groups(90, size or 90)), high.expand(4, groups(90, size or 90)), INT4, False,
-                              group_size=size)  # fmt: skip
+        count = groups(90, size or 90)
+        factors = torch.linspace(0.5, 2.0, count)  # every group has a scale of its own
+        many = choose_qparams(low * factors, high * factors, INT4, False, group_size=size)
         assert same_bytes(fake_quantize(x, many), fake_quantize(plain, many))
 
 

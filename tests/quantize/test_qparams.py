@@ -92,7 +92,9 @@ def test_scales_stop_at_the_smallest_normal():
 def test_a_limit_that_is_no_number_is_refused(bad, symmetric):
     for pair in [(bad, 1.0), (-1.0, bad)]:
         with pytest.raises(NumericError, match=r"layer blocks\.0"):
-            choose_qparams(torch.tensor([0.0, pair[0]]), torch.tensor([0.0, pair[1]]), INT8, symmetric, layer="blocks.0")
+            choose_qparams(
+                torch.tensor([0.0, pair[0]]), torch.tensor([0.0, pair[1]]), INT8, symmetric, layer="blocks.0"
+            )
 
 
 def test_shapes_follow_the_ranges():

@@ -1,0 +1,57 @@
+# make app    set up and serve the app on 127.0.0.1:8501 with a sample open
+# make test   set up and run the tests          (ARGS='-n0 tests/jobs' passes arguments to pytest)
+# make check  ruff, pyright, import-linter
+# make bench  the benchmarks, as JSON
+# Needs Python >= 3.11 and make. Everything lands in .venv; the second time is quick.
+
+PYTHON ?= python3
+VENV ?= .venv
+PORT ?= 8501
+MODEL ?= digits-mobilenet
+ARGS ?=
+
+BIN := $(VENV)/bin
+# The set-up is redone when what it installs has changed, and only then.
+KEY := $(shell cat constraints.txt pyproject.toml | cksum | cut -d' ' -f1)
+APP := $(VENV)/.installed-app-$(KEY)
+DEV := $(VENV)/.installed-dev-$(KEY)
+INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable
+
+.PHONY: app test check format bench clean
+
+app: $(APP)
+	$(BIN)/qdebug app $(MODEL) --port $(PORT)
+
+test: $(DEV)
+	$(BIN)/python -m pytest $(ARGS)
+
+check: $(DEV)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/pyright
+	$(BIN)/lint-imports
+
+format: $(DEV)
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(DEV)
+	@$(BIN)/python -m benchmarks
+
+clean:
+	rm -rf $(VENV) build dist .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "qdebug needs Python 3.11 or newer; name one: make PYTHON=python3.12 ..." >&2; exit 2; }
+	$(PYTHON) -m venv $(VENV)
+
+$(APP): | $(BIN)/python
+	@echo "Installing qdebug into $(VENV) (some minutes the first time)" >&2
+	$(INSTALL) .
+	@rm -f $(VENV)/.installed-* && touch $@
+
+$(DEV): | $(BIN)/python
+	@echo "Installing qdebug and its development tools into $(VENV) (some minutes the first time)" >&2
+	$(INSTALL) '.[dev]'
+	@rm -f $(VENV)/.installed-* && touch $(APP) $@

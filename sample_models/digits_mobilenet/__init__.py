@@ -1,0 +1,1 @@
+"""A small MobileNetV2 on digits whose channels are badly balanced."""

@@ -1,0 +1,1 @@
+"""A small residual CNN on digits that quantizes well: the control."""

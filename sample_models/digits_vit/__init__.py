@@ -1,0 +1,1 @@
+"""A small vision transformer on digits with outlier activation channels."""

@@ -1,0 +1,145 @@
+"""The app served as people get it, and a page of a real browser on it."""
+
+import os
+import re
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PATIENCE = 120_000
+"""Milliseconds: the first visitor waits for torch to be imported and the sample to be opened and calibrated."""
+
+
+@pytest.fixture(scope="session")
+def address(runtime_dir, tmp_path_factory):
+    """Where the app is served, over a compute process of this test process alone."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    log = tmp_path_factory.mktemp("server") / "log"
+    environment = {name: value for name, value in os.environ.items() if name not in ("QDEBUG_DATA", "QDEBUG_CALIB")}
+    environment |= {"QDEBUG_RUNTIME": str(runtime_dir), "QDEBUG_MODEL": "digits-mobilenet"}
+    command = [sys.executable, "-m", "streamlit", "run", str(ROOT / "app.py"), "--server.headless=true",
+               f"--server.port={port}", "--server.address=127.0.0.1"]  # fmt: skip
+    with log.open("wb") as out:
+        server = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=out, stderr=out)
+    try:
+        _wait(f"http://127.0.0.1:{port}/_stcore/health", server, log)
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        server.terminate()
+        server.wait(20)
+
+
+def _wait(url, server, log):
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline and server.poll() is None:
+        try:
+            with urllib.request.urlopen(url, timeout=2) as answer:
+                if answer.status == 200:
+                    return
+        except OSError:
+            time.sleep(0.1)
+    raise AssertionError(f"the server does not answer:\n{log.read_text()}")
+
+
+class Screen:
+    """What tests do with a page: go somewhere, wait for words, read the strip."""
+
+    def __init__(self, page, address):
+        self.page = page
+        self.address = address
+        self.faults = []
+        self.hosts = set()
+        page.set_default_timeout(PATIENCE)
+        page.on("pageerror", lambda error: self.faults.append(str(error)))
+        page.on("console", self._heard)
+        page.on("request", lambda request: self.hosts.add(urlsplit(request.url.removeprefix("blob:")).netloc))
+
+    def _heard(self, message):
+        # Streamlit's page looks for its server under the screen's address before it looks at the root.
+        expected = message.type == "error" and "404" in message.text and "_stcore" in message.location.get("url", "")
+        if message.type == "error" and not expected:
+            self.faults.append(f"{message.text} {message.location}")
+
+    def go(self, screen=""):
+        """Open a screen by its address and wait until nothing is being measured."""
+        self.page.goto(f"{self.address}/{screen}")
+        self.page.wait_for_selector(".q-strip")
+        return self.rest()
+
+    def to(self, title):
+        """Go to a screen by the sidebar."""
+        self.page.get_by_role("link", name=title, exact=True).click()
+        self.page.wait_for_function(
+            "title => document.querySelector('[aria-current=page]')?.innerText.includes(title)", arg=title
+        )
+        return self.rest()
+
+    def rest(self):
+        """Wait until the page neither runs nor measures: for as long as two looks at the compute process take."""
+        self.page.wait_for_function(
+            """() => {
+                const busy = document.querySelector('[class*="st-key-working-"], [data-testid="stStatusWidget"]')
+                    || document.querySelector('.stApp')?.dataset.testScriptState === 'running';
+                const now = performance.now();
+                if (busy || !document.querySelector('.q-strip')) window.qdebugBusy = now;
+                return now - (window.qdebugBusy ??= now) > 900;
+            }""",
+            polling=100,
+        )
+        self.page.evaluate("delete window.qdebugBusy")
+        return self
+
+    @property
+    def strip(self):
+        """The strip's words."""
+        return " ".join(self.page.locator(".q-strip").inner_text().split())
+
+    @property
+    def quantized(self):
+        """The quantized accuracy in percent."""
+        return float(re.search(r"quantized ([\d.]+)\s%", self.strip)[1])
+
+    def until_strip_changes(self, before):
+        """Wait for another score, measured exactly."""
+        self.page.wait_for_function(
+            "before => { const now = document.querySelector('.q-strip')?.innerText.split(/\\s+/).join(' ');"
+            " return now && now !== before && now.includes('exact'); }",
+            arg=before,
+        )
+        return self.rest()
+
+    def overflow(self):
+        """How many pixels the page is wider than its window."""
+        return self.page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
+
+
+@pytest.fixture
+def screen(page, address):
+    """The app in a fresh page of 1440 x 900; fails on an error in the console and on a request to another host."""
+    found = Screen(page, address)
+    yield found
+    assert found.faults == []
+    assert found.hosts <= {urlsplit(address).netloc, ""}, found.hosts
+
+
+@pytest.fixture
+def open_screen(browser, address):
+    """Makes pages of any size and theme."""
+    contexts = []
+
+    def make(width, height, scheme):
+        contexts.append(browser.new_context(viewport={"width": width, "height": height}, color_scheme=scheme))
+        return Screen(contexts[-1].new_page(), address)
+
+    yield make
+    for context in contexts:
+        context.close()

@@ -1,0 +1,184 @@
+"""The loop people live in, in a real browser: see what is broken, change something, watch the score move."""
+
+import re
+from itertools import pairwise
+
+import pytest
+
+
+def choose(screen, layer):
+    screen.page.locator(f"tr[aria-label='{layer}'] td").first.click()
+    screen.page.wait_for_selector(f"h2.q-layer:has-text('{layer}')")
+    return screen.rest()
+
+
+def test_the_first_page_says_what_is_broken(screen):
+    screen.go()
+    verdict = screen.page.locator("h1.q-verdict").inner_text()
+    assert re.search(r"\d+ of 14 layers cause \d+", verdict)
+    assert screen.quantized < 70
+    assert "exact" in screen.strip
+    assert screen.page.locator(".js-plotly-plot").count() == 2
+
+
+def test_a_format_changed_in_the_table_moves_the_score_and_undo_brings_it_back(screen):
+    screen.go("layers")
+    before = screen.strip
+    select = screen.page.get_by_role("combobox", name="weight format of blocks.2.dw", exact=True)
+    assert select.input_value() == "int8"
+    select.select_option("int8 pc")
+    screen.until_strip_changes(before)
+    assert screen.page.locator("tr[aria-label='blocks.2.dw'] .pill").first.inner_text() == "int8 pc"
+    assert "1 × int8 pc" in screen.page.locator(".q-pills").inner_text()
+    after = screen.strip
+    screen.page.get_by_role("button", name="Undo").click()
+    screen.until_strip_changes(after)
+    assert re.sub(r"exact .*", "", screen.strip) == re.sub(r"exact .*", "", before)
+    assert select.input_value() == "int8"
+
+
+def test_dragging_over_the_histogram_sets_the_clip_range(screen):
+    screen.go("layers")
+    choose(screen, "blocks.2.dw")
+    before = screen.strip
+    box = screen.page.locator("[class*='st-key-chart-histogram'] .nsewdrag").first.bounding_box()
+    screen.page.mouse.move(box["x"] + 0.3 * box["width"], box["y"] + 40)
+    screen.page.mouse.down()
+    screen.page.mouse.move(box["x"] + 0.7 * box["width"], box["y"] + 60, steps=8)
+    screen.page.mouse.up()
+    screen.until_strip_changes(before)
+    assert "1 × hand-set clip" in screen.page.locator(".q-pills").inner_text()
+    title = screen.page.locator("[class*='st-key-chart-histogram'] .q-chart-title").inner_text()
+    assert "clipped" in title
+    after = screen.strip
+    screen.page.get_by_role("button", name="Options").click()
+    screen.page.get_by_role("button", name="Reset clip range").click()
+    screen.until_strip_changes(after)
+    assert "clip" not in screen.page.locator(".q-pills").inner_text()
+
+
+def test_two_clicks_on_fixes_make_the_network_whole(screen):
+    screen.go("fixes")
+    broken = screen.strip
+    screen.page.get_by_text("Apply cross-layer equalization").click()
+    screen.until_strip_changes(broken)
+    better = screen.strip
+    screen.page.get_by_text("Apply bias correction").click()
+    screen.until_strip_changes(better)
+    assert screen.quantized > 98
+    screen.to("Overview")
+    assert "blocks.2.dw" not in screen.page.locator("h1.q-verdict").inner_text()
+
+
+def test_the_cure_is_one_click_from_the_cause(screen):
+    screen.go("layers")
+    choose(screen, "blocks.2.dw")
+    before = screen.strip
+    screen.page.get_by_role("button", name="Apply cross-layer equalization").click()
+    screen.until_strip_changes(before)
+    assert screen.quantized > 90
+
+
+def test_the_keyboard_walks_through_the_layers(screen):
+    screen.go("layers")
+    choose(screen, "stem.conv")
+    row = screen.page.locator("tr[aria-label='stem.conv']")
+    row.focus()
+    screen.page.keyboard.press("ArrowDown")
+    screen.page.keyboard.press("ArrowDown")
+    screen.page.wait_for_selector("h2.q-layer:has-text('blocks.0.project')")
+    assert screen.page.locator("tr.chosen").get_attribute("aria-label") == "blocks.0.project"
+    screen.page.keyboard.press("End")
+    screen.page.wait_for_selector("h2.q-layer:has-text('fc')")
+    assert screen.page.locator("tr.chosen").get_attribute("tabindex") == "0"
+    assert screen.page.locator("tbody tr[tabindex='0']").count() == 1
+
+
+def test_the_table_sorts_by_share_and_keeps_the_choice(screen):
+    screen.go("layers")
+    choose(screen, "head")
+    names = screen.page.locator("tbody tr")
+    order = [names.nth(at).get_attribute("aria-label") for at in range(14)]
+    assert order[0] == "stem.conv"
+    screen.page.get_by_role("button", name="share", exact=True).click()
+    sorted_order = [names.nth(at).get_attribute("aria-label") for at in range(14)]
+    assert sorted_order != order
+    assert set(sorted_order) == set(order)
+    shares = [names.nth(at).locator(".c-share .figure").inner_text() for at in range(14)]
+    values = [0.0 if text.startswith("<") else float(text.split()[0]) for text in shares]
+    assert values == sorted(values, reverse=True)
+    assert screen.page.locator("tr.chosen").get_attribute("aria-label") == "head"
+
+
+def test_a_click_on_a_bar_opens_its_layer(screen):
+    screen.go()
+    bar = screen.page.locator("[class*='st-key-chart-shares'] .barlayer .point").first
+    box = bar.bounding_box()
+    screen.page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    screen.page.wait_for_selector("h2.q-layer")
+    screen.rest()
+    assert screen.page.url.endswith("/layers")
+    assert (
+        screen.page.locator("tr.chosen").get_attribute("aria-label")
+        == screen.page.locator("h2.q-layer").inner_text().split()[0]
+    )
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize(("width", "height"), [(1440, 900), (1024, 768)])
+def test_nothing_is_cut_off_or_overlaps(open_screen, width, height, scheme):
+    screen = open_screen(width, height, scheme)
+    for name in ("", "layers", "fixes"):
+        screen.go(name)
+        assert screen.overflow() <= 0, name
+        cut = screen.page.evaluate(
+            """() => [...document.querySelectorAll('.q-cell *, h1, h2, h3, .q-pill, .q-lead, .stButton p')]
+                .filter(node => node.offsetParent && node.getBoundingClientRect().right > window.innerWidth + 1)
+                .map(node => node.innerText)"""
+        )
+        assert cut == [], name
+        cells = screen.page.evaluate(
+            "() => [...document.querySelectorAll('.q-cell')].map(node => node.getBoundingClientRect())"
+            ".map(box => [box.left, box.right])"
+        )
+        assert all(left[1] <= right[0] for left, right in pairwise(cells)), name
+    screen.go("layers")
+    wrap = screen.page.locator(".wrap")
+    assert wrap.evaluate("node => node.scrollWidth - node.clientWidth") <= 0
+    table, detail = wrap.bounding_box(), screen.page.locator("h2.q-layer").bounding_box()
+    assert table["x"] + table["width"] <= detail["x"]
+    assert detail["y"] < height
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_ground_and_the_pills_follow_the_theme(open_screen, scheme):
+    screen = open_screen(1440, 900, scheme)
+    screen.go("layers")
+    ground = screen.page.evaluate("getComputedStyle(document.querySelector('.stApp')).backgroundColor")
+    assert ground == {"light": "rgb(255, 255, 255)", "dark": "rgb(20, 24, 29)"}[scheme]
+    colour = screen.page.locator("tr.chosen .pill").first.evaluate("node => getComputedStyle(node).color")
+    assert colour == {"light": "rgb(0, 102, 75)", "dark": "rgb(86, 208, 169)"}[scheme]
+
+
+def test_charts_follow_a_theme_changed_in_the_menu(screen):
+    screen.go("layers")
+    tick = "getComputedStyle(document.querySelector('.js-plotly-plot .xtick text')).fill"
+    light = screen.page.evaluate(tick)
+    screen.page.get_by_test_id("stMainMenu").get_by_role("button").click()
+    screen.page.get_by_text("Dark").first.click()
+    screen.page.wait_for_function(f"light => {tick} !== light", arg=light)
+    assert screen.page.evaluate("getComputedStyle(document.querySelector('.stApp')).colorScheme") == "dark"
+    assert screen.page.evaluate(tick) == "rgb(154, 166, 180)"
+
+
+def test_every_control_has_a_name(screen):
+    for name in ("", "layers", "fixes"):
+        screen.go(name)
+        nameless = screen.page.evaluate(
+            """() => [...document.querySelectorAll('button, input, select, [role=slider], [role=combobox]')]
+                .filter(node => node.offsetParent && !node.closest('.js-plotly-plot'))
+                .filter(node => !(node.innerText || node.getAttribute('aria-label') || node.title
+                    || node.labels?.[0]?.innerText || node.getAttribute('aria-labelledby')))
+                .map(node => node.outerHTML.slice(0, 200))"""
+        )
+        assert nameless == [], name

@@ -1,0 +1,30 @@
+"""numba is an accelerator: without it the rooms import and compute the same."""
+
+import subprocess
+import sys
+
+SCRIPT = """
+import sys
+sys.modules["numba"] = None
+import torch
+from qdebug.calibrate import Observer, choose_range
+from qdebug.measure import OutputAccumulator, error_split
+from qdebug.quantize import quantize_weight
+from qdebug.recipes import TensorPlan
+w = torch.linspace(-1, 1, 24).view(4, 6)
+for plan in (TensorPlan("int4"), TensorPlan("int4", "group", 4, range="mse")):
+    wq, qparams = quantize_weight(w, plan)
+    split = error_split(w, wq, qparams, plan)
+observer = Observer(1)
+observer.update(w)
+output = OutputAccumulator(1)
+output.add(w, wq)
+assert split.mse > 0 and output.sqnr_db > 0
+print(choose_range(observer.stats(), TensorPlan("int8")))
+"""
+
+
+def test_everything_works():
+    done = subprocess.run([sys.executable, "-c", SCRIPT], capture_output=True, text=True, check=False)
+    assert done.stderr == ""
+    assert done.stdout == "(-1.0, 1.0)\n"

@@ -1,0 +1,102 @@
+"""Each sample tells the story its card promises, and the numbers on the card are the engine's."""
+
+from __future__ import annotations
+
+import msgspec
+import numpy as np
+import pytest
+import torch
+import yaml
+
+from qdebug.doors import SAMPLE_NAMES, load_sample
+from qdebug.doors.samples import root
+from qdebug.recipes import BiasCorrection, CrossLayerEqualization, SmoothQuant, preset
+from qdebug.session import open as open_model
+from sample_models.cards import differences, measure
+
+
+@pytest.fixture(scope="module")
+def opened():
+    return {}
+
+
+@pytest.fixture
+def session(request, opened):
+    name = request.param
+    if name not in opened:
+        opened[name] = open_model(name)
+    return opened[name]
+
+
+def quantized(session, recipe, *fixes):
+    return session.score(msgspec.structs.replace(preset(recipe), fixes=fixes)).metric
+
+
+def lost_points(session, recipe, *fixes):
+    metric = quantized(session, recipe, *fixes)
+    return 100 * (metric.float_ - metric.quantized)
+
+
+@pytest.mark.parametrize("session", ["digits-resnet"], indirect=True)
+def test_the_control_is_sound(session):
+    assert lost_points(session, "w8a8") < 0.5
+    assert session.verdict("w8a8").healthy
+
+
+@pytest.mark.parametrize("session", ["digits-mobilenet"], indirect=True)
+def test_mobilenet_breaks_and_is_repaired(session):
+    nothing = lost_points(session, "w8a8")
+    bias = lost_points(session, "w8a8", BiasCorrection())
+    equalized = lost_points(session, "w8a8", CrossLayerEqualization())
+    both = lost_points(session, "w8a8", CrossLayerEqualization(), BiasCorrection())
+    assert nothing >= 30
+    assert nothing > bias > equalized >= both
+    assert both <= 1
+    assert nothing > lost_points(session, "w8a8-pc") > both
+    assert not session.verdict("w8a8").healthy
+    assert session.verdict("w8a8").worst
+
+
+@pytest.mark.parametrize("session", ["digits-vit"], indirect=True)
+def test_vit_has_outlier_channels_that_smoothquant_moves(session):
+    assert lost_points(session, "w8a8") >= 10
+    assert lost_points(session, "w8a8", SmoothQuant(alpha=0.5)) <= 1
+    kinds = {(finding.kind, finding.tensor) for finding in session.findings("w8a8")}
+    assert ("outlier-channels", "activation") in kinds
+
+
+@pytest.mark.parametrize("session", ["pydoc-gpt"], indirect=True)
+def test_gpt_wants_groups(session):
+    ruined, grouped = quantized(session, "w4a16"), quantized(session, "w4g32a16")
+    assert ruined.quantized > 2 * ruined.float_
+    assert grouped.quantized < 1.05 * grouped.float_
+    assert session.info().params >= 10**6
+
+
+@pytest.mark.parametrize("session", SAMPLE_NAMES, indirect=True)
+def test_the_card_is_true(session):
+    name = session.info().name
+    card = yaml.safe_load((root() / name.replace("-", "_") / "card.yaml").read_text())
+    assert not differences(card, measure(session, card))
+    assert card["params"] == session.info().params
+
+
+@pytest.mark.parametrize("name", SAMPLE_NAMES)
+def test_evaluation_and_calibration_are_disjoint(name):
+    sample = load_sample(name)
+    key = next(key for key in sample.data if key != "labels")
+    rows = {row.tobytes() for row in np.ascontiguousarray(sample.data[key])}
+    assert not any(row.tobytes() in rows for row in np.ascontiguousarray(sample.calib[key]))
+
+
+def test_all_samples_fit_in_fifteen_megabytes():
+    assert sum(path.stat().st_size for path in root().rglob("*") if path.suffix in (".npz", ".safetensors")) < 15 * 2**20
+
+
+@pytest.mark.parametrize("session", SAMPLE_NAMES, indirect=True)
+def test_the_engine_computes_what_the_module_computes(session):
+    sample, subject = load_sample(session.info().name), session._subject
+    batch = subject.eval_batches[0]
+    with torch.no_grad():
+        expected = sample.module(**batch.inputs)
+    torch.testing.assert_close(subject.engine.output(session._preparer.float_sheet, batch), expected, rtol=1e-4, atol=1e-4)
