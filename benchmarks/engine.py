@@ -2,8 +2,8 @@
 
     python -m benchmarks.engine [digits-mobilenet pydoc-gpt]
 
-R is the module called on the evaluation data in the engine's own batches. Nothing here asserts a time: absolute times on
-shared machines are noise, ratios within one run are not.
+R is the module called on the evaluation data in the engine's own batches. Nothing here asserts a time: absolute
+times on shared machines are noise, ratios within one run are not.
 """
 
 from __future__ import annotations
@@ -98,7 +98,7 @@ def edits(session: Session, base: Recipe, other: str, own: float) -> dict[str, o
 
 
 def interleaved(one: Callable[[], None], two: Callable[[], None], repeats: int) -> tuple[float, float]:
-    """Median seconds of two functions, run in turn so that the machine's drift hits both; the first turn is a warm-up."""
+    """Median seconds of two functions, run in turn so that drift hits both; the first turn is a warm-up."""
     times: tuple[list[float], list[float]] = ([], [])
     for turn in range(repeats + 1):
         for function, into in zip((one, two), times, strict=True):

@@ -1,8 +1,8 @@
 """Every error a person can meet, as a small tree. This room imports nothing.
 
-An error says *what* is wrong, *where* (file, layer, tensor, shape ...) and what to *do*. It is raised once, at the place
-that knows most, and travels unchanged: through the compute process, to the command line (exit status 2) and to the
-screen. What is not in this tree is a fault of ours: it keeps its traceback and ends with exit status 1.
+An error says *what* is wrong, *where* (file, layer, tensor, shape ...) and what to *do*. It is raised once, at the
+place that knows most, and travels unchanged: through the compute process, to the command line (exit status 2) and
+to the screen. What is not in this tree is a fault of ours: it keeps its traceback and ends with exit status 1.
 """
 
 from __future__ import annotations

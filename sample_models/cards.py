@@ -1,7 +1,8 @@
 """Recompute the numbers on the cards with the engine: ``python -m sample_models.cards [--check] [NAME …]``.
 
-Every entry of a card's ``numbers`` names a recipe (a preset) and fixes; its ``metric`` is what the engine measures on the
-evaluation data. So is ``metric.float``. With ``--check`` nothing is written and a difference ends with exit status 1.
+Every entry of a card's ``numbers`` names a recipe (a preset) and fixes; its ``metric`` is what the engine measures
+on the evaluation data. So is ``metric.float``. With ``--check`` nothing is written and a difference ends with exit
+status 1.
 """
 
 from __future__ import annotations
@@ -65,7 +66,11 @@ def differences(card: dict[str, Any], measured: dict[str, Any]) -> list[str]:
         (f"{old['recipe']} {'+'.join(old['fixes'])}", old["metric"], new["metric"])
         for old, new in zip(card["numbers"], measured["numbers"], strict=True)
     ]
-    return [f"{what}: the card says {a}, measured {b}" for what, a, b in pairs if abs(a - b) > limit * (a if relative else 1)]
+    return [
+        f"{what}: the card says {a}, measured {b}"
+        for what, a, b in pairs
+        if abs(a - b) > limit * (a if relative else 1)
+    ]
 
 
 if __name__ == "__main__":

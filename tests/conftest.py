@@ -5,6 +5,8 @@ import os
 # Before anything imports torch, and inherited by the processes that tests start: two cores serve all of them.
 os.environ["OMP_NUM_THREADS"] = "1"
 os.environ["NUMBA_NUM_THREADS"] = "1"
+# Each test process and each compute process would otherwise claim a quarter of the machine for its cache.
+os.environ["QDEBUG_CACHE_BYTES"] = str(512 * 2**20)
 
 import shutil
 import sys

@@ -73,7 +73,11 @@ def join_data(arrays: Mapping[str, object], specs: tuple[TensorSpec, ...], sourc
     names = [spec.name for spec in specs]
     for key in arrays:
         if key not in names and key not in EXTRA:
-            raise DataError(f"The data have a key '{key}' that the model has no input for", file=source, do=near(key, [*names, *EXTRA]))
+            raise DataError(
+                f"The data have a key '{key}' that the model has no input for",
+                file=source,
+                do=near(key, [*names, *EXTRA]),
+            )
     inputs = {spec.name: _input(arrays, spec, source) for spec in specs}
     count = len(next(iter(inputs.values())))
     if count == 0:
@@ -86,20 +90,37 @@ def join_data(arrays: Mapping[str, object], specs: tuple[TensorSpec, ...], sourc
 def _input(arrays: Mapping[str, object], spec: TensorSpec, source: str) -> Tensor:
     if spec.name not in arrays:
         have = ", ".join(arrays) or "nothing"
-        raise DataError(f"The data lack the model input '{spec.name}'", file=source, do=f"Add an array of that name; the file has {have}.")
+        raise DataError(
+            f"The data lack the model input '{spec.name}'",
+            file=source,
+            do=f"Add an array of that name; the file has {have}.",
+        )
     tensor = _tensor(arrays[spec.name], spec.name, source)
     shape = tuple(tensor.shape)
     fits = len(shape) == len(spec.shape) and all(w is None or w == h for w, h in zip(spec.shape, shape, strict=True))
     if not fits:
         wanted = "[" + ", ".join("N" if size is None else str(size) for size in spec.shape) + "]"
-        raise DataError(f"'{spec.name}' has shape {list(shape)}, the model wants {wanted}", file=source, do="Reshape the data, samples first.")
+        raise DataError(
+            f"'{spec.name}' has shape {list(shape)}, the model wants {wanted}",
+            file=source,
+            do="Reshape the data, samples first.",
+        )
     wanted_type: torch.dtype = getattr(torch, spec.dtype)
     if wanted_type.is_floating_point != tensor.dtype.is_floating_point:
         have = str(tensor.dtype).removeprefix("torch.")
-        raise DataError(f"'{spec.name}' has dtype {have}, the model wants {spec.dtype}", file=source, do="Convert the data first; a silent cast could hide a missing normalization.")
+        raise DataError(
+            f"'{spec.name}' has dtype {have}, the model wants {spec.dtype}",
+            file=source,
+            do="Convert the data first; a silent cast could hide a missing normalization.",
+        )
     if tensor.dtype.is_floating_point and not bool(torch.isfinite(tensor).all()):
         bad = int((~torch.isfinite(tensor)).flatten(1).any(1).nonzero()[0]) if tensor.dim() > 1 else 0
-        raise DataError(f"'{spec.name}' holds NaN or Inf, first in sample {bad}", file=source, shape=list(shape), do="Remove or repair those samples.")
+        raise DataError(
+            f"'{spec.name}' holds NaN or Inf, first in sample {bad}",
+            file=source,
+            shape=list(shape),
+            do="Remove or repair those samples.",
+        )
     return tensor.to(wanted_type)
 
 
@@ -108,7 +129,9 @@ def _tensor(value: object, name: str, source: str) -> Tensor:
         return value.detach().cpu()
     array = np.asarray(value)
     if array.dtype.kind not in "biuf":
-        raise DataError(f"'{name}' has dtype {array.dtype}, which is not numbers", file=source, do="Save integers or floats.")
+        raise DataError(
+            f"'{name}' has dtype {array.dtype}, which is not numbers", file=source, do="Save integers or floats."
+        )
     if not array.dtype.isnative:
         array = array.astype(array.dtype.newbyteorder("="))
     return torch.from_numpy(np.ascontiguousarray(array).reshape(array.shape))
@@ -136,4 +159,8 @@ def _group(arrays: Mapping[str, object], count: int, first: str, source: str) ->
 
 def _same_length(name: str, have: int, want: int, first: str, source: str) -> None:
     if have != want:
-        raise DataError(f"'{name}' has {have} samples and '{first}' has {want}", file=source, do="Give the same number of samples for each key.")
+        raise DataError(
+            f"'{name}' has {have} samples and '{first}' has {want}",
+            file=source,
+            do="Give the same number of samples for each key.",
+        )

@@ -62,8 +62,7 @@ def functional(exported: ExportedProgram) -> ExportedProgram:
 
 @contextmanager
 def torch_tools() -> Iterator[None]:
-    """One thread at a time in torch's exporter and loaders, and without their own deprecation warnings, which nobody
-    here can act on."""
+    """One thread at a time in torch's exporter and loaders, without deprecation warnings nobody here can act on."""
     with _LOCK, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield

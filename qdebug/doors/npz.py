@@ -36,9 +36,11 @@ def read_npz(path: str | os.PathLike[str]) -> Mapping[str, np.ndarray]:
         raise
     except (zipfile.BadZipFile, EOFError, OSError, ValueError, KeyError, NotImplementedError, MemoryError) as error:
         if "pickle" in str(error).lower() or "Object arrays" in str(error):
-            raise DataError("The file holds Python objects", file=file, do="Save plain numbers; objects are never loaded.") from None
+            raise DataError(
+                "The file holds Python objects", file=file, do="Save plain numbers; objects are never loaded."
+            ) from None
         raise FileError(
-            f"This is no .npz file or it is damaged: {str(error).splitlines()[0] if str(error) else type(error).__name__}",
+            f"This is no .npz file or it is damaged: {(str(error) or type(error).__name__).splitlines()[0]}",
             file=file, do="Write it again with numpy.savez.",
         ) from None  # fmt: skip
     if not arrays:

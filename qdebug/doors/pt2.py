@@ -14,7 +14,7 @@ from qdebug.errors import FileError
 
 
 def read_pt2(path: str | os.PathLike[str]) -> ExportedProgram:
-    """Load an exported program, made functional. Loading one can run code that is in it: only for files of the operator's own.
+    """Load an exported program, made functional. Loading can run code that is in it: only for the operator's own files.
 
     Raises:
         FileError: the file is missing, damaged, or no exported program.

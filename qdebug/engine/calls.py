@@ -21,7 +21,9 @@ def compiled(step: Step) -> Callable[[Values], Any]:
     target = step.target
     assert target is not None
     places = tuple((place, arg.index) for place, arg in enumerate(step.args) if isinstance(arg, Ref))
-    nested = tuple((place, arg) for place, arg in enumerate(step.args) if not isinstance(arg, Ref) and any(True for _ in refs(arg)))
+    nested = tuple(
+        (place, arg) for place, arg in enumerate(step.args) if not isinstance(arg, Ref) and any(True for _ in refs(arg))
+    )
     keywords = dict(step.kwargs)
     changing = any(True for _ in refs(keywords))
     layout = list(step.args)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -78,7 +77,9 @@ class _Values(dict[int, Any]):
 
     def __missing__(self, index: int) -> Any:
         step = self._engine.program.steps[index]
-        given = self._batch.inputs[step.name] if step.kind == "input" else self._sheet.constant(index, self._engine.cache)
+        given = (
+            self._batch.inputs[step.name] if step.kind == "input" else self._sheet.constant(index, self._engine.cache)
+        )
         self[index] = given
         return given
 

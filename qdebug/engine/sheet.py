@@ -32,7 +32,9 @@ class Overlay:
     tensors: Mapping[int, Tensor]
     biases: Mapping[int, Tensor]
 
-    def updated(self, tensors: Mapping[int, Tensor] | None = None, biases: Mapping[int, Tensor] | None = None) -> Overlay:
+    def updated(
+        self, tensors: Mapping[int, Tensor] | None = None, biases: Mapping[int, Tensor] | None = None
+    ) -> Overlay:
         """A new overlay with these on top."""
         return Overlay({**self.tensors, **(tensors or {})}, {**self.biases, **(biases or {})})
 
@@ -80,7 +82,11 @@ class Sheet:
     """
 
     def __init__(
-        self, program: Program, layers: Sequence[Layer], overlay: Overlay = NOTHING, quants: Mapping[int, LayerQuant] | None = None
+        self,
+        program: Program,
+        layers: Sequence[Layer],
+        overlay: Overlay = NOTHING,
+        quants: Mapping[int, LayerQuant] | None = None,
     ) -> None:
         self.program = program
         self.layers = {layer.step: layer for layer in layers}
@@ -135,10 +141,12 @@ class Sheet:
             return call(self.program, index, values)
 
     def weight(self, layer: Layer, cache: ValueCache) -> Tensor:
-        """A layer's weight as the layer uses it: quantized if its plan says so. Computed once for equal weight and plan."""
+        """A layer's weight as the layer uses it: quantized if its plan says so, once for equal weight and plan."""
         quant = self.quants.get(layer.step)
         if quant is None or quant.plan.weight.is_float32:
             return self.constant(layer.weight, cache)
         plan = quant.plan.weight
         key = (self.weight_key(layer) + msgspec.json.encode((plan, layer.out_axis)), b"w")
-        return cache.get_or_compute(key, lambda: quantize_weight(self.constant(layer.weight, cache), plan, layer.out_axis)[0])
+        return cache.get_or_compute(
+            key, lambda: quantize_weight(self.constant(layer.weight, cache), plan, layer.out_axis)[0]
+        )

@@ -60,8 +60,12 @@ class _Lowering:
         signature = exported.graph_signature
         self.module = exported.graph_module
         self.output = _scored_output(exported)
-        self.user = {s.arg.name: s for s in signature.input_specs if s.kind == InputKind.USER_INPUT and hasattr(s.arg, "name")}
-        self.keys = {s.arg.name: s.target for s in signature.input_specs if s.target is not None and hasattr(s.arg, "name")}
+        self.user = {
+            s.arg.name: s for s in signature.input_specs if s.kind == InputKind.USER_INPUT and hasattr(s.arg, "name")
+        }
+        self.keys = {
+            s.arg.name: s.target for s in signature.input_specs if s.target is not None and hasattr(s.arg, "name")
+        }
         self.tensors: Mapping[str, Any] = {**exported.state_dict, **exported.constants}
         self.steps: list[Step] = []
         self.state: dict[int, Tensor] = {}

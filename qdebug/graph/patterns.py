@@ -125,7 +125,15 @@ def norm_sites(program: Program, layers: Sequence[Layer]) -> tuple[NormSite, ...
         users = _through_identity(program, step.index)
         fed = tuple(readers[user] for user in users if user in readers)
         if fed:
-            found.append(NormSite(step.module or step.name, scale, bias, fed, _norm_refusal(program, step, scale, bias, users, readers)))
+            found.append(
+                NormSite(
+                    step.module or step.name,
+                    scale,
+                    bias,
+                    fed,
+                    _norm_refusal(program, step, scale, bias, users, readers),
+                )
+            )
     return tuple(found)
 
 

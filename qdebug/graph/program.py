@@ -99,7 +99,9 @@ class Program:
     def static_keys(self) -> tuple[bytes, ...]:
         """For each step, a hash of everything but the values it reads: operator and static arguments."""
         return tuple(
-            hashlib.blake2b(f"{s.kind} {s.op or s.name} {_spell((s.args, dict(s.kwargs)))}".encode(), digest_size=16).digest()
+            hashlib.blake2b(
+                f"{s.kind} {s.op or s.name} {_spell((s.args, dict(s.kwargs)))}".encode(), digest_size=16
+            ).digest()
             for s in self.steps
         )
 

@@ -1,4 +1,4 @@
-"""The fixes. Each takes a model's tensors and what was measured of them, and returns new tensors; nothing is changed."""
+"""The fixes. Each takes a model's tensors and what was measured of them, and returns new tensors."""
 
 from qdebug.methods.bias_correction import correct_biases
 from qdebug.methods.cle import equalize

@@ -37,7 +37,9 @@ def smooth(
         MethodError: alpha is outside [0, 1].
     """
     if not 0.0 <= alpha <= 1.0:
-        raise MethodError(f"SmoothQuant's alpha is {alpha}", do="Choose it between 0 and 1; 0.5 is the paper's default.")
+        raise MethodError(
+            f"SmoothQuant's alpha is {alpha}", do="Choose it between 0 and 1; 0.5 is the paper's default."
+        )
     changed: dict[int, Tensor] = {}
     for site in sites:
         if site.refused is not None or site.scale is None:
@@ -55,7 +57,9 @@ def smooth(
 
 
 def _scale(tensors: Mapping[int, Tensor], site: NormSite, x_max: Tensor, alpha: float) -> Tensor:
-    columns = [tensors[layer.weight].double().abs().movedim(layer.in_axis, 0).flatten(1).amax(1) for layer in site.layers]
+    columns = [
+        tensors[layer.weight].double().abs().movedim(layer.in_axis, 0).flatten(1).amax(1) for layer in site.layers
+    ]
     w_max = torch.stack(columns).amax(0)
     alive = (x_max > 0) & (w_max > 0) & torch.isfinite(x_max)
     safe_x, safe_w = torch.where(alive, x_max, 1.0), torch.where(alive, w_max, 1.0)

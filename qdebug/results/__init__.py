@@ -5,7 +5,16 @@ one, not percent.
 """
 
 from qdebug.results.layer import (
-    ChannelRanges, ErrorSplit, Finding, Grid, Histogram, LayerDetail, LayerReport, LayerTable, OutputError, TensorView,
+    ChannelRanges,
+    ErrorSplit,
+    Finding,
+    Grid,
+    Histogram,
+    LayerDetail,
+    LayerReport,
+    LayerTable,
+    OutputError,
+    TensorView,
 )
 from qdebug.results.model import LayerInfo, ModelInfo, ModelRef, Pattern, SampleCard, TensorSpec
 from qdebug.results.score import Evaluation, Metric, Score, Share, Shares, Size, Verdict
@@ -13,6 +22,6 @@ from qdebug.results.work import CacheStats, FixCard, FixSite, Progress
 
 __all__ = [
     "CacheStats", "ChannelRanges", "ErrorSplit", "Evaluation", "Finding", "FixCard", "FixSite", "Grid", "Histogram",
-    "LayerDetail", "LayerInfo", "LayerReport", "LayerTable", "Metric", "ModelInfo", "ModelRef", "OutputError", "Pattern",
-    "Progress", "SampleCard", "Score", "Share", "Shares", "Size", "TensorSpec", "TensorView", "Verdict",
+    "LayerDetail", "LayerInfo", "LayerReport", "LayerTable", "Metric", "ModelInfo", "ModelRef", "OutputError",
+    "Pattern", "Progress", "SampleCard", "Score", "Share", "Shares", "Size", "TensorSpec", "TensorView", "Verdict",
 ]  # fmt: skip

@@ -98,7 +98,7 @@ class Histogram(Result, frozen=True, kw_only=True):
 
 
 class Grid(Result, frozen=True, kw_only=True):
-    """The real values that codes stand for (at most 257, for drawing) and the clip range; ``scales`` how many there are.
+    """The real values that codes stand for (at most 257, for drawing) and the clip range; ``scales`` counts them.
 
     With several scales the points are those of the widest.
     """

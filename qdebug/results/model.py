@@ -35,7 +35,7 @@ class LayerInfo(Result, frozen=True, kw_only=True):
     Attributes:
         name: module path or weight name.
         op: short operator name (``conv 3×3``, ``depthwise 3×3``, ``linear``, ``embedding``).
-        kind: ``conv``, ``matmul`` or ``embedding``; embeddings have no activation to quantize and stay float by default.
+        kind: ``conv``, ``matmul`` or ``embedding``; embeddings have no activation and stay float by default.
         weight_shape: as stored.
         params: weights and biases, counted.
         macs: multiply-accumulates for one sample.

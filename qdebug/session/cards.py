@@ -28,7 +28,7 @@ _ABOUT = {
     ),
     "bias-correction": (
         "Bias correction",
-        "Measures each output channel's mean error on calibration data and takes it out of the bias, layer after layer. "
+        "Measures each output channel's mean error on calibration data and takes it out of the bias, layer by layer. "
         "It is the only fix here that changes the float network.",
         "Nagel et al., ICCV 2019 (arXiv:1906.04721)",
     ),

@@ -26,7 +26,9 @@ def check_recipe(recipe: Recipe, subject: Subject) -> None:
         )  # fmt: skip
     for name, _ in recipe.layers:
         if name not in subject.by_name:
-            raise RecipeError(f"The model has no layer '{name}'", model=subject.info.name, do=near(name, subject.by_name))
+            raise RecipeError(
+                f"The model has no layer '{name}'", model=subject.info.name, do=near(name, subject.by_name)
+            )
     for layer in subject.layers:
         _check_layer(layer, recipe.plan_for(layer.name, layer.kind), subject)
 

@@ -11,7 +11,7 @@ from qdebug.graph import Layer
 from qdebug.measure import channel_limits, channel_ranges, grid, tensor_findings, weight_findings
 from qdebug.quantize import is_dynamic, weight_qparams
 from qdebug.recipes import LayerPlan, Recipe
-from qdebug.results import ErrorSplit, Finding, Grid, Histogram, LayerDetail, TensorView
+from qdebug.results import ErrorSplit, Finding, Histogram, LayerDetail, TensorView
 from qdebug.session.prepare import Preparer
 from qdebug.session.subject import Subject
 from qdebug.session.tables import Tables
@@ -67,14 +67,20 @@ class Details:
         weight = sheet.constant(layer.weight, self._subject.engine.cache)
         channels = channel_ranges(*channel_limits(weight, layer.out_axis))
         qparams = weight_qparams(weight, plan.weight, layer.out_axis)
-        return TensorView(histogram=_weight_histogram(weight), grid=grid(qparams) if qparams else None, channels=channels, error=split)
+        return TensorView(
+            histogram=_weight_histogram(weight), grid=grid(qparams) if qparams else None, channels=channels, error=split
+        )
 
 
 def _weight_histogram(weight: Tensor) -> Histogram:
     low, high, counts = histogram(weight, BINS)
     finite = weight[torch.isfinite(weight)]
     return Histogram(
-        low=low, high=high, counts=tuple(int(count) for count in counts), total=int(sum(counts)), outliers=_extremes(finite)
+        low=low,
+        high=high,
+        counts=tuple(int(count) for count in counts),
+        total=int(sum(counts)),
+        outliers=_extremes(finite),
     )
 
 

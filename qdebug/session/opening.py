@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from functools import cache as once
 from pathlib import Path
 from typing import Any
 
@@ -27,18 +28,19 @@ CALIBRATION_SAMPLES = 256
 Arrays = Mapping[str, Any]
 
 
+@once
 def shared_cache() -> ValueCache:
-    """The process's cache, shared by all sessions. Its budget is a quarter of the machine's memory."""
-    global _CACHE
-    if _CACHE is None:
-        _CACHE = ValueCache(_quarter_of_memory())
-    return _CACHE
+    """The process's cache, shared by all sessions.
+
+    Its budget is a quarter of the machine's memory, or what the environment variable QDEBUG_CACHE_BYTES says.
+    """
+    return ValueCache(_budget())
 
 
-_CACHE: ValueCache | None = None
-
-
-def _quarter_of_memory() -> int:
+def _budget() -> int:
+    own = os.environ.get("QDEBUG_CACHE_BYTES", "")
+    if own.isdigit():
+        return int(own)
     try:
         return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 4
     except (AttributeError, ValueError, OSError):  # not every system tells
@@ -109,7 +111,9 @@ def _captured(module: nn.Module, arrays: Arrays) -> tuple[Program, tuple[TensorS
 
     inputs = {k: torch.as_tensor(v)[:2] for k, v in arrays.items() if k not in EXTRA and len(v)}
     if not inputs:
-        raise DataError("The data have no sample of any model input", do="Give one non-empty array per parameter of forward.")
+        raise DataError(
+            "The data have no sample of any model input", do="Give one non-empty array per parameter of forward."
+        )
     exported, batch = capture(module, inputs)
     program = fold_batch_norm(lower(exported, batch=batch))
     return program, _specs(exported)
@@ -119,8 +123,16 @@ def _loaded(path: Path) -> tuple[Program, tuple[TensorSpec, ...]]:
     if path.suffix != ".pt2":
         known = ", ".join(SAMPLE_NAMES)
         if path.exists():
-            raise ModelError(f"'{path.suffix or path.name}' files are not understood", file=path, do="Give a .pt2 file (torch.export.save) or a sample's name.")
-        raise FileError("There is no sample and no file of that name", file=path, do=near(str(path), SAMPLE_NAMES) or f"Samples: {known}.")
+            raise ModelError(
+                f"'{path.suffix or path.name}' files are not understood",
+                file=path,
+                do="Give a .pt2 file (torch.export.save) or a sample's name.",
+            )
+        raise FileError(
+            "There is no sample and no file of that name",
+            file=path,
+            do=near(str(path), SAMPLE_NAMES) or f"Samples: {known}.",
+        )
     exported = read_pt2(path)
     specs = _specs(exported)
     fixed = next((spec.shape[0] for spec in specs if spec.shape and spec.shape[0] is not None), None)
@@ -154,7 +166,11 @@ def _session(
     traced = trace(program, first, call)
     layers = find_layers(program, {**constants, **{i: s for i, s in traced.shapes.items() if program.constant[i]}})
     if not layers:
-        raise ModelError("The model has no layer that can be quantized", file=name, do="It needs a convolution, a linear layer or an embedding.")
+        raise ModelError(
+            "The model has no layer that can be quantized",
+            file=name,
+            do="It needs a convolution, a linear layer or an embedding.",
+        )
     output = traced.shapes[program.output]
     task = _task(data, output, card)
     info = describe(name, kind, card, program, layers, traced, data, calibration, words, task, specs)
@@ -162,7 +178,9 @@ def _session(
     return Session(Subject(program, layers, traced.shapes, traced.samples, data, calibration, task, engine, info))
 
 
-def _calibration(calib: object, data: Dataset, specs: tuple[TensorSpec, ...], card: SampleCard | None) -> tuple[Dataset, str]:
+def _calibration(
+    calib: object, data: Dataset, specs: tuple[TensorSpec, ...], card: SampleCard | None
+) -> tuple[Dataset, str]:
     arrays, source = _arrays(calib, "calibration data")
     if arrays is None:
         count = min(len(data), CALIBRATION_SAMPLES)
@@ -182,6 +200,7 @@ def _task(data: Dataset, output: tuple[int, ...], card: SampleCard | None) -> st
     if data.labels.dim() == 2 and len(output) == 3 and data.labels.shape[1] == output[1]:
         return "language-model"
     raise DataError(
-        f"'labels' of shape {list(data.labels.shape)} do not fit the model's output of shape [N, {', '.join(map(str, output[1:]))}]",
+        f"'labels' of shape {list(data.labels.shape)} do not fit the model's output of shape "
+        f"[N, {', '.join(map(str, output[1:]))}]",
         file=data.source, do="Give one class per sample for [N, classes], one token per position for [N, T, tokens].",
     )  # fmt: skip

@@ -162,6 +162,7 @@ def _maxima(stats: ActivationStats) -> Tensor:
 def _refuse_nonfinite(stats: ActivationStats, layer: Layer) -> None:
     if stats.nan or stats.inf:
         raise NumericError(
-            f"The input of the layer holds {stats.nan} NaN and {stats.inf} Inf on the calibration data", layer=layer.name,
+            f"The input of the layer holds {stats.nan} NaN and {stats.inf} Inf on the calibration data",
+            layer=layer.name,
             tensor="activation", do="Find where they arise upstream, or leave this activation in fp32.",
         )  # fmt: skip

@@ -9,7 +9,16 @@ from qdebug.errors import RecipeError, near
 from qdebug.graph import Layer
 from qdebug.recipes import Recipe, preset
 from qdebug.results import (
-    CacheStats, Evaluation, Finding, FixCard, LayerDetail, LayerTable, ModelInfo, Score, Shares, Verdict,
+    CacheStats,
+    Evaluation,
+    Finding,
+    FixCard,
+    LayerDetail,
+    LayerTable,
+    ModelInfo,
+    Score,
+    Shares,
+    Verdict,
 )  # fmt: skip
 from qdebug.session.cards import Cards
 from qdebug.session.check import check_recipe
@@ -42,7 +51,8 @@ class Session:
 
     def __repr__(self) -> str:
         info = self._subject.info
-        return f"<qdebug.Session {info.name}: {len(info.layers)} layers, {info.params:,} parameters, {info.n_eval} samples>"
+        size = f"{len(info.layers)} layers, {info.params:,} parameters"
+        return f"<qdebug.Session {info.name}: {size}, {info.n_eval} samples>"
 
     def info(self) -> ModelInfo:
         """What is known of the model before anything is quantized."""

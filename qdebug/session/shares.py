@@ -55,7 +55,9 @@ class ShareMeter:
             )
             for layer, sheet, error in zip(self._subject.layers, sheets, errors, strict=True)
         )  # fmt: skip
-        return Shares(recipe=recipe.digest, rows=rows, n=sum(b.count for b in batches), seconds=time.perf_counter() - start)
+        return Shares(
+            recipe=recipe.digest, rows=rows, n=sum(b.count for b in batches), seconds=time.perf_counter() - start
+        )
 
     def isolated(self, sheet: Sheet, batches: Sequence[Batch], work: Work) -> float:
         """Mean squared change of the model's output per sample, against the float model."""

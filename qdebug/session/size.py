@@ -26,8 +26,10 @@ def weight_bits(info: LayerInfo, plan: TensorPlan) -> int:
 
 
 def size(subject: Subject, recipe: Recipe) -> Size:
-    """The size of all parameters, float and under the recipe. A weight that several layers share counts once, at its
-    widest use."""
+    """The size of all parameters, float and under the recipe.
+
+    A weight that several layers share counts once, at its widest use.
+    """
     info = subject.info
     codes: dict[int, int] = {}
     floats: dict[int, int] = {}
@@ -39,8 +41,9 @@ def size(subject: Subject, recipe: Recipe) -> Size:
         codes[layer.weight] = max(codes.get(layer.weight, 0), bits)
         floats[layer.weight] = own
     total = info.float_bytes * 8 - sum(floats.values()) + sum(codes.values())
-    return Size(float_bytes=info.float_bytes, quantized_bytes=-(-total // 8), bits_per_weight=total / max(info.params, 1))
-
+    return Size(
+        float_bytes=info.float_bytes, quantized_bytes=-(-total // 8), bits_per_weight=total / max(info.params, 1)
+    )
 
 
 def _scales(info: LayerInfo, plan: TensorPlan) -> int:

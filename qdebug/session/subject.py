@@ -62,7 +62,7 @@ class Subject:
 
     @cached_property
     def batch_size(self) -> int:
-        """Samples per batch: the captured number, or as many as keep activations in cache (a power of two, 4 to 256)."""
+        """Samples per batch: the captured number, or as many as keep activations in cache (power of two, 4 to 256)."""
         if self.program.batch:
             return self.program.batch
         largest = max((_numel(self.shapes[layer.x]) for layer in self.layers), default=1) * 4 / self.traced

@@ -48,8 +48,13 @@ def harmless(metric: Metric) -> bool:
 def _healthy(metric: Metric) -> str:
     if metric.quantized == metric.float_ and metric.flips == 0:
         return f"Nothing is lost: {metric.name} and every prediction stay as they are in float."
-    flips = f"{metric.flips} of {metric.predictions} predictions changed" if metric.predictions else "outputs moved a little"
-    return f"This recipe is sound: {metric.name} {_number(metric.quantized, metric)} against {_number(metric.float_, metric)} in float, {flips}."
+    flips = (
+        f"{metric.flips} of {metric.predictions} predictions changed"
+        if metric.predictions
+        else "outputs moved a little"
+    )
+    quantized, float_ = _number(metric.quantized, metric), _number(metric.float_, metric)
+    return f"This recipe is sound: {metric.name} {quantized} against {float_} in float, {flips}."
 
 
 def _number(value: float, metric: Metric) -> str:

@@ -29,7 +29,11 @@ def _uneven(view: TensorView, what: str) -> str | None:
     channels, grid = view.channels, view.grid
     if grid is None or grid.scales > 1 or view.error.scale_max <= 0:
         return None
-    few = sum(1 for low, high in zip(channels.low, channels.high, strict=True) if (high - low) / view.error.scale_max < _FEW - 1)
+    few = sum(
+        1
+        for low, high in zip(channels.low, channels.high, strict=True)
+        if (high - low) / view.error.scale_max < _FEW - 1
+    )
     total = len(channels.low)
     if channels.widest_ratio < 4 or few < total / 8:
         return None
@@ -42,18 +46,30 @@ def _uneven(view: TensorView, what: str) -> str | None:
 
 def _clipped(weight: TensorView | None, activation: TensorView | None) -> str | None:
     for view, what in ((weight, "weights"), (activation, "activations")):
-        if view and view.error.mse > 0 and view.error.clipping_mse > 0.5 * view.error.mse and view.error.clipping_rate > 1e-5:
+        if (
+            view
+            and view.error.mse > 0
+            and view.error.clipping_mse > 0.5 * view.error.mse
+            and view.error.clipping_rate > 1e-5
+        ):
             part = 100 * view.error.clipping_mse / view.error.mse
-            return f"{part:.0f} % of the error of the {what} is clipping: the range [{view.error.clip_min:.3g}, {view.error.clip_max:.3g}] is too tight"
+            limits = f"[{view.error.clip_min:.3g}, {view.error.clip_max:.3g}]"
+            return f"{part:.0f} % of the error of the {what} is clipping: the range {limits} is too tight"
     return None
 
 
 def _coarse(weight: TensorView | None, activation: TensorView | None, sqnr: float) -> str:
-    worst = min((view.error for view in (weight, activation) if view and view.error.sqnr_db is not None), key=_sqnr, default=None)
+    worst = min(
+        (view.error for view in (weight, activation) if view and view.error.sqnr_db is not None),
+        key=_sqnr,
+        default=None,
+    )
     if worst is None:
         return f"The output keeps only {sqnr:.1f} dB"
     what = "weights" if weight and worst is weight.error else "activations"
-    return f"The output keeps only {sqnr:.1f} dB: {worst.format} is too coarse for these {what} ({worst.sqnr_db:.1f} dB)"
+    return (
+        f"The output keeps only {sqnr:.1f} dB: {worst.format} is too coarse for these {what} ({worst.sqnr_db:.1f} dB)"
+    )
 
 
 def _sqnr(error: ErrorSplit) -> float:

@@ -7,14 +7,14 @@ import random
 import pytest
 import torch
 
-from qdebug.engine import Engine, Overlay, Sheet, ValueCache
+from qdebug.engine import Overlay, Sheet, ValueCache
 from qdebug.engine.sheet import LayerQuant
-from qdebug.recipes import parse_plan
-from qdebug.quantize import choose_qparams
 from qdebug.formats import find
+from qdebug.quantize import choose_qparams
+from qdebug.recipes import parse_plan
 from qdebug.session import open as open_model
-from tests.networks import Attention, Residual, data_for, seeded
 from tests.engine.plain import execute
+from tests.networks import Attention, Residual, data_for, seeded
 
 PLANS = ["w8a8", "w4a8-tok", "w4g8a16", "w8a8-pc", "w2a4", "w16a16", "w32a32", "w4a8-dyn", "w3a32"]
 

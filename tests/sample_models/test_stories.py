@@ -90,7 +90,9 @@ def test_evaluation_and_calibration_are_disjoint(name):
 
 
 def test_all_samples_fit_in_fifteen_megabytes():
-    assert sum(path.stat().st_size for path in root().rglob("*") if path.suffix in (".npz", ".safetensors")) < 15 * 2**20
+    assert (
+        sum(path.stat().st_size for path in root().rglob("*") if path.suffix in (".npz", ".safetensors")) < 15 * 2**20
+    )
 
 
 @pytest.mark.parametrize("session", SAMPLE_NAMES, indirect=True)
@@ -99,4 +101,6 @@ def test_the_engine_computes_what_the_module_computes(session):
     batch = subject.eval_batches[0]
     with torch.no_grad():
         expected = sample.module(**batch.inputs)
-    torch.testing.assert_close(subject.engine.output(session._preparer.float_sheet, batch), expected, rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(
+        subject.engine.output(session._preparer.float_sheet, batch), expected, rtol=1e-4, atol=1e-4
+    )
