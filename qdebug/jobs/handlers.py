@@ -25,7 +25,9 @@ class SessionHandlers:
 
     def warm(self) -> None:
         """Import what the first question would wait for."""
-        import qdebug.session  # noqa: F401
+        from qdebug.session.warm import warm
+
+        warm()
 
     def key(self, request: Request) -> bytes:
         """The question's content, with the state of the files that it names."""
