@@ -13,6 +13,8 @@ theme.apply()
 state.start()
 ask.begin()
 info = ask.need_model()
+if info:
+    state.is_open(info.preset)
 with st.sidebar:
     sidebar.draw(info)
 if info:

@@ -12,7 +12,7 @@ from qdebug.results import ModelInfo
 SUMMARY = "layers: name, operator, shapes, parameters, MACs; where fixes could apply"
 EXAMPLES = """\
   qdebug inspect digits-mobilenet
-  qdebug inspect model.pt2 --data val.npz --json"""
+  qdebug inspect model.pt2 --json"""
 _KEYS = ("name", "op", "weight_shape", "params", "macs")
 
 
@@ -26,7 +26,7 @@ def run(options: argparse.Namespace) -> None:
     with Reporter("loading torch") as reporter:
         from qdebug import session
 
-        info = session.open(options.model, options.data, options.calib, work=reporter.work).info()
+        info = session.inspect(options.model, options.data, options.calib, work=reporter.work)
     if options.json:
         print_json(plain(info))
     else:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch
@@ -24,12 +27,47 @@ def read_pt2(path: str | os.PathLike[str]) -> ExportedProgram:
         raise FileError("There is no such file", file=file, do="Check the path.")
     if not zipfile.is_zipfile(file):
         raise FileError("This is no .pt2 file, or it is damaged", file=file, do="Save it again with torch.export.save.")
-    with torch_tools():
+    if _is_checkpoint(file):
+        raise FileError(
+            "This holds weights or a module saved by torch.save, not an exported program", file=file,
+            do="Save torch.export.export(model, inputs) with torch.export.save.",
+        )  # fmt: skip
+    with torch_tools(), _silenced("torch.export"):
         try:
             return functional(torch.export.load(file))
         except Exception as error:  # torch's loader raises anything on a damaged archive
-            first = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
             raise FileError(
-                f"The exported program cannot be read: {first.strip()[:200]}", file=file,
+                f"The exported program cannot be read: {_reason(error)}", file=file,
                 do="Save it again with torch.export.save and the torch version installed here.",
             ) from error  # fmt: skip
+
+
+def _is_checkpoint(file: Path) -> bool:
+    """Whether the archive is laid out as torch.save does: a pickle beside its tensors, and no model."""
+    try:
+        with zipfile.ZipFile(file) as archive:
+            names = archive.namelist()
+    except zipfile.BadZipFile:
+        return False  # the loader says what is wrong with it
+    return any(name.endswith("data.pkl") for name in names) and not any("models/" in name for name in names)
+
+
+def _reason(error: BaseException) -> str:
+    """What the loader complains of; where it only points at a log that nobody sees, what caused that."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    if error.__cause__ is not None and any("above" in line for line in lines):
+        return _reason(error.__cause__)
+    told = [line for line in lines if "above" not in line]
+    return (told[0] if told else type(error).__name__)[:200]
+
+
+@contextmanager
+def _silenced(name: str) -> Iterator[None]:
+    """Without the log of a library that writes tracebacks of what it then raises."""
+    logger = logging.getLogger(name)
+    before = logger.disabled
+    logger.disabled = True
+    try:
+        yield
+    finally:
+        logger.disabled = before

@@ -74,6 +74,7 @@ def _card(name: str) -> SampleCard:
         name=name, title=plain["title"], task=plain["task"], story=_one_line(plain["story"]),
         planted=_one_line(str(plain["planted"])), source=_one_line(str(plain["source"])),
         metric=plain["metric"]["name"], float_metric=float(plain["metric"]["float"]), params=int(plain["params"]),
+        preset=str(plain["numbers"][0]["recipe"]),
     )  # fmt: skip
 
 

@@ -16,6 +16,9 @@ from qdebug.results import CacheStats
 Key = tuple[bytes, bytes]
 """What a value depends on, and the batch it was computed on."""
 
+SHEETS = 3
+"""How many whole sheets are worth holding: the float model, the recipe one edits, and half of two edits of it."""
+
 
 @dataclass(slots=True)
 class _Entry:
@@ -47,12 +50,17 @@ class ValueCache:
     goes in the end however dear it was (GreedyDual-Size; Cao and Irani 1997). Two threads that want the same value
     compute it once: the first gets a :class:`Claim`, the second waits for it.
 
+    It holds no more than serves: an eighth of the budget, or ``SHEETS`` times what the largest sheet has stored so far
+    where that is more, and never more than the budget. Values of recipes that nobody returns to make room for new ones
+    long before the budget is full; their memory is used again, which costs far less than new memory from the system.
+
     Args:
         budget: bytes that may be held. A value larger than a quarter of it is never kept.
     """
 
     def __init__(self, budget: int) -> None:
         self.budget = budget
+        self._largest = 0
         self._lock = threading.Lock()
         self._entries: dict[Key, _Entry] = {}
         self._pending: dict[Key, threading.Event | None] = {}
@@ -60,6 +68,15 @@ class ValueCache:
         self._tick = 0
         self._age = 0.0
         self._bytes = self._hits = self._misses = self._evictions = 0
+
+    @property
+    def limit(self) -> int:
+        """Bytes that are held before something is dropped."""
+        return min(self.budget, max(self.budget // 8, SHEETS * self._largest))
+
+    def make_room(self, stored: int) -> None:
+        """Learn how many bytes one sheet has stored by now: as much, and some more, is worth holding."""
+        self._largest = max(self._largest, stored)
 
     def get(self, key: Key) -> Any | None:
         """The value, or None."""
@@ -136,9 +153,9 @@ class ValueCache:
 
     def _admit(self, key: Key, value: Any, seconds: float) -> None:
         size = nbytes(value)
-        if size > self.budget // 4:
+        if size > min(self.limit, self.budget // 4):
             return
-        self._evict(self.budget - size)
+        self._evict(self.limit - size)
         price = seconds / max(size, 1)
         self._entries[key] = _Entry(value, size, price, self._age + price)
         self._push(key)

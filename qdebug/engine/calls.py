@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from qdebug.graph import Layer
 from qdebug.graph.program import Program, Ref, Step, refs
 
 Values = Any
@@ -35,6 +36,31 @@ def compiled(step: Step) -> Callable[[Values], Any]:
         for place, template in nested:
             args[place] = fill(template, values)
         return target(*args, **(fill(keywords, values) if changing else keywords)) if keywords else target(*args)
+
+    return run
+
+
+def compiled_layer(step: Step, layer: Layer) -> Callable[[Values, Any, Any, Any], Any]:
+    """A function that executes a layer's step on an input, a weight and, where not None, a bias that it is given."""
+    target = step.target
+    assert target is not None
+    length = max(len(step.args), -1 if layer.bias_argument is None else layer.bias_argument + 1)
+    layout = list(step.args) + [None] * (length - len(step.args))
+    given = (layer.x_argument, layer.weight_argument)
+    others = tuple(
+        (place, arg) for place, arg in enumerate(layout) if place not in given and any(True for _ in refs(arg))
+    )
+    keywords = dict(step.kwargs)
+
+    def run(values: Values, x: Any, weight: Any, bias: Any) -> Any:
+        args = layout.copy()
+        for place, template in others:
+            args[place] = fill(template, values)
+        args[layer.x_argument], args[layer.weight_argument] = x, weight
+        if bias is not None and layer.bias_argument is not None:
+            args[layer.bias_argument] = bias
+        result = target(*args, **fill(keywords, values)) if keywords else target(*args)
+        return result + bias if bias is not None and layer.bias_argument is None else result
 
     return run
 

@@ -6,14 +6,15 @@ import ctypes
 
 _TRIM_THRESHOLD, _MMAP_THRESHOLD, _ARENA_MAX = -1, -3, -8
 
+_BLOCK = 64 << 20
+
 
 def keep_freed_memory(reserve: int = 0) -> bool:
     """Tell the C library to keep what is freed instead of handing it back to the system each time.
 
     The engine frees and allocates buffers of a few megabytes all the time. By default glibc maps each of them anew, and
-    the kernel zeroes every page again: measured here, a float pass that keeps all activations of ``digits-mobilenet``
-    takes 2.7 times as long. Called by the processes that are ours (compute process, command line, benchmarks), never on
-    import: it changes the whole process.
+    the kernel has to find and zero every page again, which can cost more than the arithmetic on it. Called by the
+    processes that are ours (compute process, benchmarks), never on import: it changes the whole process.
 
     Args:
         reserve: bytes to touch once, now, so that the first edits do not wait for the kernel to hand out pages. All
@@ -34,11 +35,12 @@ def keep_freed_memory(reserve: int = 0) -> bool:
 
 
 def _touch(library: ctypes.CDLL, size: int) -> None:
-    """Allocate, write and free; the C library keeps the pages."""
+    """Allocate, write and free; the C library keeps the pages. In blocks, since a huge one would be mapped apart."""
     library.malloc.restype = ctypes.c_void_p
     library.malloc.argtypes = [ctypes.c_size_t]
     library.free.argtypes = [ctypes.c_void_p]
-    block = library.malloc(size)
-    if block:
-        ctypes.memset(block, 0, size)
+    blocks = [library.malloc(_BLOCK) for _ in range(size // _BLOCK)]
+    for block in filter(None, blocks):
+        ctypes.memset(block, 0, _BLOCK)
+    for block in blocks:
         library.free(block)

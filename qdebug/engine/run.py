@@ -6,18 +6,20 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor
 
-from qdebug.engine.cache import Claim, ValueCache
-from qdebug.engine.calls import compiled, fill
+from qdebug.engine.cache import Claim, Key, ValueCache, nbytes
+from qdebug.engine.calls import compiled_layer
+from qdebug.engine.overwrite import is_fresh
 from qdebug.engine.sheet import Sheet
-from qdebug.engine.stations import Segment, Stations
+from qdebug.engine.stations import Call, Segment, Stations
+from qdebug.engine.taps import Born, births, find_taps
 from qdebug.engine.work import Work
 from qdebug.errors import ModelError
 from qdebug.graph import Layer, Program
-from qdebug.quantize import fake_quantize_activation
 
 Visit = Callable[[int, Tensor], None]
 """Called with a step's index and its value as soon as the value is there."""
@@ -46,7 +48,11 @@ class Engine:
         self.cache = cache
         self.stations = Stations(program, layers)
         self.layers = {layer.step: layer for layer in layers}
-        self.calls = [compiled(step) if step.kind == "op" else _given for step in program.steps]
+        self.layer_calls = {layer.step: compiled_layer(program.steps[layer.step], layer) for layer in layers}
+        self._taps = find_taps(program, layers)
+        self._sizes: dict[tuple[int, bytes], int] = {}
+        self._stored = 0
+        self._births: WeakKeyDictionary[Sheet, Mapping[int, Born]] = WeakKeyDictionary()
 
     def output(self, sheet: Sheet, batch: Batch, work: Work | None = None) -> Tensor:
         """The model's output for a batch, padding cut off."""
@@ -58,14 +64,37 @@ class Engine:
         self.visit(sheet, batch, wanted, found.__setitem__, work)
         return found
 
-    def visit(self, sheet: Sheet, batch: Batch, wanted: Iterable[int], visit: Visit, work: Work | None = None) -> None:
-        """Hand over the values of some steps one by one, in graph order, and keep none of them longer than needed."""
+    def visit(
+        self, sheet: Sheet, batch: Batch, wanted: Iterable[int], visit: Visit, work: Work | None = None,
+        *, remember: bool = True,
+    ) -> None:  # fmt: skip
+        """Hand over the values of some steps one by one, in graph order, and keep none of them longer than needed.
+
+        Args:
+            sheet: what to run.
+            batch: on what.
+            wanted: the steps.
+            visit: gets each of them.
+            work: progress and cancel.
+            remember: whether the cache keeps what is computed. What will hardly be asked for again had better not
+                push out what will. What is remembered already is used in any case.
+        """
         with torch.no_grad():
-            _Run(self, sheet, batch, work or Work()).go(sorted(set(wanted)), visit)
+            _Run(self, sheet, batch, work or Work(), sorted(set(wanted)), remember).go(visit)
 
+    def learn_size(self, target: int, batch: Batch, value: Any) -> None:
+        """Tell the cache how much a whole sheet stores: every station of every batch met so far."""
+        if (target, batch.key) not in self._sizes:
+            self._sizes[target, batch.key] = size = nbytes(value)
+            self._stored += size
+            self.cache.make_room(self._stored)
 
-def _given(values: Any) -> Any:
-    raise AssertionError("inputs and constants are given, not computed")
+    def born(self, sheet: Sheet, wanted: Sequence[int]) -> dict[int, Born]:
+        """Which values a walk quantizes at birth, by step: none that somebody wants to see as it was before."""
+        found = self._births.get(sheet)
+        if found is None:
+            found = self._births[sheet] = births(sheet, self._taps)
+        return {base: born for base, born in found.items() if born.tap.seen.isdisjoint(wanted)}
 
 
 class _Values(dict[int, Any]):
@@ -87,19 +116,24 @@ class _Values(dict[int, Any]):
 class _Run:
     """One walk. Lives as long as a call."""
 
-    def __init__(self, engine: Engine, sheet: Sheet, batch: Batch, work: Work) -> None:
+    def __init__(
+        self, engine: Engine, sheet: Sheet, batch: Batch, work: Work, wanted: Sequence[int], remember: bool
+    ) -> None:
         self.engine, self.sheet, self.batch, self.work = engine, sheet, batch, work
+        self.wanted, self.remember = wanted, remember
         self.values = _Values(engine, sheet, batch)
         self.quantized: tuple[int, bytes, Tensor] | None = None
+        self.born = engine.born(sheet, wanted)
+        self.served = {layer.step for born in self.born.values() for layer in born.tap.layers}
 
-    def go(self, wanted: Sequence[int], visit: Visit) -> None:
-        order = self.engine.stations.order(tuple(wanted))
-        todo = self._missing(order, wanted)
-        uses: dict[int, int] = dict.fromkeys(wanted, 1)
+    def go(self, visit: Visit) -> None:
+        order = self.engine.stations.order(tuple(self.wanted))
+        todo = self._missing(order)
+        uses: dict[int, int] = dict.fromkeys(self.wanted, 1)
         for segment in todo:
             for source in segment.sources:
                 uses[source] = uses.get(source, 0) + 1
-        waiting = list(wanted)
+        waiting = list(self.wanted)
         for segment in reversed(todo):
             while waiting and waiting[0] < segment.target:
                 self._show(waiting.pop(0), visit, uses)
@@ -118,16 +152,16 @@ class _Run:
         if not uses[index]:
             self.values.pop(index, None)
 
-    def _missing(self, order: Sequence[Segment], wanted: Sequence[int]) -> list[Segment]:
+    def _missing(self, order: Sequence[Segment]) -> list[Segment]:
         """What has to be computed, last first; what the cache has is taken (and held) at once."""
-        needed = set(wanted)
+        needed = set(self.wanted)
         todo: list[Segment] = []
-        keys, key, members = self.sheet.keys, self.batch.key, self.engine.stations.members
+        members = self.engine.stations.members
         for segment in reversed(order):
             target = segment.target
             if target not in needed:
                 continue
-            value = self.engine.cache.get((keys[target], key)) if target in members else None
+            value = self.engine.cache.get(self._key(target)) if target in members else None
             if value is None:
                 todo.append(segment)
                 needed.update(segment.sources)
@@ -135,13 +169,17 @@ class _Run:
                 self.values[target] = value
         return todo
 
+    def _key(self, target: int) -> Key:
+        born = self.born.get(target)
+        return (born.key if born else self.sheet.keys[target]), self.batch.key
+
     def _obtain(self, segment: Segment) -> None:
         """Compute a value, or wait for whoever is computing it."""
         target = segment.target
-        if target not in self.engine.stations.members:
+        if not self.remember or target not in self.engine.stations.members:
             self._execute(segment)
             return
-        got = self.engine.cache.claim((self.sheet.keys[target], self.batch.key), self.work.check)
+        got = self.engine.cache.claim(self._key(target), self.work.check)
         if not isinstance(got, Claim):
             self.values[target] = got
             return
@@ -151,33 +189,44 @@ class _Run:
         except BaseException:
             got.abandon()
             raise
+        self.engine.learn_size(target, self.batch, self.values[target])
         got.publish(self.values[target], time.perf_counter() - start)
 
     def _execute(self, segment: Segment) -> None:
-        values, check, calls, special = self.values, self.work.check, self.engine.calls, self.sheet.special
+        values, check, special = self.values, self.work.check, self.sheet.special
+        born = self.born.get(segment.target)
         index = segment.target
         try:
-            for index, done in zip(segment.steps, segment.frees, strict=True):
+            for index, call, done in zip(segment.steps, segment.calls, segment.frees, strict=True):
                 check()
-                values[index] = self._layer(index, values) if index in special else calls[index](values)
+                if born and index == segment.target:
+                    values[index] = self._birth(segment, call, born)
+                else:
+                    values[index] = self._layer(index) if index in special else call(values)
                 for source in done:
                     del values[source]
         except (RuntimeError, IndexError, ValueError, TypeError) as error:
             raise self._explained(index, values, error) from error
 
-    def _layer(self, index: int, values: Mapping[int, Any]) -> Tensor:
+    def _birth(self, segment: Segment, call: Call, born: Born) -> Tensor:
+        """A value as the layers that read it will see it, written over itself where nobody else can look."""
+        index = segment.target
+        step = self.engine.program.steps[index]
+        if born.skips_relu and segment.over is not None and step.op == "aten.relu.default":
+            value = self.values[segment.over]
+        else:
+            value = self._layer(index) if index in self.sheet.special else call(self.values)
+        return born.quant.activate(value, value if is_fresh(step) else None)
+
+    def _layer(self, index: int) -> Tensor:
         """A layer with its weight and its input quantized as the sheet says, and its added bias."""
-        layer, step = self.engine.layers[index], self.engine.program.steps[index]
-        args = [fill(argument, values) for argument in step.args]
-        args[layer.x_argument] = self._activation(layer, args[layer.x_argument])
-        args[layer.weight_argument] = self.sheet.weight(layer, self.engine.cache)
-        bias = self.sheet.overlay.biases.get(index)
-        if bias is not None and layer.bias_argument is not None:
-            args += [None] * (layer.bias_argument + 1 - len(args))
-            args[layer.bias_argument] = bias
-        assert step.target is not None
-        result = step.target(*args, **{key: fill(value, values) for key, value in step.kwargs.items()})
-        return result + bias if bias is not None and layer.bias_argument is None else result
+        sheet, layer = self.sheet, self.engine.layers[index]
+        x = self.values[layer.x]
+        if index not in self.served:
+            x = self._activation(layer, x)
+        weight, bias = sheet.weight(layer, self.engine.cache), sheet.overlay.biases.get(index)
+        result: Tensor = self.engine.layer_calls[index](self.values, x, weight, bias)
+        return result
 
     def _activation(self, layer: Layer, x: Tensor) -> Tensor:
         quant = self.sheet.quants.get(layer.step)
@@ -186,7 +235,7 @@ class _Run:
         # Query, key and value read one tensor: quantize it once where they agree how.
         if self.quantized and self.quantized[:2] == (layer.x, quant.activation_key):
             return self.quantized[2]
-        quantized = fake_quantize_activation(x, quant.plan.activation, quant.activation)
+        quantized = quant.activate(x)
         self.quantized = (layer.x, quant.activation_key, quantized)
         return quantized
 

@@ -15,8 +15,9 @@ from torch import Tensor
 from qdebug.engine.cache import ValueCache
 from qdebug.engine.calls import call
 from qdebug.graph import Layer, Program
+from qdebug.graph.layout import is_channels_last
 from qdebug.graph.program import refs, tensor_key
-from qdebug.quantize import QParams, quantize_weight
+from qdebug.quantize import Activate, QParams, activation_quantizer, quantize_weight
 from qdebug.recipes import LayerPlan
 
 
@@ -40,13 +41,21 @@ class Overlay:
 
     @cached_property
     def keys(self) -> dict[int, bytes]:
-        """Content hashes of the replaced tensors."""
-        return {index: tensor_key(tensor) for index, tensor in self.tensors.items()}
+        """Hashes of the replaced tensors: of their content and of their order in memory."""
+        return {index: tensor_key(tensor) + _order(tensor) for index, tensor in self.tensors.items()}
 
     @cached_property
     def bias_keys(self) -> dict[int, bytes]:
         """Content hashes of the added biases."""
         return {index: tensor_key(tensor) for index, tensor in self.biases.items()}
+
+
+def _order(tensor: Tensor) -> bytes:
+    """What a convolution makes of a weight's order: another kernel, and another order of what it returns.
+
+    The cache is shared by all open models, and one of them may hold the same weight in another order.
+    """
+    return b"last" if tensor.dim() == 4 and is_channels_last(tensor) else b""
 
 
 NOTHING = Overlay({}, {})
@@ -66,6 +75,11 @@ class LayerQuant:
             q = self.activation
             return f"{q.scale.item()!r} {q.zero_point.item()!r} {q.qmin} {q.qmax}".encode()
         return msgspec.json.encode(self.plan.activation)
+
+    @cached_property
+    def activate(self) -> Activate:
+        """What quantizes the layer's input: of a batch, into ``out`` where one is given."""
+        return activation_quantizer(self.plan.activation, self.activation)
 
 
 class Sheet:
@@ -94,6 +108,7 @@ class Sheet:
         self.quants = dict(quants or {})
         self.special = frozenset(self.quants) | frozenset(overlay.biases)
         self.keys = self._all_keys()
+        self._weight_keys: dict[int, bytes] = {}
 
     def _all_keys(self) -> list[bytes]:
         keys: list[bytes] = []
@@ -103,7 +118,7 @@ class Sheet:
             if replaced is not None:
                 keys.append(replaced)
             elif index in states:
-                keys.append(states[index])
+                keys.append(states[index] + _order(self.program.state[index]))
             else:
                 keys.append(self._op_key(index, static, keys))
         return keys
@@ -146,7 +161,10 @@ class Sheet:
         if quant is None or quant.plan.weight.is_float32:
             return self.constant(layer.weight, cache)
         plan = quant.plan.weight
-        key = (self.weight_key(layer) + msgspec.json.encode((plan, layer.out_axis)), b"w")
+        key = self._weight_keys.get(layer.step)
+        if key is None:
+            key = self.weight_key(layer) + msgspec.json.encode((plan, layer.out_axis))
+            self._weight_keys[layer.step] = key
         return cache.get_or_compute(
-            key, lambda: quantize_weight(self.constant(layer.weight, cache), plan, layer.out_axis)[0]
+            (key, b"w"), lambda: quantize_weight(self.constant(layer.weight, cache), plan, layer.out_axis)[0]
         )

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
+from qdebug.engine.calls import Values, compiled
+from qdebug.engine.overwrite import overwriting
 from qdebug.graph import Layer, Program
+
+Call = Callable[[Values], Any]
 
 
 @dataclass(frozen=True)
@@ -17,12 +22,16 @@ class Segment:
         sources: stations it needs first.
         steps: the steps to execute, in order, the target last.
         frees: for each of those steps, the values that nothing behind it in the segment reads.
+        calls: for each of those steps, what executes it on the values so far.
+        over: the operand that the target's call writes over, where it does.
     """
 
     target: int
     sources: tuple[int, ...]
     steps: tuple[int, ...]
     frees: tuple[tuple[int, ...], ...]
+    calls: tuple[Call, ...]
+    over: int | None
 
 
 class Stations:
@@ -35,6 +44,8 @@ class Stations:
 
     def __init__(self, program: Program, layers: Sequence[Layer]) -> None:
         self.program = program
+        self._calls = [compiled(step) if step.kind == "op" else _given for step in program.steps]
+        self._overwriting = overwriting(program)
         self._orders: dict[tuple[int, ...], tuple[Segment, ...]] = {}
         wanted = {program.output} | {index for layer in layers for index in self._frontier(layer)}
         self.members = frozenset(self._based(wanted))
@@ -76,7 +87,13 @@ class Stations:
                     seen.add(source)
                     stack.append(source)
         ordered = tuple(sorted(steps))
-        return Segment(target, tuple(sorted(sources)), ordered, self._frees(ordered))
+        frees = self._frees(ordered)
+        over = {i: operand for i, dead in zip(ordered, frees, strict=True) if (operand := self._over(i)) in dead}
+        calls = tuple(self._overwriting[i][1] if i in over else self._calls[i] for i in ordered)
+        return Segment(target, tuple(sorted(sources)), ordered, frees, calls, over.get(target))
+
+    def _over(self, index: int) -> int | None:
+        return self._overwriting[index][0] if index in self._overwriting else None
 
     def _frees(self, steps: tuple[int, ...]) -> tuple[tuple[int, ...], ...]:
         own, sources = set(steps), self.program.sources
@@ -113,3 +130,7 @@ class Stations:
             for index in self._trace(target, self.members).steps[:-1]:
                 (twice if index in met else met).add(index)
         return {index for index in self._based(twice) if index not in self.members}
+
+
+def _given(values: Values) -> Any:
+    raise AssertionError("inputs and constants are given, not computed")

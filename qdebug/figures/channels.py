@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import plotly.graph_objects as go
 
 from qdebug.figures import colours, template
@@ -11,6 +13,9 @@ from qdebug.results import ChannelRanges
 
 #: Bars beyond this many would be thinner than a pixel: neighbours in the sorted order share one, with their union.
 MOST_BARS = 192
+
+#: Times the median from which on the widest channel makes the others invisible on a linear axis.
+STEEP = 12
 
 
 def channels_finding(ranges: ChannelRanges, noun: str = "channel") -> str:
@@ -33,41 +38,65 @@ def by_width(ranges: ChannelRanges) -> list[int]:
 
 
 def channel_ranges(ranges: ChannelRanges, noun: str = "channel", *, dark: bool, height: int = 150) -> go.Figure:
-    """Each channel's smallest to largest value as one bar, widest channel first, outliers in vermilion under a mark."""
+    """Each channel's smallest to largest value as one bar, widest channel first, outliers in vermilion under a mark.
+
+    Where the widest would leave nothing of the others to be seen, the bars are largest magnitudes on a log axis.
+    """
     figure = template.blank(plain(channels_finding(ranges, noun)), dark=dark, height=height)
     order = by_width(ranges)
     step = -(-len(order) // MOST_BARS)
     blocks = [order[start : start + step] for start in range(0, len(order), step)]
-    odd = set(ranges.outliers)
     low = [min(ranges.low[index] for index in block) for block in blocks]
     high = [max(ranges.high[index] for index in block) for block in blocks]
+    steep = ranges.widest_ratio > STEEP
+    base, top = _magnitudes(low, high) if steep else (low, high)
+    odd = set(ranges.outliers)
     wide = [bool(odd.intersection(block)) for block in blocks]
     figure.add_bar(
         x=list(range(1, len(blocks) + 1)),
-        base=low,
-        y=[top - bottom for top, bottom in zip(high, low, strict=True)],
+        base=base,
+        y=[end - start for start, end in zip(base, top, strict=True)],
         marker={"color": [(colours.TROUBLE if one else colours.PLAIN).on(dark) for one in wide], "line": {"width": 0}},
         customdata=[[_called(block, noun), three(a), three(b)] for block, a, b in zip(blocks, low, high, strict=True)],
         hovertemplate="%{customdata[0]}<br>from %{customdata[1]} to %{customdata[2]}<extra></extra>",
     )
-    reach = max((abs(value) for value in (*low, *high)), default=1.0)
     for position, one in enumerate(wide, start=1):
         if one and position <= 12:
-            template.mark(figure, position, high[position - 1], "", dark=dark, yanchor="bottom")
+            end = top[position - 1]
+            template.mark(figure, position, math.log10(end) if steep else end, "", dark=dark, yanchor="bottom")
     figure.update_layout(
         bargap=0.3 if len(blocks) < 80 else 0,
         xaxis={"title": {"text": f"{noun}s, widest first"}, "showgrid": False, "showticklabels": False},
-        yaxis={
-            "title": {"text": "range"},
-            "nticks": 4,
-            "range": [min(0.0, min(low, default=0)) - 0.04 * reach, max(high, default=1) + 0.2 * reach],
-        },
+        yaxis=_log_axis(base, top) if steep else _plain_axis(low, high),
     )
     return figure
 
 
+def _magnitudes(low: list[float], high: list[float]) -> tuple[list[float], list[float]]:
+    """Bars of largest magnitudes for a log axis: all from one foot, a little below the smallest that is not zero."""
+    sizes = [max(abs(a), abs(b)) for a, b in zip(low, high, strict=True)]
+    foot = 0.5 * min(size for size in sizes if size > 0)
+    return [foot] * len(sizes), [max(size, foot) for size in sizes]
+
+
+def _log_axis(base: list[float], top: list[float]) -> dict[str, object]:
+    foot, reach = math.log10(base[0]), math.log10(max(top))
+    return {
+        "title": {"text": "largest, log"}, "type": "log", "dtick": max(1, round((reach - foot) / 3)),
+        "range": [foot, reach + 0.2 * (reach - foot)],
+    }  # fmt: skip
+
+
+def _plain_axis(low: list[float], high: list[float]) -> dict[str, object]:
+    reach = max((abs(value) for value in (*low, *high)), default=1.0)
+    bounds = [min(0.0, min(low, default=0)) - 0.04 * reach, max(high, default=1) + 0.2 * reach]
+    return {"title": {"text": "range"}, "nticks": 4, "range": bounds}
+
+
 def before_after_finding(before: ChannelRanges, after: ChannelRanges) -> str:
     """What a fix does to the ranges, in words."""
+    if not any(after.low) and not any(after.high):
+        return f"Largest mean error of a channel: {three(_largest(before))} before, none after"
     return f"Widest channel: {times(before.widest_ratio)} the median before, {times(after.widest_ratio)} after"
 
 
@@ -95,6 +124,10 @@ def before_after(before: ChannelRanges, after: ChannelRanges, *, dark: bool, hei
         yaxis={"title": {"text": "largest magnitude (log)"}, "type": "log", "dtick": 1},
     )
     return figure
+
+
+def _largest(ranges: ChannelRanges) -> float:
+    return max((abs(value) for value in (*ranges.low, *ranges.high)), default=0.0)
 
 
 def _called(block: list[int], noun: str) -> str:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 
+from qdebug.results.score import FRACTIONS
+
 NBSP = "\u00a0"
 MINUS = "\u2212"
 NONE = "\u2013"
@@ -11,9 +13,6 @@ _SUPER = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 #: What an output without any error is given as SQNR, in decibels, so that the metric stays a number.
 NO_ERROR_DB = 150.0
-
-#: Metrics that are fractions of one and are written in percent.
-FRACTIONS = ("accuracy", "agreement")
 
 
 def _signed(text: str, signed: bool) -> str:

@@ -7,27 +7,12 @@ import plotly.graph_objects as go
 from qdebug.figures import colours, template
 from qdebug.figures.numbers import metric_value, share, three
 from qdebug.figures.text import plain, plural, shorten
-from qdebug.results import Share, Shares
-
-#: Layers that together make this part of the damage are what the title counts.
-MOST = 0.8
-
-
-def leading(shares: Shares) -> tuple[Share, ...]:
-    """The fewest layers that together make 80 % of the damage, worst first; none where there is no damage."""
-    total = 0.0
-    found: list[Share] = []
-    for row in sorted(shares.rows, key=lambda one: -one.share):
-        if total >= MOST or row.share <= 0:
-            break
-        found.append(row)
-        total += row.share
-    return tuple(found)
+from qdebug.results import Shares
 
 
 def shares_finding(shares: Shares) -> str:
     """What the bars show, in words."""
-    first = leading(shares)
+    first = shares.leading
     if not first:
         return "No layer changes the output"
     if len(first) > 0.5 * len(shares.rows) and len(shares.rows) > 3:

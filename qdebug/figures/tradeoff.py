@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
 import plotly.graph_objects as go
 
 from qdebug.figures import colours, template
-from qdebug.figures.numbers import FRACTIONS, metric_title, metric_value, size, three, times
+from qdebug.figures.numbers import metric_title, metric_value, size, three, times
 from qdebug.figures.text import plain
-from qdebug.results import Score
+from qdebug.results import Metric, Score
+from qdebug.results.score import FRACTIONS
 
 SYMBOLS = {"now": "diamond", "tried": "circle", "preset": "circle-open"}
 
@@ -32,19 +34,8 @@ class Candidate:
     format: str
 
 
-def harmless(score: Score) -> bool:
-    """Whether the metric is within one point of float (5 % for a perplexity, 30 dB for a plain output)."""
-    metric = score.metric
-    if metric.name in FRACTIONS:
-        return metric.delta >= -0.01
-    if metric.name == "sqnr_db":
-        return metric.quantized >= 30
-    loss = -metric.delta if metric.higher_is_better else metric.delta
-    return loss <= 0.05 * abs(metric.float_)
-
-
 def allowance(name: str) -> str:
-    """What :func:`harmless` allows, in words."""
+    """What counts as harmless, in words."""
     return "1 point of float" if name in FRACTIONS else "30 dB" if name == "sqnr_db" else "5 % of float"
 
 
@@ -52,7 +43,7 @@ def tradeoff_finding(candidates: tuple[Candidate, ...]) -> str:
     """The smallest recipe that does no harm, in words."""
     if not candidates:
         return "Nothing has been measured yet"
-    good = [one for one in candidates if harmless(one.score)]
+    good = [one for one in candidates if one.score.metric.harmless]
     limit = allowance(candidates[0].score.metric.name)
     if not good:
         return f"Nothing measured so far stays within {limit}"
@@ -74,8 +65,10 @@ def tradeoff(candidates: tuple[Candidate, ...], *, dark: bool, height: int = 320
         _draw_float(figure, first, factor, scale, dark)
     # Neighbours write above and below their marks in turn, so that their names do not run into each other; what was
     # tried by hand is often close together and says its name on hover.
-    for turn, one in enumerate(sorted(candidates, key=lambda one: one.score.size.quantized_bytes)):
-        _draw_candidate(figure, one, factor, scale, ("top center", "bottom center")[turn % 2], dark)
+    turn = 0
+    for one in sorted(candidates, key=lambda one: one.score.size.quantized_bytes):
+        _draw_candidate(figure, one, factor, scale, ("top center", "bottom center", "middle left")[turn % 3], dark)
+        turn += one.kind == "preset"
     biggest = first.size.float_bytes / scale
     steep = not first.metric.higher_is_better
     figure.update_layout(
@@ -83,7 +76,22 @@ def tradeoff(candidates: tuple[Candidate, ...], *, dark: bool, height: int = 320
         yaxis={"title": {"text": f"{metric_title(name)}{', %' if factor == 100 else ', log' if steep else ''}"},
                "type": "log" if steep else "linear", "nticks": 6, "range": [0, 108] if factor == 100 else None},
     )  # fmt: skip
+    if steep:
+        values = [one.score.metric.quantized for one in candidates] + [first.metric.float_]
+        figure.update_yaxes(tickvals=log_ticks(values), tickformat=".3~g")
     return figure
+
+
+def log_ticks(values: list[float]) -> list[float] | None:
+    """Numbers to write on a log axis over these values: 1, 2 and 5 times powers of ten; None where few would show."""
+    finite = [value for value in values if 0 < value < math.inf]
+    if not finite:
+        return None
+    low, high = math.log10(min(finite)), math.log10(max(finite))
+    powers = range(math.floor(low), math.ceil(high) + 1)
+    ticks = [factor * 10.0**power for power in powers for factor in (1, 2, 5)]
+    inside = [tick for tick in ticks if low - 0.2 <= math.log10(tick) <= high + 0.2]
+    return inside if len(inside) >= 3 and high - low > 0.3 else None
 
 
 def _draw_float(figure: go.Figure, score: Score, factor: float, scale: float, dark: bool) -> None:
@@ -98,7 +106,7 @@ def _draw_float(figure: go.Figure, score: Score, factor: float, scale: float, da
 def _draw_candidate(figure: go.Figure, one: Candidate, factor: float, scale: float, beside: str, dark: bool) -> None:
     metric, bulk, now = one.score.metric, one.score.size, one.kind == "now"
     colour = colours.of_format(one.format, dark)
-    low, high = metric.quantized_ci95
+    low, high = _interval(metric)
     figure.add_scatter(
         x=[bulk.quantized_bytes / scale], y=[factor * metric.quantized],
         mode="markers" if one.kind == "tried" else "markers+text",
@@ -114,3 +122,10 @@ def _draw_candidate(figure: go.Figure, one: Candidate, factor: float, scale: flo
         hovertemplate="<b>%{customdata[0]}</b><br>%{customdata[1]}, %{customdata[2]} bits per weight<br>"
                       f"{plain(metric_title(metric.name))} %{{customdata[3]}}<extra></extra>",
     )  # fmt: skip
+
+
+def _interval(metric: Metric) -> tuple[float, float]:
+    """The quantized value's interval as it is compared with float: on the same samples, which is far tighter."""
+    if metric.name == "sqnr_db":  # there is no float value to add to
+        return metric.quantized_ci95
+    return metric.float_ + metric.ci95[0], metric.float_ + metric.ci95[1]

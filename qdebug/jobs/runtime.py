@@ -24,6 +24,9 @@ class Endpoint(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     instance: str
 
 
+_endpoint = msgspec.json.Decoder(Endpoint)
+
+
 @cache
 def build() -> str:
     """Eight hex digits that change with every change of the package's files, as they were when this was called first.
@@ -81,7 +84,7 @@ class Runtime:
     def read(self) -> Endpoint | None:
         """Where the compute process said it listens, or None where none has."""
         try:
-            return msgspec.json.decode(self.endpoint.read_bytes(), type=Endpoint)
+            return _endpoint.decode(self.endpoint.read_bytes())
         except (OSError, msgspec.MsgspecError):
             return None
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Protocol
+
 from torch import Tensor
 
 from qdebug.formats import find
@@ -39,6 +41,31 @@ def dynamic_qparams(x: Tensor, plan: TensorPlan) -> QParams:
     return choose_qparams(*minmax(matrix), find(plan.format), plan.symmetric)
 
 
+class Activate(Protocol):
+    """Quantizes batches of one activation."""
+
+    def __call__(self, x: Tensor, out: Tensor | None = None) -> Tensor:
+        """The batch ``[N, …]`` as the plan lets it through, written to ``out`` where one is given (may be ``x``)."""
+        ...
+
+
+def activation_quantizer(plan: TensorPlan, qparams: QParams | None = None) -> Activate:
+    """What a plan does to an activation, decided once for all batches.
+
+    Args:
+        plan: the activation's plan.
+        qparams: the calibrated grid of a static integer plan; ignored by float and dynamic plans.
+    """
+    fmt = find(plan.format)
+    if not fmt.is_integer:
+        return lambda x, out=None: cast(x, fmt, out)
+    if is_dynamic(plan):
+        return lambda x, out=None: fake_quantize(x, dynamic_qparams(x, plan), out) if x.numel() else x
+    if qparams is None:
+        raise ValueError("a static activation needs qparams from calibration")
+    return lambda x, out=None: fake_quantize(x, qparams, out)
+
+
 def fake_quantize_activation(x: Tensor, plan: TensorPlan, qparams: QParams | None = None) -> Tensor:
     """An activation as the plan lets it through.
 
@@ -50,11 +77,4 @@ def fake_quantize_activation(x: Tensor, plan: TensorPlan, qparams: QParams | Non
     Returns:
         The shape, dtype and (where dense) strides of ``x``; ``x`` itself for fp32.
     """
-    fmt = find(plan.format)
-    if not fmt.is_integer:
-        return cast(x, fmt)
-    if is_dynamic(plan):
-        return fake_quantize(x, dynamic_qparams(x, plan)) if x.numel() else x
-    if qparams is None:
-        raise ValueError("a static activation needs qparams from calibration")
-    return fake_quantize(x, qparams)
+    return activation_quantizer(plan, qparams)(x)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -16,7 +18,7 @@ SMALLEST_SCALE = float(torch.finfo(torch.float32).tiny)
 _LARGEST = float(torch.finfo(torch.float32).max) * (1 - 2.0**-22)
 
 
-@dataclass(frozen=True, eq=False, slots=True)
+@dataclass(frozen=True, eq=False)
 class QParams:
     """The grid that values are rounded to: ``x ≈ (q − zero_point) · scale`` with ``qmin ≤ q ≤ qmax``.
 
@@ -34,6 +36,12 @@ class QParams:
     qmin: int
     qmax: int
     group_size: int = 0
+
+    @cached_property
+    def limits(self) -> tuple[np.float32, np.float32, np.float32]:
+        """For one scale: the scale, and the code limits minus the zero point."""
+        zero = self.zero_point.item()
+        return np.float32(self.scale.item()), np.float32(self.qmin - zero), np.float32(self.qmax - zero)
 
     @property
     def clip_min(self) -> Tensor:

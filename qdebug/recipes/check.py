@@ -36,6 +36,11 @@ def check_tensor_plan(plan: TensorPlan, tensor: str, where: str, file: str | Non
         refuse("weights have no tokens and no dynamic range", "Use tensor, channel or group.")
     if tensor == "activation" and plan.granularity in ("channel", "group"):
         refuse(f"activations cannot have one scale per {plan.granularity}", "Use tensor or token.")
+    if plan.range != "minmax" and (plan.granularity == "token" or plan.dynamic):
+        refuse(
+            f"range '{plan.range}' on a dynamic tensor, whose range is that of the values at hand",
+            "Leave range out, or make it static (tensor granularity, dynamic: false).",
+        )
     if plan.clip is not None:
         low, high = plan.clip
         if not (math.isfinite(low) and math.isfinite(high) and low < high):

@@ -36,7 +36,9 @@ def from_plain(plain: object, *, file: str | None = None) -> Recipe:
     Raises:
         RecipeError: an unknown key, a wrong type, an unknown format or version; the message names the place.
     """
-    top = _mapping(plain, "the recipe", file)
+    if plain is None:
+        raise RecipeError("The recipe is empty", file=file, do="Is it the right file? See docs/recipes.md.")
+    top = _mapping(plain, "The recipe", file)
     _known(top, _TOP, "the recipe", file)
     version = top.get("version", VERSION)
     if type(version) is not int or version != VERSION:

@@ -145,6 +145,7 @@ class LayerDetail(Result, frozen=True, kw_only=True):
         shift: mean output error per output channel (quantized − float, local), in channel order.
         text: the finding, in words.
         findings: what is odd here.
+        plain: whether the finding is that nothing stands out.
     """
 
     name: str
@@ -156,3 +157,4 @@ class LayerDetail(Result, frozen=True, kw_only=True):
     shift: tuple[float, ...]
     text: str
     findings: tuple[Finding, ...] = ()
+    plain: bool = False

@@ -85,6 +85,7 @@ class ModelInfo(Result, frozen=True, kw_only=True):
         calibration: where the calibration data come from, in words.
         not_understood: operators with a weight that are no layers here, and the like.
         findings: what is odd in model or data before anything is quantized, such as a NaN in a weight.
+        preset: what one looks at first.
     """
 
     name: str
@@ -103,10 +104,11 @@ class ModelInfo(Result, frozen=True, kw_only=True):
     calibration: str
     not_understood: tuple[str, ...] = ()
     findings: tuple[str, ...] = ()
+    preset: str = "w8a8"
 
 
 class SampleCard(Result, frozen=True, kw_only=True):
-    """A sample model's card."""
+    """A sample model's card; ``preset`` is the one at which its story is seen."""
 
     name: str
     title: str
@@ -117,3 +119,4 @@ class SampleCard(Result, frozen=True, kw_only=True):
     metric: str
     float_metric: float
     params: int
+    preset: str

@@ -7,6 +7,9 @@ import msgspec
 from qdebug.results.base import Result
 from qdebug.results.layer import Finding, LayerReport
 
+FRACTIONS = ("accuracy", "agreement")
+"""Metrics that are shares of the predictions."""
+
 
 class Metric(Result, frozen=True, kw_only=True):
     """The task metric, float against quantized on the same samples.
@@ -37,6 +40,15 @@ class Metric(Result, frozen=True, kw_only=True):
     predictions: int
     agreement: float
     higher_is_better: bool
+
+    @property
+    def harmless(self) -> bool:
+        """Whether it is within one point of float (5 % for a perplexity; 30 dB for a plain output)."""
+        if self.name in FRACTIONS:
+            return self.delta >= -0.01
+        if self.name == "sqnr_db":
+            return self.quantized >= 30
+        return self.quantized <= 1.05 * self.float_
 
 
 class Size(Result, frozen=True, kw_only=True):
@@ -86,6 +98,16 @@ class Shares(Result, frozen=True, kw_only=True):
     rows: tuple[Share, ...]
     n: int
     seconds: float
+
+    @property
+    def leading(self) -> tuple[Share, ...]:
+        """The fewest layers that together make 80 % of the damage, worst first; none where there is no damage."""
+        found: list[Share] = []
+        for row in sorted(self.rows, key=lambda one: -one.share):
+            if row.share <= 0 or sum(one.share for one in found) >= 0.8:
+                break
+            found.append(row)
+        return tuple(found)
 
 
 class Verdict(Result, frozen=True, kw_only=True):

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import torch
-
 from qdebug.errors import NumericError, RecipeError, near
 from qdebug.formats import find
 from qdebug.graph import Layer
@@ -41,10 +39,10 @@ def _check_layer(layer: Layer, plan: LayerPlan, subject: Subject) -> None:
             "A convolution's input has no tokens", layer=layer.name, op=layer.op,
             do="Use activation granularity tensor (dynamic: true takes the range from each sample).",
         )  # fmt: skip
-    weight = subject.program.state.get(layer.weight)
-    if weight is not None and find(plan.weight.format).is_integer and not bool(torch.isfinite(weight).all()):
-        nan, inf = int(torch.isnan(weight).sum()), int(torch.isinf(weight).sum())
+    broken = subject.broken_weights.get(layer.step)
+    if broken and find(plan.weight.format).is_integer:
         raise NumericError(
-            f"The weight holds {nan} NaN and {inf} Inf", layer=layer.name, shape=list(weight.shape),
+            f"The weight holds {broken[0]} NaN and {broken[1]} Inf", layer=layer.name,
+            shape=list(subject.program.state[layer.weight].shape),
             do="Repair the model, or leave this layer's weight in fp32.",
         )  # fmt: skip

@@ -14,7 +14,7 @@ from qdebug.results import LayerInfo, ModelInfo, Pattern, SampleCard, TensorSpec
 
 def describe(
     name: str, kind: str, card: SampleCard | None, program: Program, layers: tuple[Layer, ...], traced: Trace,
-    data: Dataset, calib: Dataset, calibration: str, task: str, specs: tuple[TensorSpec, ...],
+    data: Dataset | None, calib: Dataset | None, calibration: str, task: str, specs: tuple[TensorSpec, ...],
 ) -> ModelInfo:  # fmt: skip
     """The model's description; see :class:`ModelInfo`."""
     parameters = [tensor for tensor in program.state.values() if tensor.dtype.is_floating_point]
@@ -30,11 +30,12 @@ def describe(
         patterns=patterns(program, layers),
         params=sum(tensor.numel() for tensor in parameters),
         float_bytes=sum(tensor.numel() * tensor.element_size() for tensor in parameters),
-        n_eval=len(data),
-        n_calib=len(calib),
+        n_eval=len(data) if data else 0,
+        n_calib=len(calib) if calib else 0,
         calibration=calibration,
         not_understood=_not_understood(program, layers),
         findings=_findings(program),
+        preset=card.preset if card else "w8a8",
     )
 
 

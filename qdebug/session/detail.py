@@ -15,7 +15,7 @@ from qdebug.results import ErrorSplit, Finding, Histogram, LayerDetail, TensorVi
 from qdebug.session.prepare import Preparer
 from qdebug.session.subject import Subject
 from qdebug.session.tables import Tables
-from qdebug.session.words import explain
+from qdebug.session.words import explain, unremarkable
 
 #: Bins of a drawn histogram.
 BINS = 256
@@ -41,9 +41,10 @@ class Details:
         output = local.output
         cumulative = self._tables.cumulative(recipe, layer, work)
         output = type(output)(sqnr_db=output.sqnr_db, mean_shift=output.mean_shift, cumulative_sqnr_db=cumulative)
+        cause = explain(weight, activation, output)
         return LayerDetail(
             name=layer.name, op=layer.op, recipe=recipe.digest, weight=weight, activation=activation, output=output,
-            shift=local.shift, text=explain(weight, activation, output),
+            shift=local.shift, text=cause or unremarkable(output), plain=cause is None,
             findings=self.findings(recipe, layer, work),
         )  # fmt: skip
 

@@ -9,17 +9,18 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from qdebug.doors import SAMPLE_NAMES, Dataset, capture, join_data, load_sample, read_npz, read_pt2
 from qdebug.engine import Engine, ValueCache, Work
 from qdebug.engine.calls import call
 from qdebug.errors import DataError, FileError, ModelError, near
-from qdebug.graph import Program, lower
+from qdebug.graph import Layer, Program, channels_last, lower
 from qdebug.graph.fold import fold_batch_norm
 from qdebug.graph.layers import find_layers
-from qdebug.graph.trace import trace
-from qdebug.results import ModelRef, SampleCard, TensorSpec
+from qdebug.graph.trace import Trace, trace
+from qdebug.measure.predictions import IGNORED
+from qdebug.results import ModelInfo, ModelRef, SampleCard, TensorSpec
 from qdebug.session.describe import describe
 from qdebug.session.session import Session
 from qdebug.session.subject import Subject
@@ -92,6 +93,26 @@ def open_model(
     return _session(program, specs, arrays, source, calib, None, Path(name).name, "pt2", cache, work)
 
 
+def inspect_model(
+    model: str | os.PathLike[str] | nn.Module, data: object = None, calib: object = None, *, work: Work | None = None
+) -> ModelInfo:
+    """What a model is made of. A ``.pt2`` needs no data for that: it is run once on zeros of the shapes it declares.
+
+    Arguments and errors are those of :func:`open_model`; without data, ``n_eval`` and ``n_calib`` are 0.
+    """
+    name = "" if isinstance(model, nn.Module) else os.fspath(model)
+    if not name or name in SAMPLE_NAMES or data is not None:
+        return open_model(model, data, calib, work=work).info()  # type: ignore[arg-type]
+    work = work or Work()
+    work.step(0, 2, f"loading {name}")
+    program, specs = _loaded(Path(name))
+    work.step(1, 2, "running it once")
+    rows = program.batch or 2
+    blank = {s.name: torch.zeros([size or rows for size in s.shape], dtype=getattr(torch, s.dtype)) for s in specs}
+    traced, layers = _seen(program, blank, name)
+    return describe(Path(name).name, "pt2", None, program, layers, traced, None, None, "", "unlabelled", specs)
+
+
 def open_ref(ref: ModelRef, work: Work | None = None) -> Session:
     """Open what a reference names, on the process's shared cache."""
     return open_model(ref.model, ref.data, ref.calib, work=work)
@@ -158,12 +179,23 @@ def _session(
     free = tuple(TensorSpec(name=s.name, shape=(None, *s.shape[1:]), dtype=s.dtype) for s in specs)
     data = join_data(arrays, free, source)
     calibration, words = _calibration(calib, data, free, card)
-    constants = {index: tuple(tensor.shape) for index, tensor in program.state.items()}
     work.step(2, 3, "running it once")
     first = {key: tensor[: program.batch or 2] for key, tensor in data.inputs.items()}
     if program.batch and len(data) < program.batch:
         first = {key: tensor[:1].expand(program.batch, *tensor.shape[1:]) for key, tensor in first.items()}
+    traced, layers = _seen(program, first, name)
+    output = traced.shapes[program.output]
+    task = _task(data, output, card)
+    info = describe(name, kind, card, program, layers, traced, data, calibration, words, task, specs)
+    program = channels_last(program, layers)
+    engine = Engine(program, layers, cache or shared_cache())
+    return Session(Subject(program, layers, traced.shapes, traced.samples, data, calibration, task, engine, info))
+
+
+def _seen(program: Program, first: Mapping[str, Tensor], name: str) -> tuple[Trace, tuple[Layer, ...]]:
+    """The program run once on a few samples, and its layers."""
     traced = trace(program, first, call)
+    constants = {index: tuple(tensor.shape) for index, tensor in program.state.items()}
     layers = find_layers(program, {**constants, **{i: s for i, s in traced.shapes.items() if program.constant[i]}})
     if not layers:
         raise ModelError(
@@ -171,11 +203,7 @@ def _session(
             file=name,
             do="It needs a convolution, a linear layer or an embedding.",
         )
-    output = traced.shapes[program.output]
-    task = _task(data, output, card)
-    info = describe(name, kind, card, program, layers, traced, data, calibration, words, task, specs)
-    engine = Engine(program, layers, cache or shared_cache())
-    return Session(Subject(program, layers, traced.shapes, traced.samples, data, calibration, task, engine, info))
+    return traced, layers
 
 
 def _calibration(
@@ -184,7 +212,8 @@ def _calibration(
     arrays, source = _arrays(calib, "calibration data")
     if arrays is None:
         count = min(len(data), CALIBRATION_SAMPLES)
-        return data.first(count), f"the first {count} samples of the evaluation data (no calibration data were given)"
+        few = "the one sample" if count == 1 else f"the first {count} samples"
+        return data.first(count), f"{few} of the evaluation data (no calibration data were given)"
     kept = {key: value for key, value in arrays.items() if key not in ("labels", "group")}
     joined = join_data(kept, specs, source)
     where = "the sample's own training data" if card and isinstance(calib, Mapping) else source
@@ -196,11 +225,24 @@ def _task(data: Dataset, output: tuple[int, ...], card: SampleCard | None) -> st
     if data.labels is None:
         return "unlabelled"
     if data.labels.dim() == 1 and len(output) == 2:
+        _check_labels(data, output[-1])
         return "classification"
     if data.labels.dim() == 2 and len(output) == 3 and data.labels.shape[1] == output[1]:
+        _check_labels(data, output[-1])
         return "language-model"
     raise DataError(
         f"'labels' of shape {list(data.labels.shape)} do not fit the model's output of shape "
         f"[N, {', '.join(map(str, output[1:]))}]",
         file=data.source, do="Give one class per sample for [N, classes], one token per position for [N, T, tokens].",
     )  # fmt: skip
+
+
+def _check_labels(data: Dataset, classes: int) -> None:
+    assert data.labels is not None
+    wrong = ((data.labels < 0) & (data.labels != IGNORED)) | (data.labels >= classes)
+    if bool(wrong.any()):
+        place = tuple(int(index) for index in wrong.nonzero()[0])
+        raise DataError(
+            f"The label of sample {place[0]} is {int(data.labels[place])}", file=data.source,
+            do=f"The model has {classes} classes: labels are 0 to {classes - 1}.",
+        )  # fmt: skip

@@ -19,6 +19,9 @@ from qdebug.recipes import BiasCorrection, CrossLayerEqualization, Fix, Recipe, 
 from qdebug.session.memo import Memo
 from qdebug.session.subject import Subject
 
+AVERAGED = 32
+"""Samples whose limits are one step of the moving average, whatever batches the engine runs in."""
+
 
 class Preparer:
     """Turns recipes into sheets for one subject, remembering overlays, calibrations and sheets."""
@@ -131,7 +134,13 @@ class Preparer:
 
 def observe(subject: Subject, sheet: Sheet, batch: Batch, observers: Mapping[int, Observer], work: Work) -> None:
     """Show one batch's values to their observers, by step."""
-    subject.engine.visit(sheet, batch, observers, lambda x, value: observers[x].update(real_rows(value, batch)), work)
+
+    def show(x: int, value: Tensor) -> None:
+        rows = real_rows(value, batch)
+        for part in rows.split(max(1, len(rows) // batch.count * AVERAGED)):
+            observers[x].update(part)
+
+    subject.engine.visit(sheet, batch, observers, show, work, remember=False)
 
 
 def real_rows(value: Tensor, batch: Batch) -> Tensor:

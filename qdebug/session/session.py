@@ -29,7 +29,7 @@ from qdebug.session.scoring import Scorer
 from qdebug.session.shares import ShareMeter
 from qdebug.session.subject import Subject
 from qdebug.session.tables import Tables
-from qdebug.session.verdict import harmless, verdict
+from qdebug.session.verdict import verdict
 
 
 class Session:
@@ -100,7 +100,7 @@ class Session:
         """One sentence that says what is wrong."""
         recipe, work = self._checked(recipe), work or Work()
         score, shares = self.score(recipe, work), self.shares(recipe, work)
-        if harmless(score.metric) or not shares.rows:
+        if score.metric.harmless or not shares.rows:
             return verdict(score, shares, None)
         worst = max(shares.rows, key=lambda row: row.share)
         return verdict(score, shares, self.detail(recipe, worst.name, work))

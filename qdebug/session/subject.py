@@ -15,8 +15,8 @@ from qdebug.engine import Batch, Engine
 from qdebug.graph import Chain, Layer, NormSite, Program, chains, norm_sites
 from qdebug.results import ModelInfo
 
-#: A batch should keep its largest activation within this many bytes, so that it stays in the processor's caches.
-_ACTIVATION_BYTES = 2**22
+#: A batch keeps its largest activation within so many bytes: few calls for small models, little memory for large ones.
+_ACTIVATION_BYTES = 2**24
 
 
 @dataclass(frozen=True)
@@ -49,6 +49,16 @@ class Subject:
     def by_name(self) -> dict[str, Layer]:
         """Layers by name."""
         return {layer.name: layer for layer in self.layers}
+
+    @cached_property
+    def broken_weights(self) -> dict[int, tuple[int, int]]:
+        """How many NaN and Inf a layer's weight holds, by the layer's step, where it holds any."""
+        weights = {layer.step: self.program.state.get(layer.weight) for layer in self.layers}
+        return {
+            step: (int(torch.isnan(weight).sum()), int(torch.isinf(weight).sum()))
+            for step, weight in weights.items()
+            if weight is not None and not bool(torch.isfinite(weight).all())
+        }
 
     @cached_property
     def chains(self) -> tuple[Chain, ...]:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from qdebug.results import LayerDetail, Metric, Score, Shares, Verdict
+from qdebug.results.score import FRACTIONS
 
-#: The layers named are the fewest whose shares reach this.
-_MOST = 0.6
+#: A float accuracy this low is no model's; and the margin in points from which a sentence should say how wide it is.
+_HOPELESS = 0.05
+_UNSURE = 5.0
 
 
 def verdict(score: Score, shares: Shares, worst: LayerDetail | None) -> Verdict:
@@ -19,30 +21,40 @@ def verdict(score: Score, shares: Shares, worst: LayerDetail | None) -> Verdict:
     metric = score.metric
     if metric.quantized != metric.quantized:
         return Verdict(text="The quantized model returns NaN.", worst=(), healthy=False)
-    if harmless(metric):
-        return Verdict(text=_healthy(metric), worst=(), healthy=True)
-    ordered = sorted(shares.rows, key=lambda row: -row.share)
-    count, reached = 0, 0.0
-    while count < len(ordered) and reached < _MOST:
-        reached += ordered[count].share
-        count += 1
-    names = tuple(row.name for row in ordered[:count])
-    reason = f"; {_lower(worst.text)}" if worst and worst.name == ordered[0].name and worst.text else ""
-    who = f"{count} of {len(ordered)} layers cause" if count > 1 else f"1 of {len(ordered)} layers causes"
+    doubt = _doubt(metric)
+    if doubt:
+        return Verdict(text=doubt, worst=(), healthy=False)
+    if metric.harmless:
+        return Verdict(text=_healthy(metric) + _margin(metric), worst=(), healthy=True)
+    first = shares.leading
+    if not first:
+        return Verdict(text="The outputs changed, though no layer on its own changes them.", worst=(), healthy=False)
+    part = 100 * sum(row.share for row in first)
+    reason = f"; {_lower(worst.text)}" if worst and worst.name == first[0].name and not worst.plain else ""
+    who = f"{len(first)} of {len(shares.rows)} layers cause{'s' if len(first) == 1 else ''}"
     return Verdict(
-        text=f"{who} {100 * reached:.0f} % of the damage. Worst is {ordered[0].name}{reason}".rstrip(".") + ".",
-        worst=names,
+        text=f"{who} {part:.0f} % of the damage. Worst is {first[0].name}{reason}".rstrip(".") + ".",
+        worst=tuple(row.name for row in first),
         healthy=False,
     )
 
 
-def harmless(metric: Metric) -> bool:
-    """Whether the loss is within noise or below half a point (perplexity: below 1 %)."""
-    loss = -metric.delta if metric.higher_is_better else metric.delta
-    low, high = metric.ci95
-    within_noise = low <= 0 <= high
-    small = loss < 0.005 if metric.higher_is_better else loss < 0.01 * abs(metric.float_)
-    return loss <= 0 or small or (within_noise and loss < 0.02 * max(abs(metric.float_), 1e-12))
+def _doubt(metric: Metric) -> str:
+    """What makes every comparison with this float model pointless, if anything."""
+    if metric.name == "accuracy" and metric.float_ <= _HOPELESS:
+        return (
+            f"The float model itself is right on {100 * metric.float_:.0f} % of the samples: check that labels and "
+            "preprocessing are those it was trained with."
+        )
+    return ""
+
+
+def _margin(metric: Metric) -> str:
+    """How little is known where samples are few."""
+    margin = 50 * (metric.ci95[1] - metric.ci95[0])
+    if metric.name not in FRACTIONS or margin < _UNSURE:
+        return ""
+    return f" With so few samples ({metric.n}) the change is known to within {margin:.0f} points only."
 
 
 def _healthy(metric: Metric) -> str:

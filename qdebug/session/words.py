@@ -8,10 +8,10 @@ from qdebug.results import ChannelRanges, ErrorSplit, OutputError, TensorView
 _FEW = 5
 
 
-def explain(weight: TensorView | None, activation: TensorView | None, output: OutputError) -> str:
-    """The chosen layer's finding: the cause that its numbers show, or that nothing stands out."""
+def explain(weight: TensorView | None, activation: TensorView | None, output: OutputError) -> str | None:
+    """The cause of the layer's error, as far as its numbers show one."""
     if output.sqnr_db is None:
-        return "This layer runs in float: nothing is lost here"
+        return None
     for view, what in ((weight, "weight"), (activation, "activation")):
         cause = _uneven(view, what) if view else None
         if cause and output.sqnr_db < 40:
@@ -21,6 +21,13 @@ def explain(weight: TensorView | None, activation: TensorView | None, output: Ou
         return clipped
     if output.sqnr_db < 20:
         return _coarse(weight, activation, output.sqnr_db)
+    return None
+
+
+def unremarkable(output: OutputError) -> str:
+    """What is said where there is no cause to name."""
+    if output.sqnr_db is None:
+        return "This layer runs in float: nothing is lost here"
     return f"Nothing stands out: the output keeps {output.sqnr_db:.1f} dB"
 
 

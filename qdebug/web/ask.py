@@ -15,6 +15,7 @@ import streamlit as st
 
 from qdebug.errors import Cancelled, QDebugError, WorkerError
 from qdebug.jobs.client import Running, WorkerFault
+from qdebug.jobs.models import stamp
 from qdebug.jobs.verbs import Open
 from qdebug.results import ModelInfo
 from qdebug.web import desk, problem, state
@@ -40,10 +41,10 @@ def begin() -> None:
 
 def look(request: Any, wait: float | None = None) -> Any:
     """The answer to a request, or Running, or the error it ended with (returned, not raised)."""
-    failed: dict[Any, QDebugError] = st.session_state.failed
-    if request in failed:
-        return failed[request]
-    known = desk.answers().find(request)
+    failed, key = st.session_state.failed, _key(request)
+    if key in failed:
+        return failed[key]
+    known = desk.answers().find(key)
     if known is not None:
         return known
     left = max(0.0, st.session_state.until - time.monotonic())
@@ -54,7 +55,7 @@ def look(request: Any, wait: float | None = None) -> Any:
     except WorkerFault as fault:
         return _failed(request, _fault(fault))
     if not isinstance(answer, Running):
-        desk.answers().keep(request, answer)
+        desk.answers().keep(key, answer)
     return answer
 
 
@@ -66,8 +67,14 @@ def _failed(request: Any, error: QDebugError) -> QDebugError:
     failed: dict[Any, QDebugError] = st.session_state.failed
     while len(failed) >= MOST_FAILED:
         failed.pop(next(iter(failed)))
-    failed[request] = error
+    failed[_key(request)] = error
     return error
+
+
+def _key(request: Any) -> Any:
+    """A request and the state of the files it names: what a file held before it was overwritten is no answer."""
+    ref = getattr(request, "ref", None)
+    return request, stamp(ref) if ref else None
 
 
 def latest(place: str, request: Any) -> tuple[Any | None, bool]:
@@ -96,7 +103,7 @@ def _before(place: str, request: Any) -> Any | None:
     same = type(last) is type(request) and all(
         getattr(last, name, None) == getattr(request, name, None) for name in ("ref", "layer")
     )
-    return desk.answers().find(last) if same else None
+    return desk.answers().find(_key(last)) if same else None
 
 
 def show(place: str, request: Any, draw: Callable[[Any, bool], None]) -> None:
@@ -115,6 +122,11 @@ def quiet(request: Any) -> Any | None:
         st.session_state.waiting.append(request)
         return None
     return None if isinstance(answer, QDebugError) else answer
+
+
+def pending(request: Any) -> bool:
+    """Whether a request that was asked quietly is still being answered."""
+    return request in st.session_state.waiting
 
 
 def now(request: Any) -> Any | None:
@@ -177,8 +189,8 @@ def _follow(place: str, request: Any) -> None:
 
 def _cancel(request: Any, job: str) -> None:
     desk.client().cancel(job, asker=state.session_id())
-    st.session_state.failed[request] = Cancelled(do="The recipe is kept; measure again when you like.")
+    st.session_state.failed[_key(request)] = Cancelled(do="The recipe is kept; measure again when you like.")
 
 
 def _retry(request: Any) -> None:
-    st.session_state.failed.pop(request, None)
+    st.session_state.failed.pop(_key(request), None)

@@ -73,9 +73,9 @@ def picked(current: TensorPlan, label: str, tensor: Tensor, layer: LayerInfo | N
     found = next((one.plan for one in choices(tensor, layer) if one.label == label), None)
     if found is None:
         return current
-    if not find(found.format).is_integer:
+    if found.dynamic or not find(found.format).is_integer:
         return found
-    keeps_clip = found.granularity == current.granularity and not found.dynamic and find(current.format).is_integer
+    keeps_clip = found.granularity == current.granularity and find(current.format).is_integer
     return msgspec.structs.replace(
         found,
         range=current.range,

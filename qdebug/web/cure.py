@@ -8,13 +8,15 @@ from dataclasses import dataclass, replace
 import streamlit as st
 
 from qdebug.figures import numbers
-from qdebug.figures.tradeoff import harmless
 from qdebug.formats import find
 from qdebug.jobs.verbs import GetFixes, GetScore
 from qdebug.recipes import Recipe, with_fix
 from qdebug.recipes.fixes import BY_NAME, name_of
 from qdebug.results import FixCard, LayerInfo, ModelInfo, Score
 from qdebug.web import ask, edits, state, words
+
+GROUP = 32
+"""Input features per scale in the cure that is offered; every runtime with group-wise weights has it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,11 +32,15 @@ class Cure:
 def draw(info: ModelInfo, layer: LayerInfo) -> None:
     """Offer what helps, best first; nothing where the recipe does no harm."""
     now = ask.look(GetScore(ref=state.ref(), recipe=state.recipe()), wait=0.0)
-    if not isinstance(now, Score) or harmless(now):
+    if not isinstance(now, Score) or now.metric.harmless:
         return
     cards = ask.quiet(GetFixes(ref=state.ref(), recipe=state.recipe())) or ()
     offered = cures(state.recipe(), info, layer, cards)
-    scores = [ask.quiet(GetScore(ref=state.ref(), recipe=cure.recipe)) for cure in offered]
+    requests = [GetScore(ref=state.ref(), recipe=cure.recipe) for cure in offered]
+    scores = [ask.quiet(request) for request in requests]
+    if any(ask.pending(request) for request in requests):  # an advice that changes under the cursor is none
+        st.html('<p class="q-quiet">Measuring what would help here.</p>')
+        return
     measured = [replace(cure, score=score) for cure, score in zip(offered, scores, strict=True)]
     best = helpful(now, tuple(measured))
     if best:  # more than one alternative would be a menu, not advice
@@ -61,7 +67,7 @@ def button_text(cure: Cure, *, first: bool) -> str:
 
 
 def cures(recipe: Recipe, info: ModelInfo, layer: LayerInfo, cards: tuple[FixCard, ...]) -> tuple[Cure, ...]:
-    """The fixes that apply at this layer and are not on yet, and one scale per channel where there is one for all."""
+    """The fixes that apply at this layer and are not on yet, and finer scales where they are coarse."""
     found = []
     on = {name_of(fix) for fix in recipe.fixes}
     for card in cards:
@@ -74,7 +80,18 @@ def cures(recipe: Recipe, info: ModelInfo, layer: LayerInfo, cards: tuple[FixCar
     if weight.granularity == "tensor" and find(weight.format).is_integer:
         changed = edits.with_options(recipe, info, layer, "weight", granularity="channel")
         found.append(Cure("Per-channel weights", "One scale per output channel, in this layer alone.", changed))
+    if weight.granularity != "group" and find(weight.format).is_integer and layer.in_features > GROUP:
+        found.append(_grouped(recipe, info, weight.format))
     return tuple(found)
+
+
+def _grouped(recipe: Recipe, info: ModelInfo, name: str) -> Cure:
+    """Groups wherever a layer's weights have the same format and rows long enough."""
+    plans = {layer.name: edits.plan_of(recipe, layer).weight for layer in info.layers}
+    names = tuple(one for one, plan in plans.items() if plan.format == name and plan.granularity != "group")
+    changed = edits.with_format(recipe, info, names, "weight", f"{name} g{GROUP}")
+    why = f"One scale per {GROUP} input features: a wide weight spoils its own group and no more."
+    return Cure(f"{name} in groups of {GROUP}", why, changed)
 
 
 def helpful(now: Score, measured: tuple[Cure, ...]) -> tuple[Cure, ...]:

@@ -10,6 +10,7 @@ import streamlit as st
 from qdebug.figures import channel_ranges, error_parts, error_split, mean_shift, numbers, tensor_histogram
 from qdebug.figures.split import Part
 from qdebug.jobs.verbs import GetDetail
+from qdebug.recipes import TensorPlan
 from qdebug.results import LayerDetail, LayerInfo, ModelInfo, TensorView
 from qdebug.web import ask, chart, edits, options, state
 from qdebug.web.choices import Tensor
@@ -52,7 +53,7 @@ def head_html(detail: LayerDetail) -> str:
     """The layer's name, what it is, its finding and whatever else is odd."""
     local, whole = detail.output.sqnr_db, detail.output.cumulative_sqnr_db
     sqnr = "no error of its own" if local is None else f"SQNR {numbers.decibel(local)}{numbers.NBSP}dB alone"
-    below = "" if whole is None else f", {numbers.decibel(whole)}{numbers.NBSP}dB with everything upstream quantized"
+    below = "" if whole is None else f", {numbers.decibel(whole)}{numbers.NBSP}dB with all before it quantized"
     odd = (finding.text for finding in detail.findings if finding.kind not in DRAWN)
     more = "".join(f'<p class="q-lead">◆ {html.escape(text)}</p>' for text in odd)
     return (
@@ -89,7 +90,21 @@ def _histogram(info: ModelInfo, layer: LayerInfo, tensor: Tensor, view: TensorVi
     chart.show(
         figure, key, selection_mode="box", on_select=lambda: _dragged(info, layer, tensor, st.session_state[key])
     )
-    st.html('<p class="q-quiet">Drag across the histogram to set the clip range; zero always stays in it.</p>')
+    plan: TensorPlan = getattr(edits.plan_of(state.recipe(), layer), tensor)
+    st.html(f'<p class="q-quiet">{clip_note(plan, view)}</p>')
+
+
+def clip_note(plan: TensorPlan, view: TensorView) -> str:
+    """How the clip range is set, or why it is not quite the one that was asked for."""
+    if plan.clip is None or view.grid is None:
+        return "Drag across the histogram to set the clip range; zero always stays in it."
+    low, high = view.grid.clip_min, view.grid.clip_max
+    moved = max(abs(low - plan.clip[0]), abs(high - plan.clip[1]))
+    if moved <= 0.01 * (high - low):
+        return "The clip range is set by hand; drag again to change it."
+    wanted, got = (f"{numbers.three(a)} to {numbers.three(b)}" for a, b in (plan.clip, (low, high)))
+    why = "a symmetric grid reaches as far on both sides" if plan.symmetric else "zero keeps a code of its own"
+    return f"Asked for {wanted}; {why}: {got}."
 
 
 def _dragged(info: ModelInfo, layer: LayerInfo, tensor: Tensor, event: Any) -> None:

@@ -49,12 +49,12 @@ def with_format(recipe: Recipe, info: ModelInfo, names: tuple[str, ...], tensor:
 def with_options(recipe: Recipe, info: ModelInfo, layer: LayerInfo, tensor: Tensor, **options: Any) -> Recipe:
     """The recipe with fields of one tensor's plan replaced, such as ``range="mse"``.
 
-    What the new fields rule out goes: a hand-set clip range on a dynamic tensor.
+    What the new fields rule out goes: a range method or a hand-set clip range on a dynamic tensor.
     """
     plan = plan_of(recipe, layer)
     changed = msgspec.structs.replace(getattr(plan, tensor), **options)
-    if changed.dynamic and changed.clip is not None:
-        changed = msgspec.structs.replace(changed, clip=None)
+    if changed.dynamic:
+        changed = msgspec.structs.replace(changed, range="minmax", clip=None)
     return tidy(set_layers(recipe, {layer.name: _replaced(plan, tensor, changed)}), info)
 
 
@@ -94,7 +94,7 @@ def _integer(plan: TensorPlan) -> bool:
 def _ranged(plan: LayerPlan, method: RangeMethod) -> LayerPlan:
     for tensor in TENSORS:
         one = getattr(plan, tensor)
-        if _integer(one):
+        if _integer(one) and not one.dynamic:
             plan = _replaced(plan, tensor, msgspec.structs.replace(one, range=method))
     return plan
 

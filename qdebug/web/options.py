@@ -38,13 +38,14 @@ def draw(info: ModelInfo, layer: LayerInfo, tensor: Tensor) -> None:
             format_func=lambda one: str(scales.get(one, one)),
             on_change=change("scales", _granularity),
         )
-        st.selectbox(
-            "Range",
-            list(edits.RANGES),
-            key=put("range", plan.range),
-            format_func=edits.RANGES.__getitem__,
-            on_change=change("range", lambda value: {"range": value}),
-        )
+        if not plan.dynamic:
+            st.selectbox(
+                "Range",
+                list(edits.RANGES),
+                key=put("range", plan.range),
+                format_func=edits.RANGES.__getitem__,
+                on_change=change("range", lambda value: {"range": value}),
+            )
         if plan.range == "percentile":
             st.number_input(
                 "Percentile kept",

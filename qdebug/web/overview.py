@@ -16,7 +16,7 @@ from qdebug.web.theme import is_dark
 
 #: Presets measured for comparison without being asked, where a score takes less than this many seconds.
 COMPARED = ("w8a8", "w8a8-pc", "w4g32a16")
-CHEAP = 2.0
+CHEAP = 5.0
 ORDERS = {"worst": "worst first", "graph": "graph order"}
 
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import html
 from typing import cast
 
+import msgspec
 import streamlit as st
 
 from qdebug.errors import QDebugError, RecipeError
 from qdebug.figures.numbers import count, size
+from qdebug.figures.text import plural
 from qdebug.jobs.verbs import Check, GetStats, Samples
 from qdebug.recipes import dumps, loads
 from qdebug.recipes.plan import RangeMethod
@@ -23,7 +25,9 @@ LOAD_PATIENCE = 5.0
 def draw(info: ModelInfo | None) -> None:
     """Draw the sidebar. Without a model, only what chooses one."""
     _model()
-    if info is not None:
+    if info is None:
+        _back()
+    else:
         st.html(data_html(info))
         _recipe(info)
         _history(info)
@@ -38,7 +42,7 @@ def _model() -> None:
     _heading("Model")
     cards = ask.look(Samples(), wait=2.0)
     samples = cards if isinstance(cards, tuple) else ()
-    refs = tuple(dict.fromkeys([*(ModelRef(model=card.name) for card in samples), *state.opened()]))
+    refs = tuple(dict.fromkeys([*(ModelRef(model=card.name) for card in samples), *state.opened(), state.ref()]))
     st.selectbox(
         "Model",
         refs,
@@ -47,8 +51,16 @@ def _model() -> None:
         on_change=lambda: state.open_model(st.session_state["side-model"]),
         label_visibility="collapsed",
     )
-    with st.popover("Open a file …", width="stretch"):
+    with st.popover("Open a file …", width="stretch", key=_closing("open")):
         _open_form()
+
+
+def _back() -> None:
+    """The way back to what was open, while the model at hand is not (yet)."""
+    others = [ref for ref in state.opened() if ref != state.ref()]
+    if others:
+        last = others[-1]
+        st.button(f"Back to {ref_in_words(last)}", key="back", on_click=state.open_model, args=(last,), width="stretch")
 
 
 def ref_in_words(ref: ModelRef) -> str:
@@ -83,13 +95,14 @@ def _open_form() -> None:
 def _open() -> None:
     model, data, calib = (st.session_state[f"open-{what}"].strip() for what in ("model", "data", "calib"))
     if model:
+        _close("open")
         state.open_model(ModelRef(model=model, data=data or None, calib=calib or None))
 
 
 def data_html(info: ModelInfo) -> str:
     """What is evaluated and what calibrates, in words."""
     return (
-        f'<p class="q-side-note">{count(info.n_eval)} samples evaluated<br>'
+        f'<p class="q-side-note">{plural(info.n_eval, "sample")} evaluated<br>'
         f"ranges from {html.escape(info.calibration) or f'{count(info.n_calib)} samples'}</p>"
     )
 
@@ -141,12 +154,17 @@ def _history(info: ModelInfo) -> None:
         first, last = history.cursor == 0, history.cursor == len(history.recipes) - 1
         left.button("Undo", key="undo", on_click=state.move, args=(-1,), disabled=first, width="stretch")
         right.button("Redo", key="redo", on_click=state.move, args=(1,), disabled=last, width="stretch")
-        left.download_button("Save", dumps(history.now), f"{info.name}.recipe.yaml", "application/yaml", key="save",
+        saved = dumps(msgspec.structs.replace(history.now, model=info.digest))
+        left.download_button("Save", saved, f"{info.name}.recipe.yaml", "application/yaml", key="save",
                              on_click="ignore", width="stretch")  # fmt: skip
-        with right.popover("Load", width="stretch"):
+        with right.popover("Load", width="stretch", key=_closing("load")):
             _load_form()
     if "load-error" in st.session_state:
-        problem.draw(st.session_state["load-error"], "load", retry=None)
+        error, place = st.session_state["load-error"]
+        if place != (state.ref(), state.recipe().digest):  # the next step makes it old news
+            del st.session_state["load-error"]
+            return
+        problem.draw(error, "load", retry=None)
         st.button("Dismiss", key="load-dismiss", type="tertiary", on_click=lambda: st.session_state.pop("load-error"))
 
 
@@ -159,11 +177,12 @@ def _load_form() -> None:
 def _loaded() -> None:
     file = st.session_state["load-file"]
     st.session_state.pop("load-error", None)
+    _close("load")
     if file is not None:
         try:
             _load(file.getvalue(), file.name)
         except QDebugError as error:
-            st.session_state["load-error"] = error
+            st.session_state["load-error"] = error, (state.ref(), state.recipe().digest)
 
 
 def _load(content: bytes, name: str) -> None:
@@ -173,7 +192,16 @@ def _load(content: bytes, name: str) -> None:
     except UnicodeDecodeError:
         raise RecipeError("The recipe is not text", file=name, do="Recipes are YAML or JSON files.") from None
     ask.demand(Check(ref=state.ref(), recipe=recipe), LOAD_PATIENCE)
-    state.change(recipe)
+    state.change(msgspec.structs.replace(recipe, model=None))  # it fits; in this session it is a recipe like any other
+
+
+def _closing(name: str) -> str:
+    """A popover's key. A popover under another key is another one, and closed: so it closes after its form was sent."""
+    return f"{name}-popover-{st.session_state.setdefault(f'{name}-sent', 0)}"
+
+
+def _close(name: str) -> None:
+    st.session_state[f"{name}-sent"] += 1
 
 
 def _memory() -> None:

@@ -58,10 +58,11 @@ def start() -> None:
             data=os.environ.get("QDEBUG_DATA") or None,
             calib=os.environ.get("QDEBUG_CALIB") or None,
         )
-        here.opened = (here.ref,)
+        here.opened = ()
         here.histories = {}
         here.chosen = {}
         here.failed = {}
+        here.first = {}
         here.drawn = {}
         here.id = secrets.token_hex(8)
 
@@ -77,22 +78,27 @@ def ref() -> ModelRef:
 
 
 def opened() -> tuple[ModelRef, ...]:
-    """Every model this session has opened, first to last."""
+    """Every model that has opened in this session, first to last."""
     return st.session_state.opened
 
 
 def open_model(one: ModelRef) -> None:
     """Make a model the one at hand. Recipes of the others are kept."""
+    st.session_state.ref = one
+
+
+def is_open(first: str) -> None:
+    """Note that the model at hand has opened, and which preset it is first looked at with."""
     here = st.session_state
-    here.ref = one
-    if one not in here.opened:
-        here.opened = (*here.opened, one)
+    here.first[ref()] = first
+    if ref() not in here.opened:
+        here.opened = (*here.opened, ref())
 
 
 def history() -> History:
     """The recipes of the model at hand."""
     found: History | None = st.session_state.histories.get(ref())
-    return found or History((preset(FIRST_PRESET),))
+    return found or History((preset(st.session_state.first.get(ref(), FIRST_PRESET)),))
 
 
 def recipe() -> Recipe:

@@ -91,7 +91,17 @@ def recipe_pills(recipe: Recipe) -> tuple[Pill, ...]:
     clips = sum(one.clip is not None for _, plan in recipe.layers for one in (plan.weight, plan.activation))
     if clips:
         pills.append(Pill(f"{clips} × hand-set clip"))
+    ranges = _ranges(recipe)
+    if ranges != {"minmax"}:
+        pills.append(Pill(f"{ranges.pop().replace('_', ' ')} ranges" if len(ranges) == 1 else "mixed ranges"))
     return (*pills, *(Pill(fix_in_words(fix)) for fix in recipe.fixes))
+
+
+def _ranges(recipe: Recipe) -> set[str]:
+    """How the ranges of integer tensors are found."""
+    plans = (recipe.default, *(plan for _, plan in recipe.layers))
+    tensors = (one for plan in plans for one in (plan.weight, plan.activation))
+    return {one.range for one in tensors if find(one.format).is_integer and not one.dynamic} or {"minmax"}
 
 
 def recipe_title(recipe: Recipe) -> str:

@@ -162,11 +162,14 @@ def test_the_ground_and_the_pills_follow_the_theme(open_screen, scheme):
 
 def test_charts_follow_a_theme_changed_in_the_menu(screen):
     screen.go("layers")
+    screen.page.wait_for_selector(".js-plotly-plot .xtick text")
     tick = "getComputedStyle(document.querySelector('.js-plotly-plot .xtick text')).fill"
     light = screen.page.evaluate(tick)
     screen.page.get_by_test_id("stMainMenu").get_by_role("button").click()
     screen.page.get_by_text("Dark").first.click()
-    screen.page.wait_for_function(f"light => {tick} !== light", arg=light)
+    screen.page.wait_for_function(
+        f"light => document.querySelector('.js-plotly-plot .xtick text') && {tick} !== light", arg=light
+    )
     assert screen.page.evaluate("getComputedStyle(document.querySelector('.stApp')).colorScheme") == "dark"
     assert screen.page.evaluate(tick) == "rgb(154, 166, 180)"
 

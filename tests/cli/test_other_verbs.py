@@ -46,6 +46,14 @@ def test_inspect(cli, toy):
     assert "stem → body" in text
 
 
+def test_inspect_needs_no_data(cli, toy):
+    with_data = json.loads(cli("inspect", toy / "toy.pt2", "--data", toy / "toy.npz", "--json")[1])
+    status, out, err = cli("inspect", toy / "toy.pt2", "--json")
+    assert status == 0, err
+    for key in ("digest", "layers", "patterns", "not_understood", "params"):
+        assert json.loads(out)[key] == with_data[key], key
+
+
 @pytest.mark.parametrize("verb", VERBS)
 def test_every_verb_has_help_with_examples_that_parse(verb, capsys):
     with pytest.raises(SystemExit) as ended:

@@ -23,6 +23,13 @@ def put(cache: ValueCache, name: str, kilobytes: int, seconds: float) -> None:
     cache.claim((name.encode(), b"")).publish(floats(kilobytes), seconds)
 
 
+def roomy(budget: int) -> ValueCache:
+    """A cache that has learnt that its whole budget is worth holding."""
+    cache = ValueCache(budget)
+    cache.make_room(budget)
+    return cache
+
+
 @given(st.lists(st.tuples(st.integers(0, 12), st.integers(1, 40), st.floats(0, 1)), max_size=60), st.integers(0, 200))
 def test_never_over_budget(puts, budget):
     cache = ValueCache(budget * 1024)
@@ -33,7 +40,7 @@ def test_never_over_budget(puts, budget):
 
 
 def test_cheap_bytes_go_first():
-    cache = ValueCache(100 * 1024)
+    cache = roomy(100 * 1024)
     put(cache, "dear", 20, seconds=1.0)
     for number in range(20):
         put(cache, f"cheap{number}", 20, seconds=0.001)
@@ -43,11 +50,22 @@ def test_cheap_bytes_go_first():
 
 
 def test_what_nobody_asks_for_goes_in_the_end():
-    cache = ValueCache(100 * 1024)
+    cache = roomy(100 * 1024)
     put(cache, "dear once", 20, seconds=0.01)
     for number in range(400):
         put(cache, f"steady{number}", 20, seconds=0.001)
     assert cache.get((b"dear once", b"")) is None
+
+
+def test_it_holds_no_more_than_serves():
+    cache = ValueCache(1024 * 1024)
+    for number in range(60):
+        put(cache, f"edit{number}", 20, seconds=0.01)
+    assert cache.stats().bytes <= cache.limit == 128 * 1024
+    cache.make_room(100 * 1024)  # a whole sheet: some of them are worth holding
+    for number in range(60, 120):
+        put(cache, f"edit{number}", 20, seconds=0.01)
+    assert 280 * 1024 <= cache.stats().bytes <= cache.limit == 300 * 1024
 
 
 def test_two_threads_compute_once():

@@ -1,5 +1,7 @@
 """What is in the figures: the counts, the limits, the colours."""
 
+import math
+
 import plotly.graph_objects as go
 import pytest
 
@@ -77,20 +79,32 @@ def test_a_dynamic_tensor_shows_no_clip_lines():
 
 
 def test_channels_are_sorted_and_outliers_marked():
-    figure = channel_ranges(ranges([1, 48, 2], outliers=(1,), ratio=48.0), dark=False)
+    figure = channel_ranges(ranges([1, 8, 2], outliers=(1,), ratio=4.0), dark=False)
     bars = figure.data[0]
-    assert list(bars.base) == [-48, -2, -1]
-    assert list(bars.y) == [96, 4, 2]
+    assert list(bars.base) == [-8, -2, -1]
+    assert list(bars.y) == [16, 4, 2]
     assert list(bars.marker.color) == [colours.TROUBLE.light, colours.PLAIN.light, colours.PLAIN.light]
     marks = [note for note in figure.layout.annotations if colours.TROUBLE_MARK in note.text]
     assert len(marks) == 1
+
+
+def test_one_channel_far_wider_than_the_others_leaves_them_to_be_seen():
+    figure = channel_ranges(ranges([1, 480, 2, 0], outliers=(1,), ratio=320.0), dark=False)
+    bars = figure.data[0]
+    assert figure.layout.yaxis.type == "log"
+    assert [base + y for base, y in zip(bars.base, bars.y, strict=True)] == [480, 2, 1, 0.5]
+    assert set(bars.base) == {0.5}
+    assert list(bars.customdata[0][1:]) == ["−480", "480"]
+    assert [note.y for note in figure.layout.annotations if colours.TROUBLE_MARK in note.text] == [
+        pytest.approx(math.log10(480))
+    ]
 
 
 def test_many_channels_share_bars_without_hiding_the_widest():
     widths = [1.0] * 1999 + [48.0]
     figure = channel_ranges(ranges(widths, outliers=(1999,), ratio=48.0), dark=False)
     assert len(figure.data[0].y) <= 192
-    assert max(figure.data[0].y) == 96.0
+    assert figure.data[0].base[0] + figure.data[0].y[0] == 48.0
     assert figure.data[0].marker.color[0] == colours.TROUBLE.light
 
 
@@ -150,5 +164,5 @@ def test_the_tradeoff_draws_float_and_every_candidate_with_its_interval():
     assert figure.data[1].marker.color == colours.MARK["p4"].light
     now = figure.data[2]
     assert now.error_y.visible
-    assert now.error_y.array[0] == pytest.approx(1.0)
+    assert now.error_y.array[0] == pytest.approx(0.1)  # the paired interval, not the value's own
     assert now.marker.symbol == "diamond"

@@ -3,10 +3,10 @@
 from qdebug.figures import Candidate
 from qdebug.figures.channels import before_after_finding, channels_finding
 from qdebug.figures.histogram import histogram_finding
-from qdebug.figures.shares import leading, shares_finding, worst_finding
+from qdebug.figures.shares import shares_finding, worst_finding
 from qdebug.figures.shift import shift_finding
 from qdebug.figures.split import error_parts, split_finding
-from qdebug.figures.tradeoff import harmless, tradeoff_finding
+from qdebug.figures.tradeoff import log_ticks, tradeoff_finding
 from tests.figures.values import detail, error, float_view, ranges, score, shares, view
 
 
@@ -52,7 +52,7 @@ def test_split():
 
 def test_shares():
     found = shares(a=0.1, b=0.6, c=0.25, d=0.05)
-    assert [row.name for row in leading(found)] == ["b", "c"]
+    assert [row.name for row in found.leading] == ["b", "c"]
     assert words(shares_finding(found)) == "2 of 4 layers cause 85 % of the output error"
     assert words(worst_finding(found)) == "b alone causes 60 % of the output error, c 25 %"
     assert words(shares_finding(shares(a=1.0, b=0.0))) == "1 of 2 layers causes 100 % of the output error"
@@ -60,7 +60,7 @@ def test_shares():
     assert shares_finding(flat).startswith("The error is spread out")
     assert worst_finding(flat).startswith("The error is spread out")
     assert shares_finding(shares(a=0.0, b=0.0)) == "No layer changes the output"
-    assert leading(shares(a=0.0)) == ()
+    assert shares(a=0.0).leading == ()
 
 
 def test_shift():
@@ -82,9 +82,16 @@ def test_tradeoff_names_the_smallest_that_does_no_harm():
 
 
 def test_harm_depends_on_the_metric():
-    assert harmless(score(4.2, float_=4.1, name="perplexity", higher=False))
-    assert not harmless(score(4.5, float_=4.1, name="perplexity", higher=False))
-    assert harmless(score(35.0, float_=100.0, name="sqnr_db"))
-    assert not harmless(score(20.0, float_=100.0, name="sqnr_db"))
-    assert harmless(score(0.981))
-    assert not harmless(score(0.979))
+    assert score(4.2, float_=4.1, name="perplexity", higher=False).metric.harmless
+    assert not score(4.5, float_=4.1, name="perplexity", higher=False).metric.harmless
+    assert score(35.0, float_=100.0, name="sqnr_db").metric.harmless
+    assert not score(20.0, float_=100.0, name="sqnr_db").metric.harmless
+    assert score(0.981).metric.harmless
+    assert not score(0.979).metric.harmless
+
+
+def test_ticks_of_a_log_axis_are_whole_numbers_people_read():
+    assert log_ticks([3.38, 28.1]) == [5.0, 10.0, 20.0]
+    assert log_ticks([3.38, 3.46]) is None  # Plotly's own are fine where the axis is all but linear
+    assert log_ticks([3.0, float("inf"), 1000.0]) == [2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1000.0]
+    assert log_ticks([float("nan")]) is None

@@ -39,9 +39,9 @@ def activations(draw):
         case "clip":
             return msgspec.structs.replace(plan, clip=draw(st.tuples(below, above)))
         case "dynamic":
-            return msgspec.structs.replace(plan, dynamic=True)
+            return msgspec.structs.replace(plan, range="minmax", dynamic=True)
         case "token":
-            return msgspec.structs.replace(plan, granularity="token", dynamic=True)
+            return msgspec.structs.replace(plan, range="minmax", granularity="token", dynamic=True)
     return plan
 
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import zipfile
+
 import msgspec
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -119,6 +122,35 @@ def test_damaged_pt2(tmp_path):
         cut.write_bytes(whole.read_bytes()[:size])
         with pytest.raises(FileError, match="damaged|cannot be read"):
             open_model(cut, data)
+
+
+def test_a_checkpoint_is_no_exported_program(tmp_path, capfd):
+    file = tmp_path / "weights.pt2"
+    torch.save(seeded(Residual).state_dict(), file)
+    with pytest.raises(FileError, match=r"saved by torch\.save, not an exported program"):
+        open_model(file, data_for(Residual))
+    assert capfd.readouterr().err == ""
+
+
+def test_torch_s_own_complaints_stay_out_of_sight(tmp_path, capfd):
+    file = tmp_path / "odd.pt2"
+    with zipfile.ZipFile(file, "w") as archive:
+        archive.writestr("odd/models/model.json", "{}")
+    with pytest.raises(FileError, match="cannot be read") as caught:
+        open_model(file, data_for(Residual))
+    assert "above" not in str(caught.value)
+    assert capfd.readouterr().err == ""
+
+
+@pytest.mark.parametrize(("wrong", "place"), [(77, 3), (-1, 5)])
+def test_labels_out_of_range_name_file_and_sample(tmp_path, wrong, place):
+    data = {name: value.numpy() for name, value in data_for(Residual).items()}
+    data["labels"][place] = wrong
+    np.savez(tmp_path / "data.npz", **data)
+    with pytest.raises(DataError, match=rf"label of sample {place} is {wrong}") as caught:
+        open_model(seeded(Residual), tmp_path / "data.npz")
+    assert "data.npz" in str(caught.value)
+    assert "0 to 4" in str(caught.value)
 
 
 def test_what_cannot_be_captured_is_explained():

@@ -141,3 +141,16 @@ def test_a_restart_is_told_once(bench, client):
     assert "started again" in bench.toast[0].value
     bench.run()
     assert not bench.toast
+
+
+def test_a_file_that_was_overwritten_is_another_model(bench, client, tmp_path):
+    file = tmp_path / "model.pt2"
+    file.write_bytes(b"one")
+    ref = ModelRef(model=str(file))
+    client.script[ref.model, preset("w8a8").digest] = score(0.285)
+    assert "28.5 %" in html(change(bench, preset("w8a8"), ref))
+    file.write_bytes(b"another")
+    client.script[ref.model, preset("w8a8").digest] = score(0.5)
+    bench.run()
+    assert "50.0 %" in html(bench)
+    assert "28.5 %" not in html(bench)

@@ -36,6 +36,15 @@ def test_every_edit_survives_a_file():
     assert loads(dumps(recipe)) == recipe
 
 
+def test_a_range_method_is_for_static_tensors():
+    layer = INFO.layers[1]
+    recipe = edits.with_range(preset("w8a8"), INFO, "mse")
+    recipe = edits.with_options(recipe, INFO, layer, "activation", dynamic=True)
+    assert recipe.plan_for(layer.name).activation.range == "minmax"
+    assert recipe.plan_for(layer.name).weight.range == "mse"
+    assert edits.with_range(recipe, INFO, "percentile").plan_for(layer.name).activation.range == "minmax"
+
+
 def test_dynamic_drops_a_hand_set_clip_range():
     layer = INFO.layers[1]
     recipe = with_clip(preset("w8a8"), layer.name, "activation", (-1.0, 1.0))

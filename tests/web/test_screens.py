@@ -5,7 +5,8 @@ import re
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from qdebug.recipes import BiasCorrection, CrossLayerEqualization, dumps, preset, with_fix
+from qdebug.recipes import BiasCorrection, CrossLayerEqualization, dumps, loads, preset, with_fix
+from qdebug.web import sidebar
 from qdebug.web.state import History
 from tests.web.conftest import APP, html, settle, show
 
@@ -194,6 +195,18 @@ def test_a_recipe_is_loaded_whole(app):
     assert recipe(app) == wanted
 
 
+def test_a_recipe_made_for_this_model_is_loaded_and_one_saved_names_it(app, monkeypatch):
+    saved = []
+    plain = sidebar.dumps
+    monkeypatch.setattr(sidebar, "dumps", lambda one: saved.append(plain(one)) or saved[-1])
+    settle(app)
+    digest = loads(saved[-1]).model
+    assert digest
+    assert digest in html(show(app, "overview"))
+    load(app, saved[-1])
+    assert recipe(app) == preset("w8a8")
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
@@ -201,6 +214,7 @@ def test_a_recipe_is_loaded_whole(app):
         ("version: 1\nlayers:\n  blocks.9.dw:\n    weight: {format: int8}\n", "blocks.9.dw"),
         ("version: 1\nmodel: 'ffffffffffffffff'\n", "model"),
         ("]", "not YAML or JSON"),
+        ("", "The recipe is empty"),
     ],
 )
 def test_a_recipe_that_does_not_fit_is_refused_and_the_one_at_hand_kept(app, text, said):
@@ -213,6 +227,26 @@ def test_a_recipe_that_does_not_fit_is_refused_and_the_one_at_hand_kept(app, tex
     button(app, "Dismiss").click()
     settle(app)
     assert 'role="alert"' not in html(app)
+
+
+def test_what_went_wrong_with_a_recipe_is_old_news_after_the_next_step(app):
+    load(app, "]")
+    assert "not YAML or JSON" in html(app)
+    app.selectbox(key="side-preset").set_value("w8a8-pc")
+    settle(app)
+    assert "not YAML or JSON" not in html(app)
+
+
+def test_a_file_that_did_not_open_leaves_no_entry(app):
+    first = app.session_state.ref
+    app.text_input(key="open-model").set_value("/nowhere/net.pt2")
+    next(one for one in app.button if one.label == "Open").click()
+    settle(app)
+    assert "/nowhere/net.pt2" in html(app)
+    next(one for one in app.button if one.label.startswith("Back to")).click()
+    settle(app)
+    assert app.session_state.ref == first
+    assert all("net.pt2" not in option for option in app.selectbox(key="side-model").options)
 
 
 def test_a_model_that_is_not_there_is_an_error_and_the_way_back_is_open(app):

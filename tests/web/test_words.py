@@ -45,6 +45,13 @@ def test_pills_count_exceptions_and_name_fixes():
     assert [pill.precision for pill in pills] == ["p8", "p4", "p16", "", "", "", ""]
 
 
+def test_pills_say_how_ranges_are_found_where_that_is_unusual():
+    recipe = edits.with_range(preset("w8a8"), INFO, "percentile")
+    assert [pill.text for pill in words.recipe_pills(recipe)] == ["w8a8 per tensor", "percentile ranges"]
+    recipe = edits.with_options(preset("w8a8"), INFO, INFO.layers[1], "activation", range="mse")
+    assert "mixed ranges" in [pill.text for pill in words.recipe_pills(recipe)]
+
+
 def test_a_recipe_s_name_in_a_chart():
     recipe = edits.with_format(with_fix(preset("w8a8"), CrossLayerEqualization()), INFO, ("head",), "weight", "int4")
     assert words.recipe_title(recipe) == "w8a8 + 1 set + CLE"
