@@ -11,6 +11,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+from playwright.sync_api import TimeoutError as PlaywrightTimeout
 
 ROOT = Path(__file__).parents[2]
 PATIENCE = 120_000
@@ -110,12 +111,21 @@ class Screen:
 
     def until_strip_changes(self, before):
         """Wait for another score, measured exactly."""
-        self.page.wait_for_function(
-            "before => { const now = document.querySelector('.q-strip')?.innerText.split(/\\s+/).join(' ');"
-            " return now && now !== before && now.includes('exact'); }",
-            arg=before,
-        )
+        try:
+            self.page.wait_for_function(
+                "before => { const now = document.querySelector('.q-strip')?.innerText.split(/\\s+/).join(' ');"
+                " return now && now !== before && now.includes('exact'); }",
+                arg=before,
+            )
+        except PlaywrightTimeout as slow:
+            raise AssertionError(f"no other score than {before!r}; the page says:\n{self.words}") from slow
         return self.rest()
+
+    @property
+    def words(self):
+        """All words on the page, and whether Streamlit is at work."""
+        at_work = "document.querySelector('.stApp')?.dataset.testScriptState"
+        return f"script {self.page.evaluate(at_work)}\n{self.page.locator('body').inner_text()}"
 
     def overflow(self):
         """How many pixels the page is wider than its window."""

@@ -37,6 +37,20 @@ def test_a_format_changed_in_the_table_moves_the_score_and_undo_brings_it_back(s
     assert select.input_value() == "int8"
 
 
+def test_a_pick_that_got_lost_on_its_way_is_sent_again(screen):
+    screen.go("layers")
+    before = screen.strip
+    screen.page.get_by_role("grid", name="Layers").evaluate(
+        """grid => {
+            const state = grid.closest('.wrap').layers, send = state.send;
+            state.send = () => { state.send = send; };
+        }"""
+    )
+    screen.page.get_by_role("combobox", name="weight format of blocks.2.dw", exact=True).select_option("int8 pc")
+    screen.until_strip_changes(before)
+    assert "1 × int8 pc" in screen.page.locator(".q-pills").inner_text()
+
+
 def test_dragging_over_the_histogram_sets_the_clip_range(screen):
     screen.go("layers")
     choose(screen, "blocks.2.dw")

@@ -141,6 +141,31 @@ function drawHead(state) {
   }
 }
 
+function settle(state) {
+  // A pick is on its way until the data show it.
+  for (const row of state.data.rows) {
+    for (const tensor of ["weight", "activation"]) {
+      const sent = state.sent.get(tensor + " " + row.name);
+      if (sent && row[tensor]?.label === sent.label) state.sent.delete(tensor + " " + row.name);
+    }
+  }
+}
+
+function pick(state, event, triesLeft) {
+  const key = event.tensor + " " + event.layer;
+  state.sent.set(key, event);
+  state.send("format", event);
+  // An event can get lost between a browser and a server that are both busy; picking the same again changes nothing.
+  window.setTimeout(() => {
+    if (state.sent.get(key) !== event || !state.body.isConnected) return;
+    if (triesLeft) pick(state, { ...event }, triesLeft - 1);
+    else {
+      state.sent.delete(key);
+      draw(state);
+    }
+  }, 2500);
+}
+
 function draw(state) {
   const { body, data } = state;
   const rows = ordered(data.rows, state.sort);
@@ -184,7 +209,9 @@ function build(root) {
   table.setAttribute("role", "grid");
   table.setAttribute("aria-label", "Layers");
   const head = make("tr");
-  const state = { body: make("tbody"), buttons: [], sort: { key: null, way: 1 }, chosen: null, asked: null, timer: 0 };
+  const state = {
+    body: make("tbody"), buttons: [], sort: { key: null, way: 1 }, chosen: null, asked: null, timer: 0, sent: new Map(),
+  };
   for (const [key, text, hint, side] of HEADS) {
     const cell = make("th", `c-${key} ${side === "right" ? "num" : ""}`);
     cell.scope = "col";
@@ -216,7 +243,7 @@ function build(root) {
     if (select.tagName !== "SELECT") return;
     select.dataset.made = "";
     select.previousSibling.textContent = select.value;
-    state.send("format", { layer: select.dataset.layer, tensor: select.dataset.tensor, label: select.value });
+    pick(state, { layer: select.dataset.layer, tensor: select.dataset.tensor, label: select.value }, 2);
   });
   return state;
 }
@@ -228,6 +255,7 @@ export default function (component) {
   const state = wrap.layers;
   state.send = setTriggerValue;
   state.data = data;
+  settle(state);
   // What was chosen here a moment ago may still be on its way to the server: an older answer must not undo it.
   if (!state.asked || state.asked === data.chosen) {
     state.asked = null;
