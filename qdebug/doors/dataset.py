@@ -126,7 +126,7 @@ def _input(arrays: Mapping[str, object], spec: TensorSpec, source: str) -> Tenso
 
 def _tensor(value: object, name: str, source: str) -> Tensor:
     if isinstance(value, Tensor):
-        return value.detach().cpu()
+        return value.detach().cpu().contiguous()
     array = np.asarray(value)
     if array.dtype.kind not in "biuf":
         raise DataError(

@@ -15,7 +15,6 @@ from torch import Tensor
 from qdebug.engine.cache import ValueCache
 from qdebug.engine.calls import call
 from qdebug.graph import Layer, Program
-from qdebug.graph.layout import is_channels_last
 from qdebug.graph.program import refs, tensor_key
 from qdebug.quantize import Activate, QParams, activation_quantizer, quantize_weight
 from qdebug.recipes import LayerPlan
@@ -51,11 +50,11 @@ class Overlay:
 
 
 def _order(tensor: Tensor) -> bytes:
-    """What a convolution makes of a weight's order: another kernel, and another order of what it returns.
+    """How a tensor lies in memory: where that differs, an operator may use another kernel and return another order.
 
     The cache is shared by all open models, and one of them may hold the same weight in another order.
     """
-    return b"last" if tensor.dim() == 4 and is_channels_last(tensor) else b""
+    return repr(tensor.stride()).encode()
 
 
 NOTHING = Overlay({}, {})

@@ -7,14 +7,5 @@ from qdebug.graph.patterns import Chain, NormSite, chains, norm_sites
 from qdebug.graph.program import Program, Ref, Step
 
 __all__ = [
-    "Chain",
-    "Layer",
-    "NormSite",
-    "Program",
-    "Ref",
-    "Step",
-    "chains",
-    "channels_last",
-    "lower",
-    "norm_sites",
-]
+    "Chain", "Layer", "NormSite", "Program", "Ref", "Step", "chains", "channels_last", "lower", "norm_sites",
+]  # fmt: skip

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import torch
-from torch import Tensor
 
 from qdebug.graph.layers import Layer
 from qdebug.graph.program import Program, Step
@@ -31,12 +30,6 @@ def channels_last(program: Program, layers: Sequence[Layer]) -> Program:
             # not contiguous(): where a size is one, any order passes for channels-last there, but not in oneDNN
             state[layer.weight] = torch.empty_like(weight, memory_format=torch.channels_last).copy_(weight)
     return replace(program, state=state, steps=tuple(_reshaping(step) for step in program.steps))
-
-
-def is_channels_last(tensor: Tensor) -> bool:
-    """Whether a tensor of four dimensions has the very strides of channels-last order."""
-    _, channels, height, width = tensor.shape
-    return tensor.stride() == (channels * height * width, 1, width * channels, channels)
 
 
 def _reshaping(step: Step) -> Step:

@@ -7,7 +7,6 @@ import torch
 from torch import Tensor, nn
 
 from qdebug.engine import Overlay, Sheet
-from qdebug.graph.layout import is_channels_last
 from qdebug.session import open as open_model
 
 
@@ -56,7 +55,8 @@ def test_the_output_is_the_modules_own(opened):
 
 def test_weights_lie_channels_last_unless_strides_are_looked_at(opened):
     model, _, subject = opened
-    assert is_channels_last(weight_of(subject)) == (type(model) is Flattening)
+    turned = weight_of(subject).is_contiguous(memory_format=torch.channels_last)
+    assert turned == (type(model) is Flattening)
     assert torch.equal(weight_of(subject), model.conv.weight)
 
 
@@ -86,3 +86,15 @@ def test_two_models_with_the_same_weights_in_another_order_share_no_cell():
             expected = model(data["images"])
         found = subject.engine.output(Sheet(subject.program, subject.layers), subject.eval_batches[0])
         torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-6)
+
+
+def test_data_in_another_order_are_the_same_data():
+    model = Strided().eval()
+    images, labels = torch.randn(12, 3, 8, 8), torch.randint(0, 5, (12,))
+    found = []
+    for order in (torch.channels_last, torch.contiguous_format):
+        data = {"images": images.contiguous(memory_format=order), "labels": labels}
+        subject = open_model(model, data)._subject
+        found.append(subject.engine.output(Sheet(subject.program, subject.layers), subject.eval_batches[0]))
+    with torch.no_grad():
+        torch.testing.assert_close(found, [model(images)] * 2, rtol=1e-5, atol=1e-6)

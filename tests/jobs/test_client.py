@@ -94,22 +94,22 @@ def test_cancel_ends_the_job_and_the_next_question_starts_it_anew(client):
     running = client.ask(score_of("slow:60"), wait=0.1)
     with ThreadPoolExecutor(1) as pool:
         waiting = pool.submit(client.get, score_of("slow:60"))
-        time.sleep(0.2)
+        time.sleep(1.0)  # by now it waits
         client.cancel(running.job)
         with pytest.raises(Cancelled):
-            waiting.result(timeout=5)
+            waiting.result(timeout=30)
     again = client.ask(score_of("slow:60"), wait=0.0)
     assert isinstance(again, Running)
-    assert again.seconds < running.seconds + 0.1
+    assert again.seconds < 1.0
     client.cancel(again.job)
 
 
 def test_a_job_goes_on_while_another_asker_waits(client):
-    mine = client.ask(score_of("slow:1.5"), wait=0.1, asker="me")
+    mine = client.ask(score_of("slow:2.5"), wait=0.1, asker="me")
     computed = client.get(GetStats()).entries
     with ThreadPoolExecutor(1) as pool:
-        hers = pool.submit(client.get, score_of("slow:1.5"), asker="she")
-        time.sleep(0.2)
+        hers = pool.submit(client.get, score_of("slow:2.5"), asker="she")
+        time.sleep(1.0)  # by now she waits
         client.cancel(mine.job, asker="me")
         hers.result(timeout=20)
     assert client.get(GetStats()).entries == computed + 1  # this question; the job was not computed a second time
@@ -137,9 +137,8 @@ def test_a_mistake_is_told_and_not_kept(client):
 
 def test_a_mistake_made_between_two_polls_is_told(client):
     assert isinstance(client.ask(score_of("bad"), wait=0.0), Running) or pytest.skip("it was quicker than the poll")
-    time.sleep(0.3)
     with pytest.raises(DataError):
-        client.ask(score_of("bad"), wait=0.0)
+        until(lambda: not isinstance(client.ask(score_of("bad"), wait=0.0), Running))
 
 
 @pytest.mark.parametrize("name", ["fault", "exit"])
