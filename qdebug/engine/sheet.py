@@ -16,7 +16,7 @@ from qdebug.engine.cache import ValueCache
 from qdebug.engine.calls import call
 from qdebug.graph import Layer, Program
 from qdebug.graph.program import refs, tensor_key
-from qdebug.quantize import Activate, QParams, activation_quantizer, quantize_weight
+from qdebug.quantize import Activate, Grid, QParams, activation_quantizer, quantize_weight
 from qdebug.recipes import LayerPlan
 
 
@@ -62,23 +62,31 @@ NOTHING = Overlay({}, {})
 
 @dataclass(frozen=True)
 class LayerQuant:
-    """One layer's quantization, ready to run: its plan and, for a static integer activation, its qparams."""
+    """One layer's quantization, ready to run: its plan and, for a static activation, its calibrated grid.
+
+    ``axis`` is the activation's axis of channels, along which blocks lie.
+    """
 
     plan: LayerPlan
-    activation: QParams | None = None
+    activation: Grid | None = None
+    axis: int = -1
 
     @cached_property
     def activation_key(self) -> bytes:
         """A text that is equal when the activation is quantized alike."""
-        if self.activation is not None:
-            q = self.activation
-            return f"{q.scale.item()!r} {q.zero_point.item()!r} {q.qmin} {q.qmax}".encode()
-        return msgspec.json.encode(self.plan.activation)
+        plan, grid = self.plan.activation, self.activation
+        if grid is None:
+            return msgspec.json.encode(plan)
+        if isinstance(grid, QParams):
+            codes = f"{grid.zero_point.item()!r} {grid.qmin} {grid.qmax}"
+        else:
+            codes = plan.format
+        return f"{grid.scale.item()!r} {codes} {plan.rounding} {plan.seed}".encode()
 
     @cached_property
     def activate(self) -> Activate:
         """What quantizes the layer's input: of a batch, into ``out`` where one is given."""
-        return activation_quantizer(self.plan.activation, self.activation)
+        return activation_quantizer(self.plan.activation, self.activation, self.axis)
 
 
 class Sheet:

@@ -1,10 +1,15 @@
 """Number formats as frozen values. Numpy-level knowledge only; nothing here touches a tensor."""
 
-from qdebug.formats.granularity import Granularity, PerChannel, PerGroup, PerTensor, PerToken
-from qdebug.formats.qformat import BF16, FP16, FP32, INT2, INT3, INT4, INT5, INT6, INT7, INT8, QFormat
-from qdebug.formats.registry import FORMATS, find
+from qdebug.formats.blocks import Block, Codebook, Gguf
+from qdebug.formats.cards import SpecCard, card
+from qdebug.formats.floats import BF16, FP16, FP32, TF32, Float
+from qdebug.formats.granularity import Granularity, PerBlock, PerChannel, PerGroup, PerTensor, PerToken
+from qdebug.formats.qformat import INT4, INT8, Integer, QFormat
+from qdebug.formats.registry import ALIASES, FORMATS, find, split_name
+from qdebug.formats.tables import Table
 
 __all__ = [
-    "BF16", "FORMATS", "FP16", "FP32", "INT2", "INT3", "INT4", "INT5", "INT6", "INT7", "INT8",
-    "Granularity", "PerChannel", "PerGroup", "PerTensor", "PerToken", "QFormat", "find",
+    "ALIASES", "BF16", "FORMATS", "FP16", "FP32", "INT4", "INT8", "TF32", "Block", "Codebook", "Float", "Gguf", "Granularity",
+    "Integer", "PerBlock", "PerChannel", "PerGroup", "PerTensor", "PerToken", "QFormat", "SpecCard", "Table", "card",
+    "find", "split_name",
 ]  # fmt: skip

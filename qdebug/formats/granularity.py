@@ -26,8 +26,16 @@ class PerGroup:
 
 
 @dataclass(frozen=True, slots=True)
+class PerBlock:
+    """One scale per tile of ``rows`` output channels by ``columns`` input features (2-D blocks, as in DeepSeek-V3)."""
+
+    rows: int
+    columns: int
+
+
+@dataclass(frozen=True, slots=True)
 class PerToken:
     """One scale per vector along the last axis, made from the values at hand (so always dynamic)."""
 
 
-Granularity = PerTensor | PerChannel | PerGroup | PerToken
+Granularity = PerTensor | PerChannel | PerGroup | PerBlock | PerToken

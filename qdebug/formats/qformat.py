@@ -1,60 +1,144 @@
-"""What a number format is: how many bits, which codes, which reals."""
+"""What a number format is, and the simplest of them: integers."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar
 
-Kind = Literal["int", "float"]
+CARDED = 8
+"""Bits up to which a format lists all its code points."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class QFormat:
-    """A number format.
+    """A number format: one frozen value per name.
 
     Attributes:
-        name: the field's name for it, lower case (``int4``, ``fp16``).
-        kind: ``int`` for a uniform grid with a scale, ``float`` for a cast without one.
-        bits: bits of one code.
-        exponent_bits, mantissa_bits: for floats, without the sign; 0 for integers.
-        largest: the largest finite magnitude of a float; 0 for integers, whose reach is the scale's affair.
+        name: the field's name for it, lower case (``int4``, ``fp8_e4m3fn``, ``mxfp4``).
+        title: how its inventors write it.
+        bits: bits of one stored code, without scales.
         source: the document that defines it.
+        runs_on: who computes with it or stores it.
+        proof: the test that holds our arithmetic to the source, as ``file::name`` under ``tests/``.
     """
 
+    family: ClassVar[str] = ""
+    is_integer: ClassVar[bool] = False
+    """Whether values are codes on a uniform grid with a free or fixed zero point."""
+    for_activations: ClassVar[bool] = True
+    """Whether a runtime could make activations of it."""
+    own_blocks: ClassVar[bool] = False
+    """Whether the format itself says which values share a scale; a plan then names no granularity."""
+
     name: str
-    kind: Kind
-    bits: int
-    exponent_bits: int = 0
-    mantissa_bits: int = 0
-    largest: float = 0.0
-    source: str = ""
+    title: str
+    bits: float
+    source: str
+    runs_on: tuple[str, ...] = ()
+    proof: str = ""
 
     @property
-    def is_integer(self) -> bool:
-        """Whether values are codes on a uniform grid."""
-        return self.kind == "int"
+    def levels(self) -> tuple[float, ...]:
+        """The finite reals of all codes in units of the scale, ascending; empty where they are too many or learned."""
+        return ()
+
+    @property
+    def needs_scale(self) -> bool:
+        """Whether values are divided by a scale first."""
+        return True
+
+    @property
+    def is_cast(self) -> bool:
+        """Whether values are only rounded, without a scale: floats of 16 bits and more."""
+        return False
+
+    @property
+    def group(self) -> int:
+        """Values that share a scale where the format says so; 0 where the plan does."""
+        return 0
+
+    @property
+    def bits_per_weight(self) -> float:
+        """Bits of a weight with its part of the scales, as the format is usually stored."""
+        return self.bits
+
+    @property
+    def specials(self) -> tuple[str, ...]:
+        """Codes that are no finite number."""
+        return ()
+
+    @property
+    def largest(self) -> float:
+        """The largest finite magnitude, in units of the scale."""
+        return max((abs(level) for level in self.levels), default=0.0)
+
+    @property
+    def smallest(self) -> float:
+        """The smallest magnitude above zero, in units of the scale."""
+        return min((abs(level) for level in self.levels if level), default=0.0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Integer(QFormat):
+    """A uniform grid with a scale and a zero point.
+
+    Attributes:
+        signed: None takes signed codes for symmetric plans and unsigned ones for affine plans, as ONNX does; False
+            takes unsigned codes for both, so that a symmetric plan has no negative values (activations after a ReLU).
+            An affine plan on signed codes, as TensorFlow Lite writes it, has the same reals with the zero point moved.
+        narrow: leave out the lowest code, so that a symmetric grid has as many codes on either side of zero.
+    """
+
+    family: ClassVar[str] = "integer"
+    is_integer: ClassVar[bool] = True
+
+    signed: bool = True
+    narrow: bool = False
 
     def codes(self, symmetric: bool) -> tuple[int, int]:
         """The code limits ``(qmin, qmax)``.
 
-        Symmetric formats use the signed codes of two's complement, with a scale of absmax / qmax, so that the code
-        qmin is reached only by clipped values. Affine formats use the unsigned codes from 0.
+        Symmetric grids use the signed codes of two's complement, with a scale of absmax / qmax, so that the code
+        qmin is reached only by clipped values. Affine ones use the unsigned codes from 0.
         """
-        if not self.is_integer:
-            raise ValueError(f"{self.name} has no integer codes")
-        if symmetric:
-            return -(1 << (self.bits - 1)), (1 << (self.bits - 1)) - 1
-        return 0, (1 << self.bits) - 1
+        width = int(self.bits)
+        if symmetric and self.signed:
+            return -(1 << (width - 1)) + self.narrow, (1 << (width - 1)) - 1
+        return int(self.narrow), (1 << width) - 1
+
+    @property
+    def levels(self) -> tuple[float, ...]:
+        """The codes, where there are at most 256."""
+        low, high = self.codes(symmetric=True)
+        return tuple(float(code) for code in range(low, high + 1)) if self.bits <= CARDED else ()
+
+    @property
+    def largest(self) -> float:
+        """The largest magnitude of a code."""
+        low, high = self.codes(symmetric=True)
+        return float(max(-low, high))
+
+    @property
+    def smallest(self) -> float:
+        """One step."""
+        return 1.0
 
 
-_TWO = "two's complement"
-INT2 = QFormat("int2", "int", 2, source=_TWO)
-INT3 = QFormat("int3", "int", 3, source=_TWO)
-INT4 = QFormat("int4", "int", 4, source=_TWO)
-INT5 = QFormat("int5", "int", 5, source=_TWO)
-INT6 = QFormat("int6", "int", 6, source=_TWO)
-INT7 = QFormat("int7", "int", 7, source=_TWO)
-INT8 = QFormat("int8", "int", 8, source=_TWO)
-FP16 = QFormat("fp16", "float", 16, 5, 10, 65504.0, "IEEE 754-2019 binary16")
-BF16 = QFormat("bf16", "float", 16, 8, 7, 3.3895313892515355e38, "bfloat16 (Intel 338302-001US)")
-FP32 = QFormat("fp32", "float", 32, 8, 23, 3.4028234663852886e38, "IEEE 754-2019 binary32")
+def _integers(signed: bool, narrow: bool) -> tuple[Integer, ...]:
+    prefix, suffix = "" if signed else "u", "_narrow" if narrow else ""
+    words = "unsigned integer" if not signed else "integer without the lowest code" if narrow else "integer"
+    runs = {8: ("ONNX Runtime", "TensorRT", "OpenVINO", "TFLite", "PyTorch"), 4: ("ONNX Runtime", "vLLM", "OpenVINO")}
+    sources = "two's complement" if signed else "binary"
+    return tuple(
+        Integer(
+            name=f"{prefix}int{bits}{suffix}", title=f"{bits}-bit {words}", bits=bits, signed=signed, narrow=narrow,
+            source=f"{sources}; Jacob et al. 2018 (arXiv 1712.05877) for scale and zero point",
+            runs_on=runs.get(bits, ()) if not narrow else ("TensorRT", "TFLite") if bits == 8 else (),
+            proof="quantize/test_exhaustive.py::test_every_half_against_rational_arithmetic",
+        )
+        for bits in range(2, 17)
+    )  # fmt: skip
+
+
+INTEGERS = (*_integers(True, False), *_integers(False, False), *_integers(True, True))
+INT4, INT8 = INTEGERS[2], INTEGERS[6]

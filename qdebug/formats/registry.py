@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+import re
+
 from qdebug.errors import RecipeError, near
-from qdebug.formats import qformat
-from qdebug.formats.qformat import QFormat
+from qdebug.formats.blocks import BLOCKS, GGUF, KMEANS, VECTORS
+from qdebug.formats.floats import FLOATS
+from qdebug.formats.qformat import INTEGERS, QFormat
+from qdebug.formats.tables import TABLES
 
 FORMATS: dict[str, QFormat] = {
-    value.name: value
-    for value in (
-        qformat.FP32, qformat.FP16, qformat.BF16,
-        qformat.INT8, qformat.INT7, qformat.INT6, qformat.INT5, qformat.INT4, qformat.INT3, qformat.INT2,
-    )
+    value.name: value for value in (*FLOATS, *INTEGERS, *BLOCKS, *TABLES, *GGUF, *KMEANS, *VECTORS)
+}
+
+#: Names that others use for the same format.
+ALIASES: dict[str, str] = {
+    "fp8": "fp8_e4m3fn", "fp8_e4m3": "fp8_e4m3fn", "fp4_e2m1": "fp4", "fp4_e2m1fn": "fp4", "fp6_e2m3fn": "fp6_e2m3",
+    "fp6_e3m2fn": "fp6_e3m2", "float16": "fp16", "bfloat16": "bf16", "float32": "fp32", "mxfp8": "mxfp8_e4m3",
+    "mxfp6": "mxfp6_e2m3", "q4_k_s": "q4_k",
 }  # fmt: skip
+
+_NAMES = re.compile("|".join(sorted((*FORMATS, *ALIASES), key=len, reverse=True)))
 
 
 def find(name: str) -> QFormat:
@@ -25,3 +34,9 @@ def find(name: str) -> QFormat:
         return FORMATS[name]
     except KeyError:
         raise RecipeError(f"Unknown number format '{name}'", do=near(name, FORMATS)) from None
+
+
+def split_name(text: str) -> tuple[str, str] | None:
+    """A format's own name at the start of a text (aliases understood, the longest wins), and what follows it."""
+    match = _NAMES.match(text)
+    return (ALIASES.get(match[0], match[0]), text[match.end() :]) if match else None

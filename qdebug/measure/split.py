@@ -9,9 +9,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from qdebug.formats import find
+from qdebug.formats import Integer, find
 from qdebug.measure.limits import Limits
-from qdebug.quantize import QParams, dynamic_qparams, flat, is_dynamic
+from qdebug.quantize import Grid, LevelGrid, QParams, dynamic_grid, flat, is_dynamic
 from qdebug.recipes import TensorPlan
 from qdebug.results import ErrorSplit
 
@@ -20,6 +20,8 @@ try:
 except ImportError:  # numba is an accelerator, never a need
     kernels = None
 
+_CHUNK = 1 << 18
+
 HALF_STEP = 0.5 + 2.0**-10
 """Steps beyond a clip limit from which a value counts as clipped: half a step, and what float32 may add to it."""
 
@@ -27,8 +29,8 @@ HALF_STEP = 0.5 + 2.0**-10
 class SplitAccumulator:
     """Adds up the error of a tensor that comes in batches.
 
-    A value is clipped where it lies outside the clip range of its scale by more than half a step; its whole error is
-    clipping error. All other error is rounding error. A float that overflows to Inf is clipped and, its error being
+    A value is clipped where it lies outside the clip range of its scale by more than half a step (half the outermost gap
+    between levels); its whole error is clipping error. All other error is rounding error. A float that overflows to Inf is clipped and, its error being
     without bound, counts as if it had become 0. NaN and ±Inf in the tensor itself count for nothing here: they are
     findings.
 
@@ -38,34 +40,40 @@ class SplitAccumulator:
 
     def __init__(self, plan: TensorPlan) -> None:
         self._plan, self._format = plan, find(plan.format)
-        first, last = self._format.codes(plan.symmetric) if self._format.is_integer else (0, -1)
+        first, last = self._format.codes(plan.symmetric) if isinstance(self._format, Integer) else (0, -1)
         self._seen = np.zeros(last - first + 2, np.bool_)  # the last is for what is no code
+        self._used = self._codes = 0  # of grids whose codes were counted elsewhere
         self._sums = np.zeros(5)
         self._limits, self._clip, self._scale = Limits(), Limits(), Limits()
 
-    def add(self, x: Tensor, xq: Tensor, qparams: QParams | None = None, out_axis: int = 0) -> None:
+    def add(self, x: Tensor, xq: Tensor, qparams: Grid | None = None, out_axis: int = 0) -> None:
         """Compare a batch with its quantized self.
 
         Args:
             x: float values.
             xq: the same, quantized; of equal shape.
-            qparams: the grid. None for a float format; a dynamic plan's is made from ``x`` where it is None.
+            qparams: the grid. None for a cast to a float format; a dynamic plan's is made from ``x`` where it is None.
             out_axis: a weight's output axis: with it moved to the front the tensor falls into one row per scale.
         """
         x, xq = x.detach().float(), xq.detach().float()
         if not x.numel():
             return
         self._limits.see_finite(x)
-        if not self._format.is_integer:
+        if qparams is None and is_dynamic(self._plan):
+            qparams = dynamic_grid(x, self._plan)
+        if qparams is None and self._format.is_integer:
+            raise ValueError(f"{self._format.name} needs qparams")
+        if qparams is None:
             self._add_cast(x.reshape(-1), xq.reshape(-1))
             return
-        if qparams is None and is_dynamic(self._plan):
-            qparams = dynamic_qparams(x, self._plan)
-        if qparams is None:
-            raise ValueError(f"{self._format.name} needs qparams")
         self._clip.see(float(qparams.clip_min.min()), float(qparams.clip_max.max()))
         self._scale.see(float(qparams.scale.min()), float(qparams.scale.max()))
-        self._add_grid(*_in_rows(x, xq, qparams, out_axis), qparams)
+        one, two = _in_rows(x, xq, qparams, out_axis)
+        if isinstance(qparams, QParams):
+            self._see_codes(qparams.qmax - qparams.qmin + 1)
+            self._add_grid(one, two, qparams)
+        else:
+            self._add_levels(one, two, qparams)
 
     def finish(self) -> ErrorSplit:
         """The split over everything added."""
@@ -73,16 +81,38 @@ class SplitAccumulator:
         count = max(count, 1)
         clipping, rounding = clipping / count, rounding / count
         mse = clipping + rounding
-        integer = self._format.is_integer
+        scaled = self._scale.high != 0.0
+        largest = self._format.largest
         return ErrorSplit(
             format=self._plan.label, sqnr_db=decibels(signal / count, mse), mse=mse,
             clipping_mse=clipping, rounding_mse=rounding, clipping_rate=clipped / count,
-            used_codes=int(self._seen[:-1].sum()), codes=self._seen.size - 1,
+            used_codes=self._used or int(self._seen[:-1].sum()), codes=self._codes or self._seen.size - 1,
             rmin=self._limits.low, rmax=self._limits.high,
-            clip_min=self._clip.low if integer else -self._format.largest,
-            clip_max=self._clip.high if integer else self._format.largest,
+            clip_min=self._clip.low if scaled else -largest, clip_max=self._clip.high if scaled else largest,
             scale_min=self._scale.low, scale_max=self._scale.high,
         )  # fmt: skip
+
+    def _see_codes(self, count: int) -> None:
+        """Make room for so many codes; formats whose codes are not the plan's to say show them with their grid."""
+        if self._seen.size != count + 1:
+            self._seen = np.zeros(count + 1, np.bool_)
+
+    def _add_levels(self, x: Tensor, xq: Tensor, levels: LevelGrid) -> None:
+        rows, columns = x.shape
+        below, above = (limit.float().reshape(-1, 1) if not limit.dim() else limit.float() for limit in levels.reach)
+        below, above = (limit.expand(rows, -1).contiguous() for limit in (below, above))
+        size = levels.group_size or columns
+        if levels.used is not None:
+            self._used, self._codes = max(self._used, levels.used), levels.entries or 0
+        else:
+            self._see_codes(levels.levels.shape[-1])
+            self._seen[_places(xq, levels, size)] = True
+        if kernels is not None and x.device.type == "cpu":
+            kernels.split_limits(x.numpy(), xq.numpy(), below.numpy(), above.numpy(), size, self._sums)
+            return
+        below, above = (limit.repeat_interleave(size, dim=1)[:, :columns] for limit in (below, above))
+        finite, clipped, value = torch.isfinite(x), (x < below) | (x > above), x.double()
+        self._sums += _sums(value[finite], (xq.double() - value).square()[finite], clipped[finite])
 
     def _add_cast(self, x: Tensor, xq: Tensor) -> None:
         if kernels is not None and x.device.type == "cpu":
@@ -112,7 +142,7 @@ class SplitAccumulator:
         self._seen[torch.where((codes < 0) | (codes > none), none, codes).unique().cpu().numpy()] = True
 
 
-def error_split(x: Tensor, xq: Tensor, qparams: QParams | None, plan: TensorPlan, out_axis: int = 0) -> ErrorSplit:
+def error_split(x: Tensor, xq: Tensor, qparams: Grid | None, plan: TensorPlan, out_axis: int = 0) -> ErrorSplit:
     """The split of a tensor at hand; see :class:`SplitAccumulator`."""
     split = SplitAccumulator(plan)
     split.add(x, xq, qparams, out_axis)
@@ -124,7 +154,23 @@ def decibels(signal: float, noise: float) -> float | None:
     return 10.0 * (math.log10(signal) - math.log10(noise)) if signal > 0 and noise > 0 else None
 
 
-def _in_rows(x: Tensor, xq: Tensor, qparams: QParams, axis: int) -> tuple[Tensor, Tensor]:
+def _places(xq: Tensor, levels: LevelGrid, size: int) -> NDArray[np.int64]:
+    """The numbers of the levels that occur."""
+    found = torch.zeros(levels.levels.shape[-1], dtype=torch.bool)
+    scale = levels.scale.reshape(-1, 1) if not levels.scale.dim() else levels.scale
+    step = max(1, _CHUNK // max(xq.shape[1], 1))
+    for start in range(0, len(xq), step):
+        part = slice(start, start + step)
+        own = scale if len(scale) == 1 else scale[part]
+        t = xq[part] / (own.repeat_interleave(size, dim=1)[:, : xq.shape[1]] if own.shape[1] > 1 else own)
+        shared = levels.thresholds.dim() == 1 or len(levels.thresholds) == 1
+        limits = levels.thresholds.reshape(-1) if shared else levels.thresholds[part].contiguous()
+        places = torch.bucketize(t, limits) if shared else torch.searchsorted(limits, t.contiguous())
+        found[places[~torch.isnan(t)]] = True
+    return found.nonzero().view(-1).numpy()
+
+
+def _in_rows(x: Tensor, xq: Tensor, qparams: Grid, axis: int) -> tuple[Tensor, Tensor]:
     """Both as ``[R, C]``, one row per scale, in equal order; views where memory allows."""
     if not qparams.scale.dim():
         one, two = flat(x), flat(xq)

@@ -3,18 +3,24 @@
 from qdebug.quantize.activations import (
     Activate,
     activation_quantizer,
-    dynamic_qparams,
+    dynamic_grid,
     fake_quantize_activation,
     is_dynamic,
+    is_static,
 )
+from qdebug.quantize.blocks import block_absmax, block_grid
+from qdebug.quantize.floats import cast, decode, encode
+from qdebug.quantize.grids import Grid, choose_grid
 from qdebug.quantize.layout import by_channel, flat, from_rows, groups, memory_order, rows
+from qdebug.quantize.levels import LevelGrid, level_grid
 from qdebug.quantize.qparams import SMALLEST_SCALE, QParams, choose_qparams
-from qdebug.quantize.rounding import cast, dequantize, fake_quantize, quantize
+from qdebug.quantize.rounding import dequantize, fake_quantize, quantize
 from qdebug.quantize.search import search_clip
-from qdebug.quantize.weights import quantize_weight, weight_qparams
+from qdebug.quantize.weights import quantize_weight, weight_grid
 
 __all__ = [
-    "SMALLEST_SCALE", "Activate", "QParams", "activation_quantizer", "by_channel", "cast", "choose_qparams",
-    "dequantize", "dynamic_qparams", "fake_quantize", "fake_quantize_activation", "flat", "from_rows", "groups",
-    "is_dynamic", "memory_order", "quantize", "quantize_weight", "rows", "search_clip", "weight_qparams",
+    "SMALLEST_SCALE", "Activate", "Grid", "LevelGrid", "QParams", "activation_quantizer", "block_absmax", "block_grid",
+    "by_channel", "cast", "choose_grid", "choose_qparams", "decode", "dequantize", "dynamic_grid", "encode",
+    "fake_quantize", "fake_quantize_activation", "flat", "from_rows", "groups", "is_dynamic", "is_static", "level_grid",
+    "memory_order", "quantize", "quantize_weight", "rows", "search_clip", "weight_grid",
 ]  # fmt: skip

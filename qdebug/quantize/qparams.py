@@ -10,7 +10,9 @@ import torch
 from torch import Tensor
 
 from qdebug.errors import NumericError
-from qdebug.formats import QFormat
+from qdebug.formats import Integer
+from qdebug.quantize.scales import stored_scale
+from qdebug.recipes.plan import ScaleFormat
 
 SMALLEST_SCALE = float(torch.finfo(torch.float32).tiny)
 """Scales are never smaller than the smallest normal float32. A larger floor would ruin small weights."""
@@ -55,14 +57,15 @@ class QParams:
 
 
 def choose_qparams(
-    rmin: Tensor | float, rmax: Tensor | float, fmt: QFormat, symmetric: bool, *, group_size: int = 0, **where: object
+    rmin: Tensor | float, rmax: Tensor | float, fmt: Integer, symmetric: bool, *, group_size: int = 0,
+    scale_format: ScaleFormat | None = None, **where: object,
 ) -> QParams:
     """Scale and zero point for each real range.
 
     The range is widened to hold zero, so that zero is exactly representable (Jacob et al. 2018, section 2.1).
-    Symmetric: ``scale = absmax / qmax`` on signed codes. Affine: ``scale = (rmax − rmin) / (qmax − qmin)`` on unsigned
-    codes and ``zero_point = round(qmin − rmin / scale)``. A range of zero alone gets the scale 1. Computed in float64,
-    so that no finite range overflows; nor does any representable real in float32.
+    Symmetric: ``scale = absmax / qmax`` on signed codes (``rmax / qmax`` on unsigned ones). Affine: ``scale = (rmax −
+    rmin) / (qmax − qmin)`` on unsigned codes and ``zero_point = round(qmin − rmin / scale)``. A range of zero alone gets
+    the scale 1. Computed in float64, so that no finite range overflows; nor does any representable real in float32.
 
     Args:
         rmin: lower real limits, in the shape that the result shall have (see :class:`QParams`).
@@ -70,6 +73,7 @@ def choose_qparams(
         fmt: an integer format.
         symmetric: zero point fixed at 0.
         group_size: handed to the result.
+        scale_format: how scales are stored; the zero point belongs to the stored scale.
         where: layer and tensor, for the message.
 
     Raises:
@@ -82,9 +86,26 @@ def choose_qparams(
         )
     low, high = low.clamp(max=0.0), high.clamp(min=0.0)
     qmin, qmax = fmt.codes(symmetric)
-    scale = torch.maximum(-low, high) / qmax if symmetric else (high - low) / (qmax - qmin)
-    scale = torch.where(scale == 0.0, 1.0, scale.clamp(min=SMALLEST_SCALE))
-    zero_point = torch.zeros_like(scale) if symmetric else torch.round(qmin - low / scale.float()).clamp(qmin, qmax)
+    if symmetric:
+        scale = (high if qmin >= 0 else torch.maximum(-low, high)) / qmax
+        zero_point = torch.zeros_like(scale)
+        scale = fitting(scale, max(-qmin, qmax), scale_format)
+        return QParams(scale, zero_point.float(), qmin, qmax, group_size)
+    scale = (high - low) / (qmax - qmin)
+    zero_point = torch.round(qmin - low / fitting(scale, 0, scale_format)).clamp(qmin, qmax)
     reach = torch.maximum(zero_point - qmin, qmax - zero_point)  # the largest multiple of the scale that occurs
-    scale = torch.minimum(scale, _LARGEST / reach)
-    return QParams(scale.float(), zero_point.float(), qmin, qmax, group_size)
+    return QParams(fitting(scale, reach, scale_format), zero_point.float(), qmin, qmax, group_size)
+
+
+def fitting(scale: Tensor, reach: Tensor | float, how: ScaleFormat | None = None) -> Tensor:
+    """Scales as they are stored, float32: 1 for zero, never below the smallest normal, nor so large that ``reach`` of
+    them exceed float32.
+
+    Args:
+        scale: float64, not negative.
+        reach: the largest multiple of the scale that occurs.
+        how: the storage.
+    """
+    kept = stored_scale(torch.where(scale == 0.0, 1.0, scale.clamp(min=SMALLEST_SCALE)), how).double()
+    limit = _LARGEST / torch.as_tensor(reach, dtype=torch.float64)
+    return torch.minimum(kept, 2.0 ** limit.log2().floor() if how == "e8m0" else limit).float()

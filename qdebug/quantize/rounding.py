@@ -1,4 +1,4 @@
-"""Rounding to a grid: fake-quantize, quantize, dequantize, and casts to small floats."""
+"""Rounding to a grid: fake-quantize, quantize, dequantize."""
 
 from __future__ import annotations
 
@@ -7,9 +7,12 @@ import torch
 from torch import Tensor
 
 from qdebug.errors import NumericError
-from qdebug.formats import QFormat
+from qdebug.quantize.grids import Grid
 from qdebug.quantize.layout import flat, groups
+from qdebug.quantize.levels import LevelGrid, round_to_levels
+from qdebug.quantize.modes import round_by
 from qdebug.quantize.qparams import QParams
+from qdebug.recipes.plan import Rounding
 
 try:
     from qdebug.quantize import kernels
@@ -19,13 +22,14 @@ except ImportError:  # numba is an accelerator, never a need
 _CHUNK = 1 << 16
 """Values that the torch path treats at once, so that they stay in the cache between its passes."""
 
-_CASTS = {"fp16": torch.float16, "bf16": torch.bfloat16}
 
-
-def fake_quantize(x: Tensor, qparams: QParams, out: Tensor | None = None) -> Tensor:
+def fake_quantize(
+    x: Tensor, qparams: Grid, out: Tensor | None = None, *, rounding: Rounding = "half_even", seed: int = 0,
+    samples: int = 1,
+) -> Tensor:
     """Round every value to its grid and back to a real: ``clamp(rint(x / scale), qmin − z, qmax − z) · scale``.
 
-    Half-way values go to the even code. The quotient is a true division: ``x · (1 / scale)``, which torch's own
+    For a :class:`LevelGrid` the nearest level takes the place of the clamped code. Half-way values go to the even code. The quotient is a true division: ``x · (1 / scale)``, which torch's own
     fake-quantize computes, differs on some of them. NaN stays NaN, ±Inf becomes a clip limit.
 
     Args:
@@ -33,23 +37,29 @@ def fake_quantize(x: Tensor, qparams: QParams, out: Tensor | None = None) -> Ten
             samples, R tokens along the last axis, R output channels along the first).
         qparams: the grid.
         out: where to write, of the shape of ``x``; may be ``x`` itself. A new tensor by default.
+        rounding, seed: see :func:`qdebug.quantize.modes.round_by`.
+        samples: equal parts of ``x`` in row-major order that draw the same random numbers for the same values.
 
     Returns:
         ``out``: the dtype of ``x`` and, where it is dense, its strides. Arithmetic is float32.
     """
-    if out is x and _rounded_over(x, qparams):
+    plain = rounding == "half_even"
+    if plain and out is x and isinstance(qparams, QParams) and _rounded_over(x, qparams):
         return x
     result = torch.empty_like(x)
     if out is not None and out.stride() == x.stride() and out.dtype == x.dtype:
         result = out
-    source, target = _pair(x, result, qparams)
-    low, high = qparams.qmin - qparams.zero_point, qparams.qmax - qparams.zero_point
+    source, target = _pair(x, result, qparams, in_order=not plain)
     if x.numel() == 0:
         pass
-    elif qparams.scale.dim() == 0:
-        _round_all(source, target, qparams.scale, low, high)
+    elif not plain:
+        source, target = _matrix(source), _matrix(target)
+        round_by(source, target, qparams, _size(source, qparams), rounding, seed, max(1, x.numel() // samples))
+    elif isinstance(qparams, LevelGrid):
+        source, target = _matrix(source), _matrix(target)
+        round_to_levels(source, target, qparams, _size(source, qparams))
     else:
-        _round_groups(source, target, qparams.scale, low, high, _size(source, qparams))
+        _round(source, target, qparams)
     if target.data_ptr() != result.data_ptr():
         result.copy_(target.view(x.shape))
     return result if out is None or out is result else out.copy_(result)
@@ -74,38 +84,31 @@ def dequantize(codes: Tensor, qparams: QParams) -> Tensor:
     return (codes.float() - zero_point) * scale
 
 
-def cast(x: Tensor, fmt: QFormat, out: Tensor | None = None) -> Tensor:
-    """The values of ``x`` rounded to a float format, in the dtype of ``x``; fp32 without ``out`` returns ``x`` itself.
-
-    As in IEEE 754, what rounds beyond the largest finite value becomes infinite.
-    """
-    if fmt.is_integer:
-        raise ValueError(f"{fmt.name} needs a scale: use fake_quantize")
-    if out is None:
-        return x if fmt.name == "fp32" else x.to(_CASTS[fmt.name]).to(x.dtype)
-    return out.copy_(x if fmt.name == "fp32" else x.to(_CASTS[fmt.name]))
-
-
-def _pair(x: Tensor, result: Tensor, qparams: QParams) -> tuple[Tensor, Tensor]:
+def _pair(x: Tensor, result: Tensor, qparams: Grid, *, in_order: bool) -> tuple[Tensor, Tensor]:
     """Input and output in equal order: flat for one scale, else ``[R, C]``; views where memory allows.
 
     The order of memory serves where it keeps whatever shares a scale together: always for one scale, and for scales per
     row where the rows lie one after another (samples of a channels-last batch); but never within a row with groups.
+    Nor with ``in_order``, which asks for row-major order.
     """
     rows, count = qparams.scale.shape if qparams.scale.dim() else (1, 1)
     if x.numel() % rows if rows else x.numel():
         raise ValueError(f"{tuple(x.shape)} does not fall into {rows} rows")
     dense, written = flat(x), flat(result)
     stacked = rows == 1 or (x.dim() > 0 and x.shape[0] == rows and x.stride(0) * rows == x.numel())
-    if dense is None or written is None or not (x.is_contiguous() or (stacked and count == 1)):
+    if dense is None or written is None or not (x.is_contiguous() or (stacked and count == 1 and not in_order)):
         dense, written = x.reshape(-1), torch.empty(x.numel(), dtype=x.dtype, device=x.device)
     shape = (rows, x.numel() // max(rows, 1)) if qparams.scale.dim() else (x.numel(),)
     return dense.view(shape), written.view(shape)
 
 
-def _size(x: Tensor, qparams: QParams) -> int:
+def _matrix(x: Tensor) -> Tensor:
+    return x.view(1, -1) if x.dim() == 1 else x
+
+
+def _size(x: Tensor, qparams: Grid) -> int:
     columns, size = x.shape[1], qparams.group_size or x.shape[1]
-    if groups(columns, size) != qparams.scale.shape[1]:
+    if qparams.scale.dim() and groups(columns, size) != qparams.scale.shape[1]:
         raise ValueError(f"{qparams.scale.shape[1]} scales a row do not fit {columns} values in groups of {size}")
     return size
 
@@ -132,6 +135,14 @@ def _rounded_over(x: Tensor, qparams: QParams) -> bool:
         return False
     kernels.round_over(dense.detach().numpy(), *qparams.limits)
     return True
+
+
+def _round(source: Tensor, target: Tensor, qparams: QParams) -> None:
+    low, high = qparams.qmin - qparams.zero_point, qparams.qmax - qparams.zero_point
+    if qparams.scale.dim() == 0:
+        _round_all(source, target, qparams.scale, low, high)
+    else:
+        _round_groups(source, target, qparams.scale, low, high, _size(source, qparams))
 
 
 def _round_all(x: Tensor, out: Tensor, scale: Tensor, low: Tensor, high: Tensor) -> None:

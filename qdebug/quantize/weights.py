@@ -1,4 +1,4 @@
-"""Weights: one scale per tensor, output channel or group."""
+"""Weights: one scale per tensor, output channel, group or tile, or whatever the format's own blocks ask for."""
 
 from __future__ import annotations
 
@@ -6,62 +6,122 @@ import torch
 from torch import Tensor
 
 from qdebug.errors import NumericError
-from qdebug.formats import find
+from qdebug.formats import Block, Codebook, Float, Gguf, Integer, Table, find
 from qdebug.quantize import ranges
+from qdebug.quantize.blocks import block_grid
+from qdebug.quantize.codebooks import scalar_codebook, vector_codebook
+from qdebug.quantize.floats import cast
+from qdebug.quantize.grids import Grid, choose_grid
 from qdebug.quantize.layout import from_rows, rows
-from qdebug.quantize.qparams import QParams, choose_qparams
-from qdebug.quantize.rounding import cast, fake_quantize
+from qdebug.quantize.llamacpp import quantize_rows
+from qdebug.quantize.modes import cast_by
+from qdebug.quantize.rounding import fake_quantize
+from qdebug.quantize.ternary import ternarize
 from qdebug.recipes import TensorPlan
 
 
-def weight_qparams(w: Tensor, plan: TensorPlan, out_axis: int = 0, *, layer: str | None = None) -> QParams | None:
+def weight_grid(w: Tensor, plan: TensorPlan, out_axis: int = 0, *, layer: str | None = None) -> Grid | None:
     """The grid of a weight in its canonical form ``[out, in]`` (see :func:`qdebug.quantize.rows`).
 
     Ranges are exact on the data and come from finite values only. A moving average is a min-max here: there is one
     batch. A hand-set clip range replaces the range of a tensor with one scale, and cuts each range of one with several.
 
     Returns:
-        Scales of shape ``[]``, ``[out, 1]`` or ``[out, groups]``; None for a float format.
+        Scales of shape ``[]``, ``[out, 1]`` or ``[out, groups]``; None for a float format that needs no scale.
 
     Raises:
         NumericError: no value is finite.
     """
-    fmt = find(plan.format)
-    if not fmt.is_integer:
+    form = find(plan.format)
+    if form.is_cast:
         return None
-    if w.numel() and not bool(torch.isfinite(w).any()):
-        raise NumericError("No value of the weight is finite", do="Mend the model's weights.", layer=layer)
-    size = plan.group_size if plan.granularity == "group" else 0
-    if plan.granularity == "tensor" and plan.clip is not None:
-        return choose_qparams(*plan.clip, fmt, plan.symmetric, layer=layer)
-    matrix = w.reshape(1, -1) if plan.granularity == "tensor" else rows(w, out_axis)
-    low, high = _range(matrix, plan, size)
-    if plan.clip is not None:
-        low, high = low.clamp(min=plan.clip[0]), high.clamp(max=plan.clip[1])
-    if plan.granularity == "tensor":
-        low, high = low.view(()), high.view(())
-    return choose_qparams(low, high, fmt, plan.symmetric, group_size=size, layer=layer)
+    _some_finite(w, layer)
+    if isinstance(form, Block):
+        return block_grid(rows(w, out_axis), form)
+    if _by_its_own_rule(plan):
+        return _own_rule(rows(w, out_axis), plan)[1]
+    return _ranged(w, plan, out_axis, layer)
 
 
 def quantize_weight(
     w: Tensor, plan: TensorPlan, out_axis: int = 0, *, layer: str | None = None
-) -> tuple[Tensor, QParams | None]:
+) -> tuple[Tensor, Grid | None]:
     """The weight as the plan would store it, in the shape and strides of ``w``, and its grid.
 
     Raises:
-        NumericError: see :func:`weight_qparams`.
+        NumericError: see :func:`weight_grid`.
     """
-    qparams = weight_qparams(w, plan, out_axis, layer=layer)
-    if qparams is None:
-        return cast(w, find(plan.format)), None
-    if qparams.scale.dim() == 0 or (out_axis in (0, -w.dim()) and w.is_contiguous()):
-        return fake_quantize(w, qparams), qparams
-    return from_rows(fake_quantize(rows(w, out_axis), qparams), w, out_axis), qparams
+    form = find(plan.format)
+    if isinstance(form, Float) and form.is_cast:
+        return (cast(w, form) if plan.rounding == "half_even" else cast_by(w, form, plan.rounding, plan.seed)), None
+    if _by_its_own_rule(plan):
+        _some_finite(w, layer)
+        values, grid = _own_rule(rows(w, out_axis), plan)
+        return from_rows(values.to(w.dtype), w, out_axis), grid
+    grid = weight_grid(w, plan, out_axis, layer=layer)
+    assert grid is not None
+    how = {"rounding": plan.rounding, "seed": plan.seed}
+    if grid.scale.dim() == 0 or (out_axis in (0, -w.dim()) and w.is_contiguous()):
+        return fake_quantize(w, grid, **how), grid
+    return from_rows(fake_quantize(rows(w, out_axis), grid, **how), w, out_axis), grid
+
+
+def _some_finite(w: Tensor, layer: str | None) -> None:
+    if w.numel() and not bool(torch.isfinite(w).any()):
+        raise NumericError("No value of the weight is finite", do="Mend the model's weights.", layer=layer)
+
+
+def _by_its_own_rule(plan: TensorPlan) -> bool:
+    """Whether codes are found otherwise than as the nearest point of a grid."""
+    form = find(plan.format)
+    return isinstance(form, (Gguf, Codebook)) or (isinstance(form, Table) and form.rule != "absmax")
+
+
+def _own_rule(matrix: Tensor, plan: TensorPlan) -> tuple[Tensor, Grid | None]:
+    """The quantized matrix ``[R, C]`` and its grid."""
+    form = find(plan.format)
+    whole = matrix.reshape(1, -1) if plan.granularity == "tensor" else matrix
+    if isinstance(form, Gguf):
+        return quantize_rows(matrix, form)
+    if isinstance(form, Codebook) and form.dimension > 1:
+        return vector_codebook(matrix, form, plan.seed)
+    if isinstance(form, Codebook):
+        values, grid = scalar_codebook(whole, form)
+    else:
+        assert isinstance(form, Table)
+        values, grid = ternarize(whole, form, plan.group_size or max(whole.shape[1], 1))
+    return values.view(matrix.shape), grid
+
+
+def _ranged(w: Tensor, plan: TensorPlan, out_axis: int, layer: str | None) -> Grid:
+    """The grid from a range for each scale."""
+    if plan.granularity == "tensor" and plan.clip is not None:
+        return choose_grid(*plan.clip, plan, layer=layer)
+    matrix = w.reshape(1, -1) if plan.granularity == "tensor" else rows(w, out_axis)
+    size = plan.block[1] if plan.block else plan.group_size if plan.granularity == "group" else 0
+    low, high = _range(matrix, plan, size)
+    if plan.block:
+        low, high = _tiled(low, plan.block[0], "amin"), _tiled(high, plan.block[0], "amax")
+    if plan.clip is not None:
+        low, high = low.clamp(min=plan.clip[0]), high.clamp(max=plan.clip[1])
+    if plan.granularity == "tensor":
+        low, high = low.view(()), high.view(())
+    return choose_grid(low, high, plan, group_size=size, layer=layer)
+
+
+def _tiled(limits: Tensor, height: int, reduce: str) -> Tensor:
+    """One limit for each ``height`` rows of ``[R, G]``, repeated for every row."""
+    rows, columns = limits.shape
+    tile = torch.arange(rows) // height
+    start = limits.new_zeros(-(-rows // height), columns)  # ranges hold zero
+    return start.scatter_reduce(0, tile.view(-1, 1).expand(rows, columns), limits, reduce)[tile]
 
 
 def _range(matrix: Tensor, plan: TensorPlan, size: int) -> ranges.Range:
+    form = find(plan.format)
     if plan.range == "percentile":
         return ranges.percentile(matrix, plan.percentile, size)
     if plan.range == "mse":
-        return ranges.mse(matrix, find(plan.format), plan.symmetric, size)
+        assert isinstance(form, Integer)
+        return ranges.mse(matrix, form, plan.symmetric, size)
     return ranges.minmax(matrix, size)

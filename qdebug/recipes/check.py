@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 
 from qdebug.errors import RecipeError
-from qdebug.formats import find
+from qdebug.formats import Codebook, Integer, QFormat, Table, find
 from qdebug.recipes.plan import TensorPlan
+
+Complaint = tuple[str, str]
+"""What is wrong, and what to do."""
+
+_SCALED = ("minmax", "moving_average", "percentile")
+"""Range methods that any format with a scale can have; the others are about the steps of a uniform grid."""
 
 
 def check_tensor_plan(plan: TensorPlan, tensor: str, where: str, file: str | None = None) -> None:
@@ -22,36 +29,96 @@ def check_tensor_plan(plan: TensorPlan, tensor: str, where: str, file: str | Non
         RecipeError: an unknown format, a granularity the tensor cannot have, or a range that is no range.
     """
     form = find(plan.format)
+    for complaints in (_sharing(plan, form), _side(plan, form, tensor), _range(plan, form), _storage(plan, form, tensor)):
+        for what, do in complaints:
+            raise RecipeError(f"{where}: {what}", file=file, do=do)
 
-    def refuse(what: str, do: str) -> None:
-        raise RecipeError(f"{where}: {what}", file=file, do=do)
 
+def _sharing(plan: TensorPlan, form: QFormat) -> Iterator[Complaint]:
+    """Which values share a scale."""
     if plan.granularity == "group" and plan.group_size < 1:
-        refuse("granularity 'group' without a group_size", "Give group_size, for instance 32.")
+        yield "granularity 'group' without a group_size", "Give group_size, for instance 32."
     if plan.granularity != "group" and plan.group_size:
-        refuse(
-            f"group_size with granularity '{plan.granularity}'", "Set granularity to group, or leave group_size out."
+        yield (
+            f"group_size with granularity '{plan.granularity}'",
+            "Set granularity to group, or leave group_size out.",
         )
+    if plan.granularity == "block" and not (plan.block and min(plan.block) >= 1):
+        yield "granularity 'block' without a block", "Give block, for instance [128, 128]."
+    if plan.granularity != "block" and plan.block:
+        yield f"block with granularity '{plan.granularity}'", "Set granularity to block, or leave block out."
+    if plan.granularity != "tensor":
+        if form.own_blocks:
+            yield f"{form.name} says itself which values share a scale", "Leave granularity out."
+        if form.is_cast:
+            yield f"{form.name} has no scale", "Leave granularity out."
+        if isinstance(form, Codebook) and plan.granularity != "channel":
+            yield f"{form.name} has one codebook per tensor or channel", "Use granularity tensor or channel."
+        if isinstance(form, Table) and form.rule != "absmax" and plan.granularity == "block":
+            yield f"{form.name} has no tiles", "Use tensor, channel or group."
+    if not plan.symmetric and not form.is_integer and not form.is_cast:
+        yield f"{form.name} has no zero point", "Leave symmetric out."
+
+
+def _side(plan: TensorPlan, form: QFormat, tensor: str) -> Iterator[Complaint]:
+    """Weight or activation."""
     if tensor == "weight" and (plan.granularity == "token" or plan.dynamic):
-        refuse("weights have no tokens and no dynamic range", "Use tensor, channel or group.")
-    if tensor == "activation" and plan.granularity in ("channel", "group"):
-        refuse(f"activations cannot have one scale per {plan.granularity}", "Use tensor or token.")
-    if plan.range != "minmax" and (plan.granularity == "token" or plan.dynamic):
-        refuse(
-            f"range '{plan.range}' on a dynamic tensor, whose range is that of the values at hand",
-            "Leave range out, or make it static (tensor granularity, dynamic: false).",
-        )
+        yield "weights have no tokens and no dynamic range", "Use tensor, channel, group or block."
+    if tensor == "activation" and plan.granularity in ("channel", "group", "block"):
+        yield f"activations cannot have one scale per {plan.granularity}", "Use tensor or token."
+    if tensor == "activation" and not form.for_activations:
+        yield f"{form.name} is a format for weights", "Use an integer, a float, an MX format or nvfp4."
+    if plan.dynamic and (form.is_cast or form.own_blocks):
+        yield f"{form.name} has no range to be dynamic", "Leave dynamic out."
+
+
+def _range(plan: TensorPlan, form: QFormat) -> Iterator[Complaint]:
+    """How the range is found."""
+    dynamic = plan.granularity == "token" or plan.dynamic
+    if plan.range != "minmax":
+        if dynamic:
+            yield (
+                f"range '{plan.range}' on a dynamic tensor, whose range is that of the values at hand",
+                "Leave range out, or make it static (tensor granularity, dynamic: false).",
+            )
+        if not form.is_cast and not _has_range(form):
+            yield f"range '{plan.range}' on {form.name}, which chooses no range", "Leave range out."
+        elif not isinstance(form, Integer) and plan.range not in _SCALED and not form.is_cast:
+            yield f"range '{plan.range}' on {form.name}", f"Only integers have it; use {', '.join(_SCALED)}."
+        if plan.granularity == "block":
+            yield f"range '{plan.range}' with tiles", "Leave range out: tiles take their min-max."
     if plan.clip is not None:
         low, high = plan.clip
         if not (math.isfinite(low) and math.isfinite(high) and low < high):
-            refuse(
-                f"clip range [{low}, {high}] is empty or not finite", "Give [clip_min, clip_max], the smaller first."
-            )
+            yield f"clip range [{low}, {high}] is empty or not finite", "Give [clip_min, clip_max], the smaller first."
         if low > 0 or high < 0:
-            refuse(f"clip range [{low}, {high}] leaves out zero", "Zero must stay representable; include it.")
-        if plan.granularity == "token" or plan.dynamic:
-            refuse("a hand-set clip range on a dynamic tensor", "Make it static, or leave the clip range out.")
-        if not form.is_integer:
-            refuse(f"a clip range on {plan.format}", "Only integer formats have a clip range.")
+            yield f"clip range [{low}, {high}] leaves out zero", "Zero must stay representable; include it."
+        if dynamic:
+            yield "a hand-set clip range on a dynamic tensor", "Make it static, or leave the clip range out."
+        if not _has_range(form):
+            yield f"a clip range on {plan.format}", "Only formats with a scale chosen from a range have one."
     if not 50.0 < plan.percentile <= 100.0:
-        refuse(f"percentile {plan.percentile} is outside (50, 100]", "Use for instance 99.99.")
+        yield f"percentile {plan.percentile} is outside (50, 100]", "Use for instance 99.99."
+
+
+def _storage(plan: TensorPlan, form: QFormat, tensor: str) -> Iterator[Complaint]:
+    """Rounding and the storage of scales."""
+    if plan.rounding != "half_even" and not _rounds(form):
+        yield f"rounding '{plan.rounding}' on {form.name}, whose own rule says how to round", "Leave rounding out."
+    if not 0 <= plan.seed < 2**31:
+        yield f"seed {plan.seed} is outside 0 … 2^31 − 1", "Use a small whole number."
+    if plan.scale_format is not None:
+        if not _has_range(form):
+            yield f"scale_format on {form.name}, whose scales are its own affair", "Leave scale_format out."
+        if plan.scale_format == "double" and (tensor == "activation" or plan.granularity == "tensor"):
+            yield "double quantization of one scale", "Use it with weights that have a scale per channel, group or tile."
+
+
+def _has_range(form: QFormat) -> bool:
+    """Whether scales come from a range that is chosen: integers, small floats, tables such as nf4."""
+    return form.needs_scale and not form.own_blocks and not (isinstance(form, Table) and form.rule != "absmax")
+
+
+def _rounds(form: QFormat) -> bool:
+    """Whether a value goes to one of its two neighbours on the grid, so that one can say to which."""
+    return form.name != "fp32" and form.family in ("integer", "float", "block") or _has_range(form)

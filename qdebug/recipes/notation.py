@@ -8,13 +8,16 @@ from typing import Any
 import msgspec
 
 from qdebug.errors import MethodError, RecipeError, near
-from qdebug.formats import FORMATS
+from qdebug.formats import FORMATS, QFormat, split_name
+from qdebug.recipes.check import check_tensor_plan
 from qdebug.recipes.fixes import BY_NAME, Fix
-from qdebug.recipes.plan import LayerPlan, Recipe, TensorPlan
+from qdebug.recipes.plan import LayerPlan, Recipe, Rounding, ScaleFormat, TensorPlan
 
 _PLAN = re.compile(r"w(?P<w>\d+)(?:g(?P<g>\d+))?a(?P<a>\d+)(?P<pc>-pc)?(?P<dyn>-dyn|-tok)?", re.ASCII)
 _BITS = {32: "fp32", 16: "fp16", **{bits: f"int{bits}" for bits in range(2, 9)}}
-_TENSOR = re.compile(r"(?P<format>[a-z]+\d+)(?:g(?P<g>\d+))?(?P<flags>(?:-[a-z]+)*)", re.ASCII)
+_SHARING = re.compile(r"(?:g(?P<g>\d+)|b(?P<rows>\d+)x(?P<columns>\d+))?(?P<flags>(?:-[a-z0-9]+)*)", re.ASCII)
+_ROUNDING: dict[str, Rounding] = {"away": "half_away", "stochastic": "stochastic", "floor": "floor"}
+_SCALES: dict[str, ScaleFormat] = {"dq": "double", "e8m0": "e8m0", "fp16": "fp16", "bf16": "bf16"}
 _HOW = "Write weight bits, group and activation bits such as w8a8, w8a8-pc, w4g32a16; bits are 2-8, 16 or 32."
 
 
@@ -57,48 +60,75 @@ def _activation(bits: int, dynamic: str | None) -> TensorPlan:
 
 
 def parse_weight_format(text: str) -> TensorPlan:
-    """A weight plan from ``FORMAT[gN][-pc][-affine]``, for instance ``int4g32``, ``int8-pc``, ``fp16``.
+    """A weight plan from ``FORMAT[gN|bRxC][-flag…]``, for instance ``int4g32``, ``int8-pc``, ``nf4-dq``, ``mxfp4``.
+
+    ``gN`` are groups of N input features, ``bRxC`` tiles of R output channels by C input features, ``-pc`` channels; nf4
+    takes groups of 64 if nothing is said. ``-affine`` frees the zero point; ``-away``, ``-floor``, ``-stochastic`` say
+    how to round; ``-fp16``, ``-bf16``, ``-e8m0``, ``-dq`` (double quantization) how scales are stored.
 
     Raises:
-        RecipeError: an unknown format or flag; the message lists near names.
+        RecipeError: an unknown format or flag, or a combination that makes no sense; the message says what to do.
     """
-    name, group, flags = _tensor_format(text, ("pc", "affine"))
-    if group is not None and "pc" in flags:
-        raise RecipeError(f"'{text}' asks for groups and for channels", do="Leave out one of them.")
-    granularity = "group" if group is not None else "channel" if "pc" in flags else "tensor"
-    return TensorPlan(name, granularity, group or 0, symmetric="affine" not in flags)
+    form, sizes, flags = _tensor_format(text, ("pc", "affine", *_ROUNDING, *_SCALES))
+    named = [bool(sizes["g"]), bool(sizes["rows"]), "pc" in flags]
+    if sum(named) > 1:
+        raise RecipeError(f"'{text}' says twice how weights share scales", do="Leave out one of them.")
+    group = int(sizes["g"] or 0) or (form.group if not (any(named) or form.own_blocks) else 0)
+    block = (int(sizes["rows"]), int(sizes["columns"])) if sizes["rows"] else None
+    plan = TensorPlan(
+        form.name, "group" if group else "block" if block else "channel" if "pc" in flags else "tensor", group, block,
+        symmetric="affine" not in flags, **_stored(flags),
+    )  # fmt: skip
+    check_tensor_plan(plan, "weight", f"'{text}'")
+    return plan
 
 
 def parse_activation_format(text: str) -> TensorPlan:
-    """An activation plan from ``FORMAT[-tok|-dyn][-sym]``, for instance ``int8``, ``int8-tok``, ``bf16``.
+    """An activation plan from ``FORMAT[-tok|-dyn][-flag…]``, for instance ``int8``, ``int8-tok``, ``fp8_e4m3fn``.
+
+    Integers are affine unless ``-sym``. ``-tok`` and ``-dyn`` take ranges from each token or sample.
 
     Raises:
-        RecipeError: an unknown format or flag; the message lists near names.
+        RecipeError: an unknown format or flag, or a combination that makes no sense; the message says what to do.
     """
-    name, group, flags = _tensor_format(text, ("tok", "dyn", "sym"))
-    if group is not None:
-        raise RecipeError(f"'{text}' asks for groups, which activations do not have", do="Write for instance int8-tok.")
-    if not FORMATS[name].is_integer:
-        return TensorPlan(name)
+    form, sizes, flags = _tensor_format(text, ("tok", "dyn", "sym", *_ROUNDING, *_SCALES))
+    if any(sizes.values()):
+        raise RecipeError(
+            f"'{text}' asks for groups or tiles, which activations do not have", do="Write for instance int8-tok."
+        )
     granularity = "token" if "tok" in flags else "tensor"
-    return TensorPlan(name, granularity, symmetric="sym" in flags, dynamic=bool(flags & {"tok", "dyn"}))
+    plan = TensorPlan(
+        form.name, granularity, symmetric="sym" in flags or not form.is_integer,
+        dynamic=bool(flags & {"tok", "dyn"}), **_stored(flags),
+    )  # fmt: skip
+    check_tensor_plan(plan, "activation", f"'{text}'")
+    return plan
 
 
-def _tensor_format(text: str, known: tuple[str, ...]) -> tuple[str, int | None, set[str]]:
-    """Format name, group size and flags of a tensor's short notation."""
-    match = _TENSOR.fullmatch(text.strip().lower())
-    name = match["format"] if match else text
-    if match is None or name not in FORMATS:
-        raise RecipeError(f"Unknown number format '{text}'", do=near(name, FORMATS))
+def _tensor_format(text: str, known: tuple[str, ...]) -> tuple[QFormat, dict[str, str | None], set[str]]:
+    """Format, sizes (``g``, ``rows``, ``columns``) and flags of a tensor's short notation."""
+    plain = text.strip().lower()
+    found = split_name(plain)
+    match = _SHARING.fullmatch(found[1]) if found else None
+    if found is None or match is None:
+        raise RecipeError(f"Unknown number format '{text}'", do=near(plain, FORMATS))
+    form = FORMATS[found[0]]
     flags = set(match["flags"].split("-")[1:])
     for flag in sorted(flags - set(known)):
         raise RecipeError(f"'{text}' has the unknown flag '-{flag}'", do=near(flag, known))
-    group = int(match["g"]) if match["g"] is not None else None
-    if group is not None and group < 1:
-        raise RecipeError(f"'{text}' asks for groups of {group}", do="Give a size, for instance int4g32.")
-    if (group is not None or flags) and not FORMATS[name].is_integer:
-        raise RecipeError(f"'{text}' asks for a scale, which {name} does not have", do=f"Write {name} alone.")
-    return name, group, flags
+    sizes = {name: match[name] for name in ("g", "rows", "columns")}
+    if any(size is not None and int(size) < 1 for size in sizes.values()):
+        raise RecipeError(f"'{text}' asks for groups of none", do="Give a size, for instance int4g32.")
+    if (any(sizes.values()) or flags - set(_ROUNDING)) and form.is_cast:
+        raise RecipeError(f"'{text}' asks for a scale, which {form.name} does not have", do=f"Write {form.name} alone.")
+    return form, sizes, flags
+
+
+def _stored(flags: set[str]) -> dict[str, Any]:
+    """Rounding and storage of scales, as the flags say."""
+    rounding = [_ROUNDING[flag] for flag in flags if flag in _ROUNDING]
+    scales = [_SCALES[flag] for flag in flags if flag in _SCALES]
+    return {"rounding": rounding[0] if rounding else "half_even", "scale_format": scales[0] if scales else None}
 
 
 def preset(text: str) -> Recipe:

@@ -9,7 +9,9 @@ import msgspec
 
 from qdebug.recipes.fixes import Fix
 
-GranularityName = Literal["tensor", "channel", "group", "token"]
+GranularityName = Literal["tensor", "channel", "group", "block", "token"]
+Rounding = Literal["half_even", "half_away", "stochastic", "floor"]
+ScaleFormat = Literal["fp32", "fp16", "bf16", "e8m0", "double"]
 RangeMethod = Literal["minmax", "moving_average", "percentile", "mse"]
 VERSION = 1
 
@@ -19,25 +21,37 @@ class TensorPlan(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_d
 
     Attributes:
         format: a name of ``qdebug.formats``; ``fp32`` leaves the tensor alone.
-        granularity: how many scales: one per tensor, output channel, group of ``group_size`` input features (weights),
-            or token (activations; dynamic by nature).
+        granularity: how many scales: one per tensor, output channel, group of ``group_size`` input features, tile of
+            ``block`` (these for weights), or token (activations; dynamic by nature). Formats with blocks of their own
+            (mxfp4, nvfp4, q4_k …) name none.
         group_size: values per group, only with granularity ``group``.
+        block: output channels and input features of a tile, only with granularity ``block``.
         symmetric: zero point fixed at 0; otherwise affine.
         range: how the clip range is chosen from what was observed.
         percentile: two-sided percentile kept by the range method ``percentile``, in percent.
         clip: a hand-set clip range ``(clip_min, clip_max)`` in real units. Per tensor it replaces what ``range`` would
             choose; with a scale per channel or group it cuts each of their ranges.
         dynamic: activations only: the range is taken from each sample at run time instead of from calibration.
+        rounding: which neighbour on the grid a value gets; ``stochastic`` the upper one with the probability of its
+            part of the way there.
+        seed: of stochastic rounding; the same seed rounds the same value at the same place alike.
+        scale_format: how scales are stored: rounded to fp16 or bf16, up to a power of two (``e8m0``), or quantized
+            themselves to 8 bits in blocks of 256 (``double``: QLoRA). None computes with float32 scales and counts what
+            runtimes store: 32 bits per tensor or channel, 16 per group.
     """
 
     format: str = "fp32"
     granularity: GranularityName = "tensor"
     group_size: int = 0
+    block: tuple[int, int] | None = None
     symmetric: bool = True
     range: RangeMethod = "minmax"
     percentile: float = 99.99
     clip: tuple[float, float] | None = None
     dynamic: bool = False
+    rounding: Rounding = "half_even"
+    seed: int = 0
+    scale_format: ScaleFormat | None = None
 
     @property
     def is_float32(self) -> bool:
@@ -49,6 +63,8 @@ class TensorPlan(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_d
         """The short name people read, such as ``int4 g32``."""
         if self.granularity == "group":
             return f"{self.format} g{self.group_size}"
+        if self.granularity == "block" and self.block:
+            return f"{self.format} b{self.block[0]}×{self.block[1]}"
         return self.format + {"channel": " pc", "token": " tok"}.get(self.granularity, "")
 
 

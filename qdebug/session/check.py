@@ -40,7 +40,7 @@ def _check_layer(layer: Layer, plan: LayerPlan, subject: Subject) -> None:
             do="Use activation granularity tensor (dynamic: true takes the range from each sample).",
         )  # fmt: skip
     broken = subject.broken_weights.get(layer.step)
-    if broken and find(plan.weight.format).is_integer:
+    if broken and not find(plan.weight.format).is_cast:
         raise NumericError(
             f"The weight holds {broken[0]} NaN and {broken[1]} Inf", layer=layer.name,
             shape=list(subject.program.state[layer.weight].shape),

@@ -9,7 +9,7 @@ from qdebug.calibrate import ActivationStats, histogram
 from qdebug.engine import LayerQuant, Sheet, Work
 from qdebug.graph import Layer
 from qdebug.measure import channel_limits, channel_ranges, grid, tensor_findings, weight_findings
-from qdebug.quantize import is_dynamic, weight_qparams
+from qdebug.quantize import is_dynamic, weight_grid
 from qdebug.recipes import LayerPlan, Recipe
 from qdebug.results import ErrorSplit, Finding, Histogram, LayerDetail, TensorView
 from qdebug.session.prepare import Preparer
@@ -67,7 +67,7 @@ class Details:
             return None
         weight = sheet.constant(layer.weight, self._subject.engine.cache)
         channels = channel_ranges(*channel_limits(weight, layer.out_axis))
-        qparams = weight_qparams(weight, plan.weight, layer.out_axis)
+        qparams = weight_grid(weight, plan.weight, layer.out_axis)
         return TensorView(
             histogram=_weight_histogram(weight), grid=grid(qparams) if qparams else None, channels=channels, error=split
         )

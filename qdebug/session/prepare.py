@@ -11,10 +11,9 @@ from torch import Tensor
 from qdebug.calibrate import ActivationStats, Observer, choose_range
 from qdebug.engine import NOTHING, Batch, LayerQuant, Overlay, Sheet, Work
 from qdebug.errors import NumericError
-from qdebug.formats import find
 from qdebug.graph import Layer
 from qdebug.methods import correct_biases, equalize, smooth
-from qdebug.quantize import QParams, choose_qparams, is_dynamic
+from qdebug.quantize import Grid, choose_grid, is_static
 from qdebug.recipes import BiasCorrection, CrossLayerEqualization, Fix, Recipe, SmoothQuant, TensorPlan
 from qdebug.session.memo import Memo
 from qdebug.session.subject import Subject
@@ -31,7 +30,7 @@ class Preparer:
         self._sheets: Memo[Sheet] = Memo(64)
         self._overlays: Memo[Overlay] = Memo(32)
         self._floats: Memo[Sheet] = Memo(64)
-        self._grids: Memo[QParams] = Memo(8192)
+        self._grids: Memo[Grid] = Memo(8192)
         self._stats: dict[bytes, ActivationStats] = {}
         self._calibrating = threading.Lock()
         self.float_sheet = self.sheet_of(NOTHING, {})
@@ -67,7 +66,9 @@ class Preparer:
         for layer in self.subject.layers:
             plan = recipe.plan_for(layer.name, layer.kind)
             if not (plan.weight.is_float32 and (plan.activation.is_float32 or layer.kind == "embedding")):
-                found[layer.step] = LayerQuant(plan, self._qparams(layer, recipe, overlay, work))
+                found[layer.step] = LayerQuant(
+                    plan, self._grid(layer, recipe, overlay, work), layer.channel_axis
+                )
         return found
 
     def stats(self, overlay: Overlay, layer: Layer, work: Work) -> ActivationStats:
@@ -103,20 +104,19 @@ class Preparer:
             self.subject.calib_batches, work,
         )  # fmt: skip
 
-    def _qparams(self, layer: Layer, recipe: Recipe, overlay: Overlay, work: Work) -> QParams | None:
+    def _grid(self, layer: Layer, recipe: Recipe, overlay: Overlay, work: Work) -> Grid | None:
         plan = recipe.plan_for(layer.name, layer.kind).activation
-        if layer.kind == "embedding" or not find(plan.format).is_integer or is_dynamic(plan):
+        if layer.kind == "embedding" or not is_static(plan):
             return None
         key = (self.float_sheet_of(overlay).keys[layer.x], plan)
         return self._grids.get(key, lambda: self._chosen(layer, plan, overlay, work))
 
-    def _chosen(self, layer: Layer, plan: TensorPlan, overlay: Overlay, work: Work) -> QParams:
-        form = find(plan.format)
+    def _chosen(self, layer: Layer, plan: TensorPlan, overlay: Overlay, work: Work) -> Grid:
         if plan.clip is not None:
-            return choose_qparams(*plan.clip, form, plan.symmetric, layer=layer.name)
+            return choose_grid(*plan.clip, plan, layer=layer.name)
         stats = self.stats(overlay, layer, work)
         _refuse_nonfinite(stats, layer)
-        return choose_qparams(*choose_range(stats, plan, layer=layer.name), form, plan.symmetric, layer=layer.name)
+        return choose_grid(*choose_range(stats, plan, layer=layer.name), plan, layer=layer.name)
 
     def _calibrate(self, sheet: Sheet, work: Work) -> None:
         """Observe every layer input that was not yet observed, in one pass over the calibration data."""

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 import msgspec
 
 from qdebug.engine import Batch, LayerQuant, Overlay, Sheet, Work
+from qdebug.formats import find
 from qdebug.graph import Layer
 from qdebug.measure import OutputAccumulator, SplitAccumulator, error_split
-from qdebug.quantize import dynamic_qparams, fake_quantize_activation, is_dynamic, quantize_weight
+from qdebug.quantize import dynamic_grid, fake_quantize_activation, is_dynamic, quantize_weight
 from qdebug.recipes import FLOAT, LayerPlan, Recipe
 from qdebug.results import ErrorSplit, LayerReport, LayerTable, OutputError
 from qdebug.session.memo import Memo
@@ -104,8 +105,11 @@ class Tables:
         for batch in self.batches:
             value = self._subject.engine.values(reference, batch, (layer.x,), work)[layer.x]
             x = real_rows(value, batch)
-            qparams = dynamic_qparams(x, chosen) if is_dynamic(chosen) else quant.activation if quant else None
-            accumulator.add(x, fake_quantize_activation(x, chosen, qparams), qparams)
+            grid = dynamic_grid(x, chosen, layer.channel_axis) if is_dynamic(chosen) else quant.activation if quant else None
+            quantized = fake_quantize_activation(x, chosen, grid, layer.channel_axis)
+            if find(chosen.format).own_blocks:
+                x, quantized = (values.movedim(layer.channel_axis, -1) for values in (x, quantized))
+            accumulator.add(x, quantized, grid)
         return accumulator.finish()
 
     def _compare(self, reference: Sheet, quantized: Sheet, layer: Layer, work: Work) -> OutputAccumulator:

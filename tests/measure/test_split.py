@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from qdebug.formats import find
 from qdebug.measure import SplitAccumulator, error_split
-from qdebug.quantize import choose_qparams, dynamic_qparams, fake_quantize_activation, quantize, quantize_weight
+from qdebug.quantize import choose_qparams, dynamic_grid, fake_quantize_activation, quantize, quantize_weight
 from qdebug.recipes import TensorPlan
 from tests.quantize.tensors import anything, tensors
 
@@ -138,7 +138,7 @@ def test_dynamic_plans_need_no_qparams(path, plan):
     x = torch.randn(5, 4, 16) * torch.logspace(-1, 1, 5).view(5, 1, 1)
     xq = fake_quantize_activation(x, plan)
     split = error_split(x, xq, None, plan)
-    given_them = error_split(x, xq, dynamic_qparams(x, plan), plan)
+    given_them = error_split(x, xq, dynamic_grid(x, plan), plan)
     assert split == given_them
     assert split.scale_max > 5 * split.scale_min
     assert split.clipping_rate == 0

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from qdebug.formats import INT8, find
-from qdebug.quantize import choose_qparams, dynamic_qparams, fake_quantize, fake_quantize_activation, is_dynamic
+from qdebug.quantize import choose_qparams, dynamic_grid, fake_quantize, fake_quantize_activation, is_dynamic
 from qdebug.recipes import TensorPlan
 from tests.quantize.tensors import same_bytes
 
@@ -74,11 +74,11 @@ def test_floats_ignore_qparams():
 def test_nan_and_inf_set_no_range(path, plan, bad):
     x = torch.randn(2, 3, 8)
     x[1, 2, :3] = 0.0
-    expected = dynamic_qparams(x, plan)
+    expected = dynamic_grid(x, plan)
     x[1, 2, 0] = bad
     x[0] = 0.0
     x[0, 0, 0] = bad
-    qparams = dynamic_qparams(x, plan)
+    qparams = dynamic_grid(x, plan)
     assert qparams.scale[-1] == expected.scale[-1]
     assert qparams.scale[0] == 1.0, "a row without a finite value but zero"
     got = fake_quantize_activation(x, plan)

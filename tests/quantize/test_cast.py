@@ -1,11 +1,10 @@
 import math
 
 import numpy as np
-import pytest
 import torch
 from hypothesis import given
 
-from qdebug.formats import BF16, FP16, FP32, INT8
+from qdebug.formats import BF16, FP16, FP32
 from qdebug.quantize import cast
 from tests.quantize.tensors import anything, tensors
 
@@ -44,8 +43,3 @@ def test_strides_and_dtype_stay():
     for fmt in (FP16, BF16):
         assert cast(x, fmt).stride() == x.stride()
         assert cast(x.double(), fmt).dtype == torch.float64
-
-
-def test_integers_need_a_scale():
-    with pytest.raises(ValueError, match="int8"):
-        cast(torch.zeros(1), INT8)

@@ -7,7 +7,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from qdebug.errors import NumericError
-from qdebug.formats import FP16, INT4, INT8, find
+from qdebug.formats import INT4, INT8, find
 from qdebug.quantize import SMALLEST_SCALE, choose_qparams, fake_quantize
 from tests.quantize import reference
 from tests.quantize.tensors import LARGEST, bits, finite
@@ -106,8 +106,3 @@ def test_shapes_follow_the_ranges():
     single = choose_qparams(low[2, 1], high[2, 1], INT4, False)
     assert single.scale.shape == ()
     assert (single.scale, single.zero_point) == (qparams.scale[2, 1], qparams.zero_point[2, 1])
-
-
-def test_float_formats_have_no_grid():
-    with pytest.raises(ValueError, match="fp16"):
-        choose_qparams(-1.0, 1.0, FP16, True)

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from qdebug.errors import NumericError
-from qdebug.quantize import quantize_weight, ranges, rows, weight_qparams
+from qdebug.quantize import quantize_weight, ranges, rows, weight_grid
 from qdebug.recipes import TensorPlan
 from tests.quantize import reference
 from tests.quantize.tensors import same_bytes
@@ -78,7 +78,7 @@ def test_float_formats_are_casts():
     for name in ("fp16", "bf16", "fp32"):
         got, qparams = quantize_weight(w, TensorPlan(name))
         assert qparams is None
-        assert weight_qparams(w, TensorPlan(name)) is None
+        assert weight_grid(w, TensorPlan(name)) is None
         assert torch.equal(got, w.to({"fp16": torch.half, "bf16": torch.bfloat16, "fp32": torch.float}[name]).float())
 
 
@@ -87,7 +87,7 @@ def test_float_formats_are_casts():
 def test_percentile_against_numpy(path, granularity, size, keep):
     w = torch.randn(5, 40)
     plan = TensorPlan("int8", granularity, size, symmetric=False, range="percentile", percentile=keep)
-    qparams = weight_qparams(w, plan)
+    qparams = weight_grid(w, plan)
     tail = (100 - keep) / 2
     parts = {"tensor": [w.view(-1)], "channel": list(w)}.get(granularity) or [p for row in w for p in row.split(size)]
     for part, scale in zip(parts, qparams.scale.reshape(-1), strict=True):
@@ -116,17 +116,17 @@ def test_moving_average_is_minmax():
     w = torch.randn(4, 9)
     plan = TensorPlan("int4", "channel")
     same = msgspec.structs.replace(plan, range="moving_average")
-    assert torch.equal(weight_qparams(w, plan).scale, weight_qparams(w, same).scale)
+    assert torch.equal(weight_grid(w, plan).scale, weight_grid(w, same).scale)
 
 
 def test_a_hand_set_clip_replaces_a_tensors_range_and_cuts_channels(path):
     w = torch.tensor([[-4.0, 2.0], [-0.5, 0.25]])
     clip = (-1.0, 1.5)
-    one = weight_qparams(w, TensorPlan("int8", symmetric=False, clip=clip))
+    one = weight_grid(w, TensorPlan("int8", symmetric=False, clip=clip))
     assert one.scale.item() == np.float32(2.5 / 255)
-    many = weight_qparams(w, TensorPlan("int8", "channel", symmetric=False, clip=clip))
+    many = weight_grid(w, TensorPlan("int8", "channel", symmetric=False, clip=clip))
     assert many.scale.view(-1).tolist() == [np.float32(2.5 / 255), np.float32(0.75 / 255)]
-    grouped = weight_qparams(w, TensorPlan("int8", "group", 1, clip=clip))
+    grouped = weight_grid(w, TensorPlan("int8", "group", 1, clip=clip))
     assert grouped.scale.tolist() == [[np.float32(v / 127) for v in row] for row in ([1.0, 1.5], [0.5, 0.25])]
 
 
@@ -140,7 +140,7 @@ def test_nan_and_inf_set_no_range(path, method, bad, granularity, size):
     damaged[1, 2] = bad
     plan = TensorPlan("int8", granularity, size, range=method, percentile=100.0)
     got, qparams = quantize_weight(damaged, plan)
-    assert torch.equal(qparams.scale, weight_qparams(w, plan).scale)
+    assert torch.equal(qparams.scale, weight_grid(w, plan).scale)
     assert math.isnan(got[1, 2]) == math.isnan(bad)
     assert torch.isfinite(got).sum() == got.numel() - math.isnan(bad)
 
@@ -148,7 +148,7 @@ def test_nan_and_inf_set_no_range(path, method, bad, granularity, size):
 def test_a_weight_without_a_finite_value_is_refused():
     for bad in (math.nan, math.inf):
         with pytest.raises(NumericError, match=r"weight .*layer head"):
-            weight_qparams(torch.full((2, 2), bad), TensorPlan("int8"), layer="head")
+            weight_grid(torch.full((2, 2), bad), TensorPlan("int8"), layer="head")
 
 
 @pytest.mark.parametrize("plan", PLANS, ids=lambda plan: plan.label)

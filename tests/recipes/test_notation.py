@@ -78,7 +78,7 @@ def test_activation_formats(text, plan):
     ("parse", "text", "near"),
     [
         (parse_weight_format, "itn8", "int8"),
-        (parse_weight_format, "int9", "int8"),
+        (parse_weight_format, "int99", "int9"),
         (parse_weight_format, "int8-cp", "pc"),
         (parse_weight_format, "int8-tok", "pc"),
         (parse_weight_format, "int4g0", "int4g32"),

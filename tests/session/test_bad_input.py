@@ -40,8 +40,8 @@ def test_tokens_of_a_convolution(session):
 
 
 def test_unknown_format(session):
-    with pytest.raises(RecipeError, match="Unknown number format 'int9'"):
-        session.score(Recipe(default=LayerPlan(TensorPlan("int9"))))
+    with pytest.raises(RecipeError, match="Unknown number format 'int99'"):
+        session.score(Recipe(default=LayerPlan(TensorPlan("int99"))))
 
 
 def test_unknown_layer_of_detail(session):
