@@ -73,6 +73,10 @@ class SessionHandlers:
                 return session.detail(recipe, layer, work)
             case verbs.GetFixes(_, recipe):
                 return session.fixes(recipe, work)
+            case verbs.GetFormats(_, recipe, values):
+                return session.compare_formats(values, recipe, work)
+            case verbs.GetFormatView(_, recipe, values, notation):
+                return session.view_format(values, notation, recipe, work)
             case verbs.GetVerdict(_, recipe):
                 return session.verdict(recipe, work)
 

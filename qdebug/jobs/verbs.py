@@ -10,6 +10,7 @@ from qdebug.recipes import Recipe
 from qdebug.results import (
     CacheStats,
     FixCard,
+    FormatComparison,
     LayerDetail,
     LayerTable,
     ModelInfo,
@@ -17,6 +18,8 @@ from qdebug.results import (
     SampleCard,
     Score,
     Shares,
+    TensorView,
+    Values,
     Verdict,
 )
 
@@ -104,11 +107,32 @@ class GetVerdict(Verb[Verdict], frozen=True, tag=True):
     recipe: Recipe
 
 
+class GetFormats(Verb[FormatComparison], frozen=True, tag=True):
+    """Every format on the same values. Of the recipe only the fixes count."""
+
+    lane: ClassVar[Lane] = "slow"
+    ref: ModelRef
+    recipe: Recipe
+    values: Values
+
+
+class GetFormatView(Verb[TensorView], frozen=True, tag=True):
+    """One format, in the notation of the command line, on these values."""
+
+    ref: ModelRef
+    recipe: Recipe
+    values: Values
+    notation: str
+
+
 class GetStats(Verb[CacheStats], frozen=True, tag=True):
     """The cache, now."""
 
     kept: ClassVar[bool] = False
 
 
-Request = Samples | Open | Check | GetScore | GetLayers | GetShares | GetDetail | GetFixes | GetVerdict | GetStats
+Request = (
+    Samples | Open | Check | GetScore | GetLayers | GetShares | GetDetail | GetFixes | GetVerdict | GetFormats
+    | GetFormatView | GetStats
+)  # fmt: skip
 """All of them, as the compute process decodes what arrives."""

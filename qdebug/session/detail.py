@@ -69,11 +69,12 @@ class Details:
         channels = channel_ranges(*channel_limits(weight, layer.out_axis))
         qparams = weight_grid(weight, plan.weight, layer.out_axis)
         return TensorView(
-            histogram=_weight_histogram(weight), grid=grid(qparams) if qparams else None, channels=channels, error=split
+            histogram=tensor_histogram(weight), grid=grid(qparams) if qparams else None, channels=channels, error=split
         )
 
 
-def _weight_histogram(weight: Tensor) -> Histogram:
+def tensor_histogram(weight: Tensor) -> Histogram:
+    """The histogram of a tensor at hand, with its extreme values."""
     low, high, counts = histogram(weight, BINS)
     finite = weight[torch.isfinite(weight)]
     return Histogram(

@@ -13,15 +13,19 @@ from qdebug.results import (
     Evaluation,
     Finding,
     FixCard,
+    FormatComparison,
     LayerDetail,
     LayerTable,
     ModelInfo,
     Score,
     Shares,
+    TensorView,
+    Values,
     Verdict,
 )  # fmt: skip
 from qdebug.session.cards import Cards
 from qdebug.session.check import check_recipe
+from qdebug.session.contest import Contests
 from qdebug.session.detail import Details
 from qdebug.session.memo import Memo
 from qdebug.session.prepare import Preparer
@@ -47,6 +51,7 @@ class Session:
         self._details = Details(subject, self._preparer, self._tables)
         self._shares = ShareMeter(subject, self._preparer, self._scorer)
         self._cards = Cards(subject, self._preparer)
+        self._contests = Contests(subject, self._preparer)
         self._fitting: Memo[Recipe] = Memo(512)
 
     def __repr__(self) -> str:
@@ -95,6 +100,25 @@ class Session:
         """Every fix: what it does, where it applies here, where not and why."""
         recipe = self._checked(recipe)
         return self._cards.cards(recipe, work or Work())
+
+    def compare_formats(self, values: Values, recipe: Recipe | None = None, work: Work | None = None) -> FormatComparison:
+        """Every format worth comparing on a layer's weight or input, or on a distribution.
+
+        Args:
+            values: which values.
+            recipe: its fixes are applied to the float model first.
+            work: progress and cancel.
+
+        Raises:
+            RecipeError: there is no such layer or distribution.
+        """
+        return self._contests.comparison(self._checked(recipe or Recipe()), values, work or Work())
+
+    def view_format(
+        self, values: Values, notation: str, recipe: Recipe | None = None, work: Work | None = None
+    ) -> TensorView:
+        """One format, in the notation of the command line, on such values."""
+        return self._contests.view(self._checked(recipe or Recipe()), values, notation, work or Work())
 
     def verdict(self, recipe: Recipe | str, work: Work | None = None) -> Verdict:
         """One sentence that says what is wrong."""

@@ -1,0 +1,127 @@
+"""Formats against each other on the same values."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import torch
+from torch import Tensor
+
+from qdebug.formats import find
+from qdebug.measure.crest import E2M1, E2M3, E4M3, MX_OVERHEAD, NV_OVERHEAD, crest_factors, theoretical_crossing
+from qdebug.measure.rate_distortion import rate_distortion
+from qdebug.measure.split import decibels
+from qdebug.quantize import (
+    Grid,
+    choose_grid,
+    dynamic_grid,
+    fake_quantize_activation,
+    is_dynamic,
+    is_static,
+    quantize_weight,
+)
+from qdebug.quantize.hadamard import rotate
+from qdebug.quantize.storage import stored_bits
+from qdebug.recipes import TensorPlan
+from qdebug.results import CrestPair, CrestView, FormatRow
+
+SEED = 0
+"""Of the rotation's signs."""
+
+_BINS = 256
+_STEP = 0.25
+_PAIRS = {
+    32: (("mxint8", "mxfp8_e4m3", 8, E4M3), ("mxint6", "mxfp6_e2m3", 6, E2M3), ("mxint4", "mxfp4", 4, E2M1)),
+    16: (("nvint4", "nvfp4", 4, E2M1),),
+}
+
+
+def quantized(x: Tensor, plan: TensorPlan, tensor: str) -> tuple[Tensor, Grid | None]:
+    """A matrix ``[R, C]`` as a weight or an activation of that plan, and its grid (None for a cast).
+
+    An activation is taken for one sample, and a static range for that of the values at hand.
+    """
+    if tensor == "weight":
+        return quantize_weight(x, plan)
+    sample = x.unsqueeze(0)
+    if is_static(plan):
+        finite = x[torch.isfinite(x)]
+        low, high = (0.0, 0.0) if not finite.numel() else (float(finite.min()), float(finite.max()))
+        grid = choose_grid(low, high, plan)
+    else:
+        grid = dynamic_grid(sample, plan) if is_dynamic(plan) else None
+    return fake_quantize_activation(sample, plan, grid)[0], grid
+
+
+def contest(
+    x: Tensor, plans: Mapping[str, TensorPlan], tensor: str, shape: tuple[int, int],
+    step: Callable[[int, int, str], None] = lambda done, of, what: None,
+) -> tuple[tuple[FormatRow, ...], int]:
+    """Every format's error on the same matrix, as it is and rotated; the least error first.
+
+    Args:
+        x: ``[R, C]`` float32; rows that groups and blocks lie along.
+        plans: by notation.
+        tensor: ``weight`` or ``activation``.
+        shape: rows and columns of the whole tensor, of which ``x`` may be a part: what scales and codebooks are shared by.
+        step: called before each format.
+
+    Returns:
+        The rows, and how many values of a row the rotation mixes.
+    """
+    turned, block = rotate(x, SEED)
+    found = []
+    for done, (notation, plan) in enumerate(plans.items()):
+        step(done, len(plans), f"trying {notation}")
+        form = find(plan.format)
+        found.append(FormatRow(
+            notation=notation, format=plan.format, family=form.family,
+            bits=stored_bits(*shape, plan) / max(shape[0] * shape[1], 1), sqnr_db=sqnr(x, quantized(x, plan, tensor)[0]),
+            rotated_sqnr_db=sqnr(turned, quantized(turned, plan, tensor)[0]) if block > 1 else None,
+        ))  # fmt: skip
+    best = float("inf")
+    return tuple(sorted(found, key=lambda row: -(best if row.sqnr_db is None else row.sqnr_db))), block
+
+
+def sqnr(x: Tensor, xq: Tensor) -> float | None:
+    """Signal to quantization noise in decibels over values where both are finite; None where either power is zero."""
+    good = torch.isfinite(x) & torch.isfinite(xq)
+    value = x[good].double()
+    return decibels(float(value.square().sum()), float((xq[good].double() - value).square().sum()))
+
+
+def limit(x: Tensor, most: float = 10.0) -> tuple[tuple[float, float], ...]:
+    """The rate-distortion limit for independent values with the histogram of ``x``: bits and SQNR in dB."""
+    values = x[torch.isfinite(x)].double()
+    if not values.numel() or float(values.min()) == float(values.max()):
+        return ()
+    low, high = float(values.min()), float(values.max())
+    counts = torch.histc(values, _BINS, low, high).long()
+    bits = torch.arange(0, most + _STEP / 2, _STEP).double().numpy()
+    rate, decibel = rate_distortion(low, high, counts.numpy(), int((values == 0).sum()), bits)
+    return tuple((float(one), float(two)) for one, two in zip(rate, decibel, strict=True))
+
+
+def crests(x: Tensor, rows: tuple[FormatRow, ...]) -> tuple[CrestView, ...]:
+    """Crest factors of MX and NV blocks, and where their integer and float formats change places."""
+    measured = {row.notation: row.sqnr_db for row in rows}
+    views = []
+    for size, pairs in _PAIRS.items():
+        found = crest_factors(x, size)
+        each = crest_factors(x, size, bins=1024)
+        total = max(int(each.counts.sum()), 1)
+        named = []
+        for integer, float_, width, element in pairs:
+            fine = size if size == 16 else None
+            crossing = theoretical_crossing(width, element, NV_OVERHEAD if size == 16 else MX_OVERHEAD, fine)
+            one, two = measured.get(integer), measured.get(float_)
+            named.append(CrestPair(
+                integer=integer, float_=float_, crossing=crossing,
+                below=float(each.counts[each.edges[1:] <= crossing].sum()) / total,
+                gain_db=None if one is None or two is None else one - two,
+            ))  # fmt: skip
+        views.append(CrestView(
+            size=size, low=float(found.edges[0]), high=float(found.edges[-1]), counts=tuple(found.counts.tolist()),
+            median=float(crest_factors(x, size, levels=(0.5,)).quantiles[0]) if total > 1 else 0.0, pairs=tuple(named),
+        ))  # fmt: skip
+    return tuple(views)

@@ -1,0 +1,95 @@
+"""Formats tried on the values of a layer or of a distribution."""
+
+from __future__ import annotations
+
+import time
+
+import torch
+from torch import Tensor
+
+from qdebug.engine import Work
+from qdebug.errors import RecipeError, near
+from qdebug.measure import channel_limits, channel_ranges, error_split, grid
+from qdebug.measure.contest import contest, crests, limit, quantized
+from qdebug.measure.distributions import draw
+from qdebug.quantize import is_dynamic, rows
+from qdebug.recipes import Recipe, parse_activation_format, parse_weight_format
+from qdebug.recipes.candidates import ACTIVATIONS, WEIGHTS
+from qdebug.results import DISTRIBUTIONS, FormatComparison, TensorView, Values
+from qdebug.session.detail import tensor_histogram
+from qdebug.session.prepare import Preparer, real_rows
+from qdebug.session.subject import Subject
+
+MOST = 1 << 18
+"""Values that are looked at. Rows are left out evenly beyond; errors hardly depend on how many there are."""
+
+
+class Contests:
+    """Tries formats on the values of one subject. Of a recipe only the fixes count: what is quantized is float."""
+
+    def __init__(self, subject: Subject, preparer: Preparer) -> None:
+        self._subject, self._preparer = subject, preparer
+
+    def comparison(self, recipe: Recipe, values: Values, work: Work) -> FormatComparison:
+        """All formats worth comparing, on the same values."""
+        start = time.perf_counter()
+        matrix = self._matrix(recipe, values, work)
+        x = _thinned(matrix)
+        parse = parse_weight_format if values.tensor == "weight" else parse_activation_format
+        groups = WEIGHTS if values.tensor == "weight" else ACTIVATIONS
+        plans = {notation: parse(notation) for group in groups.values() for notation in group}
+        found, rotation = contest(x, plans, values.tensor, (matrix.shape[0], matrix.shape[1]), work.step)
+        return FormatComparison(
+            values=values, count=x.numel(), total=matrix.numel(), columns=matrix.shape[1], rows=found, limit=limit(x),
+            rotation=rotation, crests=crests(x, found), seconds=time.perf_counter() - start,
+        )  # fmt: skip
+
+    def view(self, recipe: Recipe, values: Values, notation: str, work: Work) -> TensorView:
+        """One format on these values: histogram, grid and error."""
+        parse = parse_weight_format if values.tensor == "weight" else parse_activation_format
+        plan = parse(notation)
+        x = _thinned(self._matrix(recipe, values, work))
+        xq, chosen = quantized(x, plan, values.tensor)
+        axis = 0 if values.tensor == "weight" else 1
+        return TensorView(
+            histogram=tensor_histogram(x), grid=grid(chosen) if chosen else None,
+            channels=channel_ranges(*channel_limits(x, axis)), error=error_split(x, xq, chosen, plan),
+            dynamic=values.tensor == "activation" and is_dynamic(plan),
+        )  # fmt: skip
+
+    def _matrix(self, recipe: Recipe, values: Values, work: Work) -> Tensor:
+        """The values as ``[R, C]``, groups and blocks along the rows."""
+        if not values.layer:
+            if values.distribution not in DISTRIBUTIONS:
+                raise RecipeError(
+                    f"There is no distribution '{values.distribution}'", do=near(values.distribution, DISTRIBUTIONS)
+                )
+            return draw(values.distribution)
+        try:
+            layer = self._subject.by_name[values.layer]
+        except KeyError:
+            raise RecipeError(
+                f"The model has no layer '{values.layer}'", do=near(values.layer, self._subject.by_name)
+            ) from None
+        sheet = self._preparer.float_with_fixes(recipe, work)
+        if values.tensor == "weight":
+            return rows(sheet.constant(layer.weight, self._subject.engine.cache), layer.out_axis).float().contiguous()
+        if layer.kind == "embedding":
+            raise RecipeError(f"The input of '{layer.name}' is not quantized: it is an index", do="Choose its weight.")
+        parts, count = [], 0
+        for batch in self._subject.eval_batches:
+            value = real_rows(self._subject.engine.values(sheet, batch, (layer.x,), work)[layer.x], batch)
+            moved = value.movedim(layer.channel_axis, -1)
+            parts.append(moved.reshape(-1, moved.shape[-1]).float())
+            count += value.numel()
+            if count >= MOST:
+                break
+        return torch.cat(parts)
+
+
+def _thinned(matrix: Tensor) -> Tensor:
+    """Evenly spaced rows, at most ``MOST`` values but at least one row."""
+    kept = max(1, MOST // max(matrix.shape[1], 1))
+    if len(matrix) <= kept:
+        return matrix
+    return matrix[torch.linspace(0, len(matrix) - 1, kept).round().long()]
