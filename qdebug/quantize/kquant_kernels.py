@@ -26,7 +26,7 @@ _ZERO, _ONE = np.float32(0), np.float32(1)
 # Runs 0 … 31 hold the values, 32 … 63 their weights (or squares), 64 … 95 the codes (or cubes and codes), one a value.
 _WEIGHT, _CODE = 32, 64
 (_WEIGHTS, _MOMENT, _LEAST, _MOST, _INVERSE, _FIRST, _SECOND, _MIXED, _TRIAL, _TRIAL_LOW, _ERROR, _SCALE, _BEST, _KEPT,
- _KEPT_LOW, _BOTTOM, _SCALED, _WHOLE, _DETERMINANT, _RUNS) = range(96, 116)  # fmt: skip
+ _KEPT_LOW, _NOTHING, _SCALED, _WHOLE, _DETERMINANT, _RUNS) = range(96, 116)  # fmt: skip
 
 
 @njit(inline="always")
@@ -63,7 +63,7 @@ def _round(s: Floats, bits: Ints, i: int, lowest: np.int32, highest: np.int32, i
 def _affine_start(s: Floats) -> None:
     """Weights (magnitude plus root mean square), their sums, and the limits."""
     least, most, mean = _run(s, _LEAST), _run(s, _MOST), _run(s, _ERROR)
-    weights, moment, bottom = _run(s, _WEIGHTS), _run(s, _MOMENT), _run(s, _BOTTOM)
+    weights, moment = _run(s, _WEIGHTS), _run(s, _MOMENT)
     for k in range(_LANES):
         least[k], most[k], mean[k], weights[k], moment[k] = s[k], s[k], _ZERO, _ZERO, _ZERO
     for i in range(32):
@@ -76,7 +76,6 @@ def _affine_start(s: Floats) -> None:
     for k in range(_LANES):
         mean[k] = np.sqrt(mean[k] / np.float32(32))
         least[k] = _ZERO if least[k] > _ZERO else least[k]
-        bottom[k] = least[k]
     for i in range(32):
         values, weight = _run(s, i), _run(s, _WEIGHT + i)
         for k in range(_LANES):
@@ -179,11 +178,9 @@ def affine_search(x: Floats, scale: Floats, low: Floats, codes: Codes) -> None:
         for i in range(32):
             _round(s, bits, i, np.int32(0), np.int32(15), _KEPT, _KEPT_LOW)
         for k in range(count):
-            flat = s[_MOST * _LANES + k] == s[_BOTTOM * _LANES + k]
-            scale[start + k] = _ZERO if flat else s[_SCALE * _LANES + k]
-            low[start + k] = s[(_BOTTOM if flat else _LEAST) * _LANES + k]
+            scale[start + k], low[start + k] = s[_SCALE * _LANES + k], s[_LEAST * _LANES + k]
             for i in range(32):
-                codes[start + k, i] = 0 if flat else np.uint8(s[(_CODE + i) * _LANES + k])
+                codes[start + k, i] = np.uint8(s[(_CODE + i) * _LANES + k])
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -204,7 +201,7 @@ def _symmetric_start(s: Floats) -> None:
 @njit(cache=True, nogil=True, error_model="numpy")
 def _symmetric_step(s: Floats, bits: Ints, step: int) -> None:
     """One guess of the scale, tried and kept where it is better; step 0 is the guess to start from."""
-    most, inverse, zero = _run(s, _MOST), _run(s, _INVERSE), _run(s, _BOTTOM)
+    most, inverse, zero = _run(s, _MOST), _run(s, _INVERSE), _run(s, _NOTHING)
     mixed, second = _run(s, _MIXED), _run(s, _SECOND)
     scale, best, kept = _run(s, _SCALE), _run(s, _BEST), _run(s, _KEPT)
     top = np.float32(32) + np.float32(0.1) * np.float32(step)
@@ -212,16 +209,14 @@ def _symmetric_step(s: Floats, bits: Ints, step: int) -> None:
         inverse[k] = -top / most[k]
         mixed[k], second[k], zero[k] = _ZERO, _ZERO, _ZERO
     for i in range(16):
-        _round(s, bits, i, np.int32(-32), np.int32(31), _INVERSE, _BOTTOM)
+        _round(s, bits, i, np.int32(-32), np.int32(31), _INVERSE, _NOTHING)
         square, cube, q = _run(s, _WEIGHT + i), _run(s, _WEIGHT + 16 + i), _run(s, _CODE + i)
         for k in range(_LANES):
             mixed[k] += cube[k] * q[k]
             second[k] += square[k] * q[k] * q[k]
     for k in range(_LANES):
         quotient = mixed[k] / second[k]
-        if step == 0:
-            quotient = quotient if second[k] != _ZERO else _ZERO
-        if step == 0 or (second[k] > _ZERO and mixed[k] * mixed[k] > best[k] * second[k]):
+        if step == 0 or mixed[k] * mixed[k] > best[k] * second[k]:
             scale[k], best[k], kept[k] = quotient, quotient * mixed[k], inverse[k]
 
 
@@ -239,7 +234,7 @@ def symmetric_search(x: Floats, scale: Floats, codes: Codes) -> None:
             if step != 0:
                 _symmetric_step(s, bits, step)
         for i in range(16):
-            _round(s, bits, i, np.int32(-32), np.int32(31), _KEPT, _BOTTOM)
+            _round(s, bits, i, np.int32(-32), np.int32(31), _KEPT, _NOTHING)
         for k in range(count):
             none = np.abs(s[_MOST * _LANES + k]) < np.float32(1e-15)
             scale[start + k] = _ZERO if none else s[_SCALE * _LANES + k]

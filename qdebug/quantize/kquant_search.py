@@ -40,6 +40,7 @@ def affine_search(x: Floats) -> tuple[Floats, Floats, Codes]:
     """Scale, negated minimum and codes (0 … 15) of sub-blocks for Q4_K.
 
     The weight of a value is its magnitude plus the root mean square of its sub-block. Minimums are never positive.
+    Sub-blocks of one value, not above zero, need no case of their own: 1 / scale is infinite, 0 times that has code 0.
 
     Args:
         x: ``[n, 32]`` contiguous.
@@ -56,6 +57,8 @@ def affine_search(x: Floats) -> tuple[Floats, Floats, Codes]:
 
 def symmetric_search(x: Floats) -> tuple[Floats, Codes]:
     """Scale and codes (0 … 63, 32 is zero) of sub-blocks for Q6_K; a value's weight is its square.
+
+    Sub-blocks below 1e-15 have the scale 0. In the others the largest value has a code, so no divisor is 0.
 
     Args:
         x: ``[n, 16]`` contiguous.
@@ -75,7 +78,6 @@ def _affine_search(x: Floats) -> tuple[Floats, Floats, Codes]:
     weights, moment = _sum(weight), _sum(weight * x)
     low = np.minimum(x.min(axis=0), _ZERO)
     high = x.max(axis=0)
-    flat = high == low
     inverse = np.float32(15) / (high - low)
     scale = _ONE / inverse
     codes = _codes(x - low, inverse)
@@ -96,8 +98,7 @@ def _affine_search(x: Floats) -> tuple[Floats, Floats, Codes]:
         scale = np.where(better, trial, scale)
         low = np.where(better, trial_low, low)
         codes = np.where(better, q, codes)
-    codes = np.where(flat, _ZERO, codes).astype(np.uint8)
-    return np.where(flat, _ZERO, scale), -low, np.ascontiguousarray(codes.T)
+    return scale, -low, np.ascontiguousarray(codes.T, np.uint8)
 
 
 def _symmetric_search(x: Floats) -> tuple[Floats, Codes]:
@@ -110,11 +111,7 @@ def _symmetric_search(x: Floats) -> tuple[Floats, Codes]:
         q = np.clip(nearest_int(inverse * x), -32, 31).astype(np.float32)
         mixed, second = _sum(cube * q), _sum(square * q * q)
         quotient = mixed / second
-        if step:
-            better = (second > 0) & (mixed * mixed > best * second)
-        else:
-            better = np.ones(len(peak), dtype=bool)
-            quotient = np.where(second != 0, quotient, _ZERO)
+        better = mixed * mixed > best * second if step else np.ones(len(peak), dtype=bool)
         scale = np.where(better, quotient, scale)
         best = np.where(better, quotient * mixed, best)
         kept = np.where(better, q + np.float32(32), kept)

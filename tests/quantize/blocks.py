@@ -12,6 +12,9 @@ def families(count: int, seed: int = 0) -> dict[str, np.ndarray]:
     gaussian = rng.standard_normal(shape)
     outlier = 0.01 * gaussian
     outlier[np.arange(count), rng.integers(0, 256, count)] = 50
+    # So far out that which first guess of the scale is best is nearly chance, and every one is best somewhere.
+    outliers = gaussian.reshape(-1, 16, 16).copy()
+    outliers[:, :, 0] = 20 * np.abs(outliers).max(axis=2)
     # The corners fix the first guess of the scale at a power of two, so that halves lie exactly between two codes.
     ties = rng.integers(-32, 32, (count, 16, 16)) / 2
     ties[:, :, 0], ties[:, :, 1] = -32, 31
@@ -22,6 +25,7 @@ def families(count: int, seed: int = 0) -> dict[str, np.ndarray]:
         "heavy-tailed": rng.standard_t(2, shape),
         "heavier-tailed": np.clip(rng.standard_cauchy(shape) ** 3, -1e38, 1e38),
         "one outlier": outlier,
+        "an outlier in every run": outliers,
         "sparse": np.where(rng.random(shape) < 0.95, 0, gaussian),
         "all negative": -np.abs(gaussian) - 0.1,
         "all positive": np.abs(gaussian) + 0.1,
