@@ -23,7 +23,7 @@ _LANES = 64
 _MAGIC = np.float32(12582912.0)
 _ZERO, _ONE = np.float32(0), np.float32(1)
 
-# Runs 0 … 31 hold the values, 32 … 63 their weights (or squares), 64 … 95 the codes (or cubes and codes), one a value.
+# Runs 0 … 31 hold the values, 32 … 63 their weights (for Q6_K: 32 … 47 squares, 48 … 63 cubes), 64 … 95 the codes.
 _WEIGHT, _CODE = 32, 64
 (_WEIGHTS, _MOMENT, _LEAST, _MOST, _INVERSE, _FIRST, _SECOND, _MIXED, _TRIAL, _TRIAL_LOW, _ERROR, _SCALE, _BEST, _KEPT,
  _KEPT_LOW, _NOTHING, _SCALED, _WHOLE, _DETERMINANT, _RUNS) = range(96, 116)  # fmt: skip
