@@ -10,6 +10,7 @@ import torch
 from qdebug.calibrate import Observer, choose_range
 from qdebug.measure import OutputAccumulator, error_split
 from qdebug.quantize import quantize_weight
+from qdebug.quantize.gguf import encode
 from qdebug.recipes import TensorPlan
 w = torch.linspace(-1, 1, 24).view(4, 6)
 for plan in (TensorPlan("int4"), TensorPlan("int4", "group", 4, range="mse")):
@@ -17,6 +18,8 @@ for plan in (TensorPlan("int4"), TensorPlan("int4", "group", 4, range="mse")):
     split = error_split(w, wq, qparams, plan)
 observer = Observer(1)
 observer.update(w)
+for name in ("q4_k", "q6_k"):
+    assert encode(torch.linspace(-1, 1, 256).view(1, 256), name).codes.unique().numel() > 15
 output = OutputAccumulator(1)
 output.add(w, wq)
 assert split.mse > 0 and output.sqnr_db > 0
