@@ -77,11 +77,8 @@ class LayerQuant:
         plan, grid = self.plan.activation, self.activation
         if grid is None:
             return msgspec.json.encode(plan)
-        if isinstance(grid, QParams):
-            codes = f"{grid.zero_point.item()!r} {grid.qmin} {grid.qmax}"
-        else:
-            codes = plan.format
-        return f"{grid.scale.item()!r} {codes} {plan.rounding} {plan.seed}".encode()
+        codes = (grid.zero_point.item(), grid.qmin, grid.qmax) if isinstance(grid, QParams) else plan.format
+        return f"{grid.scale.item()!r} {codes!r} {plan.rounding} {plan.seed}".encode()
 
     @cached_property
     def activate(self) -> Activate:

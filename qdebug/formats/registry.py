@@ -10,9 +10,11 @@ from qdebug.formats.floats import FLOATS
 from qdebug.formats.qformat import INTEGERS, QFormat
 from qdebug.formats.tables import TABLES
 
-FORMATS: dict[str, QFormat] = {
-    value.name: value for value in (*FLOATS, *INTEGERS, *BLOCKS, *TABLES, *GGUF, *KMEANS, *VECTORS)
-}
+_ALL = {value.name: value for value in (*FLOATS, *INTEGERS, *BLOCKS, *TABLES, *GGUF, *KMEANS, *VECTORS)}
+_FIRST = ("fp32", "fp16", "bf16", "int8", "int4", "fp8_e4m3fn", "nf4", "mxfp4", "nvfp4", "q4_k", "kmeans4", "ternary")
+
+#: Every format, those that most people look for first.
+FORMATS: dict[str, QFormat] = {name: _ALL[name] for name in (*_FIRST, *_ALL)}
 
 #: Names that others use for the same format.
 ALIASES: dict[str, str] = {

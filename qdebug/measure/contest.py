@@ -54,7 +54,10 @@ def quantized(x: Tensor, plan: TensorPlan, tensor: str) -> tuple[Tensor, Grid | 
 
 
 def contest(
-    x: Tensor, plans: Mapping[str, TensorPlan], tensor: str, shape: tuple[int, int],
+    x: Tensor,
+    plans: Mapping[str, TensorPlan],
+    tensor: str,
+    shape: tuple[int, int],
     step: Callable[[int, int, str], None] = lambda done, of, what: None,
 ) -> tuple[tuple[FormatRow, ...], int]:
     """Every format's error on the same matrix, as it is and rotated; the least error first.
@@ -63,20 +66,20 @@ def contest(
         x: ``[R, C]`` float32; rows that groups and blocks lie along.
         plans: by notation.
         tensor: ``weight`` or ``activation``.
-        shape: rows and columns of the whole tensor, of which ``x`` may be a part: what scales and codebooks are shared by.
+        shape: rows and columns of the whole tensor, of which ``x`` may be a part: its values share what is stored.
         step: called before each format.
 
     Returns:
         The rows, and how many values of a row the rotation mixes.
     """
     turned, block = rotate(x, SEED)
-    found = []
+    found, values = [], max(shape[0] * shape[1], 1)
     for done, (notation, plan) in enumerate(plans.items()):
         step(done, len(plans), f"trying {notation}")
         form = find(plan.format)
         found.append(FormatRow(
-            notation=notation, format=plan.format, family=form.family,
-            bits=stored_bits(*shape, plan) / max(shape[0] * shape[1], 1), sqnr_db=sqnr(x, quantized(x, plan, tensor)[0]),
+            notation=notation, format=plan.format, family=form.family, bits=stored_bits(*shape, plan) / values,
+            sqnr_db=sqnr(x, quantized(x, plan, tensor)[0]),
             rotated_sqnr_db=sqnr(turned, quantized(turned, plan, tensor)[0]) if block > 1 else None,
         ))  # fmt: skip
     best = float("inf")

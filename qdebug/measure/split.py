@@ -29,10 +29,10 @@ HALF_STEP = 0.5 + 2.0**-10
 class SplitAccumulator:
     """Adds up the error of a tensor that comes in batches.
 
-    A value is clipped where it lies outside the clip range of its scale by more than half a step (half the outermost gap
-    between levels); its whole error is clipping error. All other error is rounding error. A float that overflows to Inf is clipped and, its error being
-    without bound, counts as if it had become 0. NaN and ±Inf in the tensor itself count for nothing here: they are
-    findings.
+    A value is clipped where it lies outside the clip range of its scale by more than half a step (of the outermost gap
+    between levels); its whole error is clipping error. All other error is rounding error. A float that overflows to Inf
+    is clipped and, its error being without bound, counts as if it had become 0. NaN and ±Inf in the tensor itself count
+    for nothing here: they are findings.
 
     Args:
         plan: how the tensor is quantized.

@@ -9,7 +9,8 @@ WEIGHTS: dict[str, tuple[str, ...]] = {
     "integers in groups": ("int8g128", "int4g128", "int4g64", "int4g32", "int4g32-affine", "int3g32", "int2g32"),
     "small floats": ("fp8_e4m3fn", "fp8_e4m3fn-pc", "fp8_e5m2-pc", "fp6_e2m3-pc", "fp6_e3m2-pc", "fp4-pc", "fp4g32"),
     "MX and NV blocks": (
-        "mxint8", "mxfp8_e4m3", "mxfp8_e5m2", "mxint6", "mxfp6_e2m3", "mxfp6_e3m2", "mxint4", "mxfp4", "nvint4", "nvfp4",
+        "mxint8", "mxfp8_e4m3", "mxfp8_e5m2", "mxint6", "mxfp6_e2m3", "mxfp6_e3m2", "mxint4", "mxfp4", "nvint4",
+        "nvfp4",
     ),
     "llama.cpp": ("q8_0", "q6_k", "q5_0", "q4_1", "q4_0", "q4_k"),
     "not uniform": ("nf4", "nf4-dq", "apot4-pc", "log2_4-pc", "kmeans4", "kmeans4-pc", "kmeans3-pc", "kmeans2-pc"),

@@ -29,7 +29,12 @@ def check_tensor_plan(plan: TensorPlan, tensor: str, where: str, file: str | Non
         RecipeError: an unknown format, a granularity the tensor cannot have, or a range that is no range.
     """
     form = find(plan.format)
-    for complaints in (_sharing(plan, form), _side(plan, form, tensor), _range(plan, form), _storage(plan, form, tensor)):
+    for complaints in (
+        _sharing(plan, form),
+        _side(plan, form, tensor),
+        _range(plan, form),
+        _storage(plan, form, tensor),
+    ):
         for what, do in complaints:
             raise RecipeError(f"{where}: {what}", file=file, do=do)
 
@@ -96,7 +101,7 @@ def _range(plan: TensorPlan, form: QFormat) -> Iterator[Complaint]:
         if dynamic:
             yield "a hand-set clip range on a dynamic tensor", "Make it static, or leave the clip range out."
         if not _has_range(form):
-            yield f"a clip range on {plan.format}", "Only formats with a scale chosen from a range have one."
+            yield f"a clip range on {plan.format}", "Only integers, small floats and tables such as nf4 have one."
     if not 50.0 < plan.percentile <= 100.0:
         yield f"percentile {plan.percentile} is outside (50, 100]", "Use for instance 99.99."
 
@@ -111,7 +116,10 @@ def _storage(plan: TensorPlan, form: QFormat, tensor: str) -> Iterator[Complaint
         if not _has_range(form):
             yield f"scale_format on {form.name}, whose scales are its own affair", "Leave scale_format out."
         if plan.scale_format == "double" and (tensor == "activation" or plan.granularity == "tensor"):
-            yield "double quantization of one scale", "Use it with weights that have a scale per channel, group or tile."
+            yield (
+                "double quantization of one scale",
+                "Use it with weights that have a scale per channel, group or tile.",
+            )
 
 
 def _has_range(form: QFormat) -> bool:
@@ -121,4 +129,4 @@ def _has_range(form: QFormat) -> bool:
 
 def _rounds(form: QFormat) -> bool:
     """Whether a value goes to one of its two neighbours on the grid, so that one can say to which."""
-    return form.name != "fp32" and form.family in ("integer", "float", "block") or _has_range(form)
+    return (form.name != "fp32" and form.family in ("integer", "float", "block")) or _has_range(form)

@@ -62,19 +62,19 @@ def _activation(bits: int, dynamic: str | None) -> TensorPlan:
 def parse_weight_format(text: str) -> TensorPlan:
     """A weight plan from ``FORMAT[gN|bRxC][-flag…]``, for instance ``int4g32``, ``int8-pc``, ``nf4-dq``, ``mxfp4``.
 
-    ``gN`` are groups of N input features, ``bRxC`` tiles of R output channels by C input features, ``-pc`` channels; nf4
-    takes groups of 64 if nothing is said. ``-affine`` frees the zero point; ``-away``, ``-floor``, ``-stochastic`` say
-    how to round; ``-fp16``, ``-bf16``, ``-e8m0``, ``-dq`` (double quantization) how scales are stored.
+    ``gN`` are groups of N input features, ``bRxC`` tiles of R output channels by C input features, ``-pc`` channels;
+    nf4 takes groups of 64 if nothing is said. ``-affine`` frees the zero point; ``-away``, ``-floor``, ``-stochastic``
+    say how to round; ``-fp16``, ``-bf16``, ``-e8m0``, ``-dq`` (double quantization) how scales are stored.
 
     Raises:
         RecipeError: an unknown format or flag, or a combination that makes no sense; the message says what to do.
     """
     form, sizes, flags = _tensor_format(text, ("pc", "affine", *_ROUNDING, *_SCALES))
-    named = [bool(sizes["g"]), bool(sizes["rows"]), "pc" in flags]
-    if sum(named) > 1:
+    named = [bool(sizes), "pc" in flags]
+    if all(named):
         raise RecipeError(f"'{text}' says twice how weights share scales", do="Leave out one of them.")
-    group = int(sizes["g"] or 0) or (form.group if not (any(named) or form.own_blocks) else 0)
-    block = (int(sizes["rows"]), int(sizes["columns"])) if sizes["rows"] else None
+    group = sizes.get("g", 0 if any(named) or form.own_blocks else form.group)
+    block = (sizes["rows"], sizes["columns"]) if "rows" in sizes else None
     plan = TensorPlan(
         form.name, "group" if group else "block" if block else "channel" if "pc" in flags else "tensor", group, block,
         symmetric="affine" not in flags, **_stored(flags),
@@ -92,7 +92,7 @@ def parse_activation_format(text: str) -> TensorPlan:
         RecipeError: an unknown format or flag, or a combination that makes no sense; the message says what to do.
     """
     form, sizes, flags = _tensor_format(text, ("tok", "dyn", "sym", *_ROUNDING, *_SCALES))
-    if any(sizes.values()):
+    if sizes:
         raise RecipeError(
             f"'{text}' asks for groups or tiles, which activations do not have", do="Write for instance int8-tok."
         )
@@ -105,8 +105,8 @@ def parse_activation_format(text: str) -> TensorPlan:
     return plan
 
 
-def _tensor_format(text: str, known: tuple[str, ...]) -> tuple[QFormat, dict[str, str | None], set[str]]:
-    """Format, sizes (``g``, ``rows``, ``columns``) and flags of a tensor's short notation."""
+def _tensor_format(text: str, known: tuple[str, ...]) -> tuple[QFormat, dict[str, int], set[str]]:
+    """Format, sizes (``g``, or ``rows`` and ``columns``) and flags of a tensor's short notation."""
     plain = text.strip().lower()
     found = split_name(plain)
     match = _SHARING.fullmatch(found[1]) if found else None
@@ -116,10 +116,10 @@ def _tensor_format(text: str, known: tuple[str, ...]) -> tuple[QFormat, dict[str
     flags = set(match["flags"].split("-")[1:])
     for flag in sorted(flags - set(known)):
         raise RecipeError(f"'{text}' has the unknown flag '-{flag}'", do=near(flag, known))
-    sizes = {name: match[name] for name in ("g", "rows", "columns")}
-    if any(size is not None and int(size) < 1 for size in sizes.values()):
+    sizes = {name: int(match[name]) for name in ("g", "rows", "columns") if match[name] is not None}
+    if any(size < 1 for size in sizes.values()):
         raise RecipeError(f"'{text}' asks for groups of none", do="Give a size, for instance int4g32.")
-    if (any(sizes.values()) or flags - set(_ROUNDING)) and form.is_cast:
+    if (sizes or flags - set(_ROUNDING)) and form.is_cast:
         raise RecipeError(f"'{text}' asks for a scale, which {form.name} does not have", do=f"Write {form.name} alone.")
     return form, sizes, flags
 

@@ -22,8 +22,8 @@ from qdebug.results.score import Evaluation, Metric, Score, Share, Shares, Size,
 from qdebug.results.work import CacheStats, FixCard, FixSite, Progress
 
 __all__ = [
-    "DISTRIBUTIONS", "CacheStats", "ChannelRanges", "CrestPair", "CrestView", "ErrorSplit", "Evaluation", "Finding", "FixCard", "FixSite",
-    "FormatComparison", "FormatRow", "Grid", "Histogram", "LayerDetail", "LayerInfo", "LayerReport", "LayerTable",
-    "Metric", "ModelInfo", "ModelRef", "OutputError", "Pattern", "Progress", "SampleCard", "Score", "Share", "Shares",
-    "Size", "TensorSpec", "TensorView", "Values", "Verdict",
+    "CacheStats", "ChannelRanges", "CrestPair", "CrestView", "DISTRIBUTIONS", "ErrorSplit", "Evaluation", "Finding",
+    "FixCard", "FixSite", "FormatComparison", "FormatRow", "Grid", "Histogram", "LayerDetail", "LayerInfo",
+    "LayerReport", "LayerTable", "Metric", "ModelInfo", "ModelRef", "OutputError", "Pattern", "Progress", "SampleCard",
+    "Score", "Share", "Shares", "Size", "TensorSpec", "TensorView", "Values", "Verdict",
 ]  # fmt: skip

@@ -6,7 +6,6 @@ from typing import Literal
 
 from qdebug.results.base import Result
 
-
 DISTRIBUTIONS: dict[str, str] = {
     "gaussian": "Gaussian", "laplace": "Laplace", "student": "Student t, 4 degrees of freedom", "uniform": "Uniform",
     "outliers": "Gaussian with four outlier channels", "relu": "Gaussian after ReLU",

@@ -66,9 +66,7 @@ class Preparer:
         for layer in self.subject.layers:
             plan = recipe.plan_for(layer.name, layer.kind)
             if not (plan.weight.is_float32 and (plan.activation.is_float32 or layer.kind == "embedding")):
-                found[layer.step] = LayerQuant(
-                    plan, self._grid(layer, recipe, overlay, work), layer.channel_axis
-                )
+                found[layer.step] = LayerQuant(plan, self._grid(layer, recipe, overlay, work), layer.channel_axis)
         return found
 
     def stats(self, overlay: Overlay, layer: Layer, work: Work) -> ActivationStats:

@@ -101,7 +101,9 @@ class Session:
         recipe = self._checked(recipe)
         return self._cards.cards(recipe, work or Work())
 
-    def compare_formats(self, values: Values, recipe: Recipe | None = None, work: Work | None = None) -> FormatComparison:
+    def compare_formats(
+        self, values: Values, recipe: Recipe | None = None, work: Work | None = None
+    ) -> FormatComparison:
         """Every format worth comparing on a layer's weight or input, or on a distribution.
 
         Args:

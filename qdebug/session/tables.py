@@ -105,7 +105,13 @@ class Tables:
         for batch in self.batches:
             value = self._subject.engine.values(reference, batch, (layer.x,), work)[layer.x]
             x = real_rows(value, batch)
-            grid = dynamic_grid(x, chosen, layer.channel_axis) if is_dynamic(chosen) else quant.activation if quant else None
+            grid = (
+                dynamic_grid(x, chosen, layer.channel_axis)
+                if is_dynamic(chosen)
+                else quant.activation
+                if quant
+                else None
+            )
             quantized = fake_quantize_activation(x, chosen, grid, layer.channel_axis)
             if find(chosen.format).own_blocks:
                 x, quantized = (values.movedim(layer.channel_axis, -1) for values in (x, quantized))

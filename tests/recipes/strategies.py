@@ -1,13 +1,20 @@
 """Recipes that are valid, of every kind."""
 
+from typing import get_args
+
 import msgspec
 from hypothesis import strategies as st
 
-from qdebug.formats import FORMATS
+from qdebug.formats import FORMATS, Table
 from qdebug.recipes import BiasCorrection, CrossLayerEqualization, LayerPlan, Recipe, SmoothQuant, TensorPlan
+from qdebug.recipes.plan import Rounding, ScaleFormat
 
 INTEGERS = [name for name, form in FORMATS.items() if form.is_integer]
-FLOATS = [name for name, form in FORMATS.items() if not form.is_integer]
+CASTS = [name for name, form in FORMATS.items() if form.is_cast]
+SCALED = [name for name, form in FORMATS.items() if form.family in ("float", "table") and not form.is_cast]
+RULED = [name for name, form in FORMATS.items() if isinstance(form, Table) and form.rule != "absmax"]
+BLOCKS = [name for name, form in FORMATS.items() if form.own_blocks]
+ACTIVE = [name for name in (*SCALED, *BLOCKS) if FORMATS[name].for_activations]
 METHODS = ["minmax", "moving_average", "percentile", "mse"]
 below = st.floats(-1e6, 0.0, allow_nan=False)
 above = st.floats(1e-6, 1e6, allow_nan=False)
@@ -22,8 +29,20 @@ ranges = st.fixed_dictionaries(
 
 @st.composite
 def weights(draw):
-    if draw(st.booleans()):
-        return TensorPlan(draw(st.sampled_from(FLOATS)))
+    match draw(st.sampled_from(["integer", "cast", "scaled", "block"])):
+        case "cast":
+            return TensorPlan(draw(st.sampled_from(CASTS)))
+        case "block":
+            return TensorPlan(draw(st.sampled_from(BLOCKS)))
+        case "scaled":
+            name = draw(st.sampled_from(SCALED))
+            if name in RULED:
+                return TensorPlan(name, "group", draw(st.integers(1, 512)))
+            tile = draw(st.tuples(st.integers(1, 256), st.integers(1, 256)))
+            return TensorPlan(
+                name, "block", block=tile, rounding=draw(st.sampled_from(get_args(Rounding))),
+                seed=draw(st.integers(0, 2**31 - 1)), scale_format=draw(st.sampled_from([None, *get_args(ScaleFormat)])),
+            )  # fmt: skip
     granularity = draw(st.sampled_from(["tensor", "channel", "group"]))
     size = draw(st.integers(1, 512)) if granularity == "group" else 0
     clip = draw(st.none() | st.tuples(below, above))
@@ -33,7 +52,7 @@ def weights(draw):
 @st.composite
 def activations(draw):
     if draw(st.booleans()):
-        return TensorPlan(draw(st.sampled_from(FLOATS)))
+        return TensorPlan(draw(st.sampled_from([*CASTS, *ACTIVE])))
     plan = TensorPlan(draw(st.sampled_from(INTEGERS)), **draw(ranges))
     match draw(st.sampled_from(["static", "clip", "dynamic", "token"])):
         case "clip":
