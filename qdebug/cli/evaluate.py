@@ -7,9 +7,12 @@ import textwrap
 
 import msgspec
 
+from qdebug.cli import ranking
 from qdebug.cli.options import add_model, add_recipe, base_recipe, with_layers
 from qdebug.cli.output import print_json, table
 from qdebug.cli.progress import Reporter
+from qdebug.cli.ranking import Ranked, Ranking, ordered, several
+from qdebug.errors import UsageError
 from qdebug.recipes import save
 from qdebug.results import ErrorSplit, Evaluation, LayerReport, Verdict
 
@@ -19,7 +22,8 @@ EXAMPLES = """\
   qdebug evaluate digits-mobilenet --preset w8a8 --fix cle,bias-correction --json
   qdebug evaluate pydoc-gpt --weight-format int4g32 --activation-format fp32
   qdebug evaluate model.pt2 --data val.npz --calib train.npz --set 'blocks.*=w4a16' --save-recipe mine.yaml
-  qdebug evaluate model.pt2 --data val.npz --recipe mine.yaml"""
+  qdebug evaluate model.pt2 --data val.npz --recipe mine.yaml
+  qdebug evaluate pydoc-gpt --preset w4a16 --weight-format nf4,mxfp4,nvfp4,int4g32,q4_k --json"""
 
 
 _WIDTH = 110
@@ -36,6 +40,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Evaluate the recipe and print what came out."""
+    if len(names := several(options.weight_format)) > 1:
+        _rank(options, names)
+        return
     recipe = base_recipe(options)  # a slip of the pen is told before anything is loaded
     verdict: Verdict | None = None
     with Reporter("loading torch") as reporter:
@@ -54,6 +61,29 @@ def run(options: argparse.Namespace) -> None:
         print_json(evaluation)
     else:
         print(describe(evaluation, verdict))
+
+
+def _rank(options: argparse.Namespace, names: tuple[str, ...]) -> None:
+    """Score the recipe with each of several weight formats and print them, best first."""
+    if options.save_recipe:
+        raise UsageError("--save-recipe with several weight formats", do="Name the one to save.")
+    recipes = {}
+    for name in names:
+        options.weight_format = name
+        recipes[name] = base_recipe(options)
+    with Reporter("loading torch") as reporter:
+        from qdebug import session
+
+        opened = session.open(options.model, options.data, options.calib, work=reporter.work)
+        info = opened.info()
+        rows = []
+        for name, recipe in recipes.items():
+            score = opened.score(with_layers(recipe, options, info.layers), reporter.work)
+            rows.append(Ranked(weight_format=name, metric=score.metric, size=score.size, seconds=score.seconds))
+    found = Ranking(
+        model=info.name, digest=info.digest, n=info.n_eval, calibration=info.calibration, ranking=ordered(rows)
+    )
+    print_json(found) if options.json else print(ranking.describe(found))
 
 
 def describe(evaluation: Evaluation, verdict: Verdict) -> str:

@@ -9,6 +9,7 @@ from typing import get_args
 import msgspec
 
 from qdebug.errors import UsageError, near
+from qdebug.formats import find, split_name
 from qdebug.recipes import (
     Fix,
     LayerPlan,
@@ -23,6 +24,7 @@ from qdebug.recipes import (
     preset,
     set_layers,
 )
+from qdebug.recipes.check import SCALED_RANGES, has_range
 from qdebug.recipes.fixes import name_of
 from qdebug.recipes.plan import RangeMethod
 from qdebug.results import LayerInfo
@@ -49,9 +51,12 @@ def add_recipe(parser: argparse.ArgumentParser) -> None:
         "--preset", metavar="P", help=f"w8a8, w8a8-pc, w4g32a16 …: one plan for all layers (default: {PRESET})"
     )
     group.add_argument(
-        "--weight-format", metavar="F", help="replaces the default plan's weights: int4g32, int8-pc, fp16 …"
+        "--weight-format", metavar="F",
+        help="replaces the default plan's weights: int4g32, int8-pc, nf4, mxfp4, q4_k; several (nf4,mxfp4) get ranked",
+    )  # fmt: skip
+    group.add_argument(
+        "--activation-format", metavar="F", help="replaces its activations: int8, int8-tok, fp8_e4m3fn, bf16 …"
     )
-    group.add_argument("--activation-format", metavar="F", help="replaces its activations: int8, int8-tok, bf16 …")
     group.add_argument(
         "--range", metavar="METHOD", help=f"how clip ranges are chosen: {', '.join(get_args(RangeMethod))}"
     )
@@ -60,7 +65,7 @@ def add_recipe(parser: argparse.ArgumentParser) -> None:
         metavar="GLOB=PLAN",
         action="append",
         default=[],
-        help="plan of the layers that match, such as 'blocks.*=w4a16'; repeatable",
+        help="plan of the layers that match, such as 'blocks.*=w4a16', 'head=int8' or 'head=nf4/fp16'; repeatable",
     )
     group.add_argument(
         "--fix", metavar="A,B", help="fixes in order, name[:key=value…]: cle,smoothquant:alpha=0.6,bias-correction"
@@ -82,7 +87,7 @@ def base_recipe(options: argparse.Namespace) -> Recipe:
     if options.range:
         default = _with_range(default, range_method(options.range))
     for setting in options.set:
-        _split(setting)
+        _split(setting, default)
     fixes = () if options.fix is None else parse_fixes(options.fix)
     kept = tuple(fix for fix in recipe.fixes if name_of(fix) not in map(name_of, fixes))
     return msgspec.structs.replace(recipe, default=default, fixes=kept + fixes)
@@ -96,7 +101,7 @@ def with_layers(recipe: Recipe, options: argparse.Namespace, layers: Sequence[La
     """
     kinds = {layer.name: layer.kind for layer in layers}
     for setting in options.set:
-        pattern, plan = _split(setting)
+        pattern, plan = _split(setting, recipe.default)
         if options.range:
             plan = _with_range(plan, range_method(options.range))
         # Embeddings have no activation to quantize.
@@ -135,15 +140,22 @@ def range_method(text: str) -> RangeMethod:
 
 def _with_range(plan: LayerPlan, method: RangeMethod) -> LayerPlan:
     def chosen(tensor: TensorPlan, method: RangeMethod) -> TensorPlan:
-        return tensor if tensor.dynamic or "int" not in tensor.format else msgspec.structs.replace(tensor, range=method)
+        form = find(tensor.format)
+        able = has_range(form) and (form.is_integer or method in SCALED_RANGES) and tensor.granularity != "block"
+        return msgspec.structs.replace(tensor, range=method) if able and not tensor.dynamic else tensor
 
     # A moving average is one over batches, and a weight comes in none.
     weight = chosen(plan.weight, "minmax" if method == "moving_average" else method)
     return LayerPlan(weight=weight, activation=chosen(plan.activation, method))
 
 
-def _split(setting: str) -> tuple[str, LayerPlan]:
-    pattern, equals, plan = setting.rpartition("=")
+def _split(setting: str, default: LayerPlan) -> tuple[str, LayerPlan]:
+    """Pattern and plan. A plan is ``w4a16``, or a weight format, or weight and activation format apart by a slash."""
+    pattern, equals, text = setting.rpartition("=")
     if not equals or not pattern:
         raise UsageError(f"--set '{setting}' is not GLOB=PLAN", do="Write for instance --set 'blocks.*=w4a16'.")
-    return pattern, parse_plan(plan)
+    weight, slash, activation = text.partition("/")
+    if not slash and split_name(text.strip().lower()) is None:
+        return pattern, parse_plan(text)
+    plan = msgspec.structs.replace(default, weight=parse_weight_format(weight))
+    return pattern, msgspec.structs.replace(plan, activation=parse_activation_format(activation)) if slash else plan

@@ -55,6 +55,29 @@ def card(form: QFormat) -> SpecCard:
     )  # fmt: skip
 
 
+def facts(one: SpecCard) -> dict[str, str]:
+    """A card as words by what they are about, in the order people read them; numbers in full."""
+    said = {
+        "title": one.title,
+        "bits": f"{one.bits:g} per code, {one.bits_per_weight:g} per weight as usually stored",
+        "scales": one.scales,
+        "largest": number(one.largest) if one.largest else "learned from the tensor",
+        "smallest normal": number(one.smallest_normal) if one.smallest_normal else "",
+        "smallest above 0": number(one.smallest) if one.smallest else "",
+        "special values": ", ".join(one.specials) or "none",
+        "activations": "yes" if one.activations else "no, a format for weights",
+        "runs on": ", ".join(one.runs_on) or "no runtime we know of",
+        "source": one.source,
+        "proof": f"tests/{one.proof}",
+    }
+    return {key: value for key, value in said.items() if value}
+
+
+def number(value: float) -> str:
+    """A number of a specification, with all the digits that matter: ``65504``, ``0.001953125``, ``3.40282347e+38``."""
+    return f"{value:.9g}"
+
+
 def _smallest_normal(form: QFormat) -> float | None:
     element = form.element if isinstance(form, Block) else form
     return element.smallest_normal if isinstance(element, Float) else None

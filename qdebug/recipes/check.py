@@ -7,12 +7,12 @@ from collections.abc import Iterator
 
 from qdebug.errors import RecipeError
 from qdebug.formats import Codebook, Integer, QFormat, Table, find
-from qdebug.recipes.plan import TensorPlan
+from qdebug.recipes.plan import RangeMethod, TensorPlan
 
 Complaint = tuple[str, str]
 """What is wrong, and what to do."""
 
-_SCALED = ("minmax", "moving_average", "percentile")
+SCALED_RANGES: tuple[RangeMethod, ...] = ("minmax", "moving_average", "percentile")
 """Range methods that any format with a scale can have; the others are about the steps of a uniform grid."""
 
 
@@ -86,10 +86,10 @@ def _range(plan: TensorPlan, form: QFormat) -> Iterator[Complaint]:
                 f"range '{plan.range}' on a dynamic tensor, whose range is that of the values at hand",
                 "Leave range out, or make it static (tensor granularity, dynamic: false).",
             )
-        if not form.is_cast and not _has_range(form):
+        if not form.is_cast and not has_range(form):
             yield f"range '{plan.range}' on {form.name}, which chooses no range", "Leave range out."
-        elif not isinstance(form, Integer) and plan.range not in _SCALED and not form.is_cast:
-            yield f"range '{plan.range}' on {form.name}", f"Only integers have it; use {', '.join(_SCALED)}."
+        elif not isinstance(form, Integer) and plan.range not in SCALED_RANGES and not form.is_cast:
+            yield f"range '{plan.range}' on {form.name}", f"Only integers have it; use {', '.join(SCALED_RANGES)}."
         if plan.granularity == "block":
             yield f"range '{plan.range}' with tiles", "Leave range out: tiles take their min-max."
     if plan.clip is not None:
@@ -100,7 +100,7 @@ def _range(plan: TensorPlan, form: QFormat) -> Iterator[Complaint]:
             yield f"clip range [{low}, {high}] leaves out zero", "Zero must stay representable; include it."
         if dynamic:
             yield "a hand-set clip range on a dynamic tensor", "Make it static, or leave the clip range out."
-        if not _has_range(form):
+        if not has_range(form):
             yield f"a clip range on {plan.format}", "Only integers, small floats and tables such as nf4 have one."
     if not 50.0 < plan.percentile <= 100.0:
         yield f"percentile {plan.percentile} is outside (50, 100]", "Use for instance 99.99."
@@ -108,12 +108,12 @@ def _range(plan: TensorPlan, form: QFormat) -> Iterator[Complaint]:
 
 def _storage(plan: TensorPlan, form: QFormat, tensor: str) -> Iterator[Complaint]:
     """Rounding and the storage of scales."""
-    if plan.rounding != "half_even" and not _rounds(form):
+    if plan.rounding != "half_even" and not rounds(form):
         yield f"rounding '{plan.rounding}' on {form.name}, whose own rule says how to round", "Leave rounding out."
     if not 0 <= plan.seed < 2**31:
         yield f"seed {plan.seed} is outside 0 … 2^31 − 1", "Use a small whole number."
     if plan.scale_format is not None:
-        if not _has_range(form):
+        if not has_range(form):
             yield f"scale_format on {form.name}, whose scales are its own affair", "Leave scale_format out."
         if plan.scale_format == "double" and (tensor == "activation" or plan.granularity == "tensor"):
             yield (
@@ -122,11 +122,11 @@ def _storage(plan: TensorPlan, form: QFormat, tensor: str) -> Iterator[Complaint
             )
 
 
-def _has_range(form: QFormat) -> bool:
+def has_range(form: QFormat) -> bool:
     """Whether scales come from a range that is chosen: integers, small floats, tables such as nf4."""
     return form.needs_scale and not form.own_blocks and not (isinstance(form, Table) and form.rule != "absmax")
 
 
-def _rounds(form: QFormat) -> bool:
+def rounds(form: QFormat) -> bool:
     """Whether a value goes to one of its two neighbours on the grid, so that one can say to which."""
-    return (form.name != "fp32" and form.family in ("integer", "float", "block")) or _has_range(form)
+    return (form.name != "fp32" and form.family in ("integer", "float", "block")) or has_range(form)

@@ -4,6 +4,7 @@ Errors are squared errors, ratios in decibels, sizes in bytes, times in seconds;
 one, not percent.
 """
 
+from qdebug.results.base import Result
 from qdebug.results.formats import DISTRIBUTIONS, CrestPair, CrestView, FormatComparison, FormatRow, Values
 from qdebug.results.layer import (
     ChannelRanges,
@@ -24,6 +25,6 @@ from qdebug.results.work import CacheStats, FixCard, FixSite, Progress
 __all__ = [
     "CacheStats", "ChannelRanges", "CrestPair", "CrestView", "DISTRIBUTIONS", "ErrorSplit", "Evaluation", "Finding",
     "FixCard", "FixSite", "FormatComparison", "FormatRow", "Grid", "Histogram", "LayerDetail", "LayerInfo",
-    "LayerReport", "LayerTable", "Metric", "ModelInfo", "ModelRef", "OutputError", "Pattern", "Progress", "SampleCard",
-    "Score", "Share", "Shares", "Size", "TensorSpec", "TensorView", "Values", "Verdict",
+    "LayerReport", "LayerTable", "Metric", "ModelInfo", "ModelRef", "OutputError", "Pattern", "Progress", "Result",
+    "SampleCard", "Score", "Share", "Shares", "Size", "TensorSpec", "TensorView", "Values", "Verdict",
 ]  # fmt: skip

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
 import msgspec
 
 from qdebug.formats import find
-from qdebug.recipes import TensorPlan
+from qdebug.recipes import TensorPlan, parse_activation_format, parse_weight_format
+from qdebug.recipes.candidates import ACTIVATIONS, WEIGHTS
 from qdebug.results import LayerInfo
 
 Tensor = Literal["weight", "activation"]
@@ -26,13 +28,23 @@ class Choice:
     plan: TensorPlan
 
 
+_STORED = {
+    "fp16": " fp16 scales",
+    "bf16": " bf16 scales",
+    "fp32": " fp32 scales",
+    "e8m0": " 2ⁿ scales",
+    "double": " dq",
+}
+_ROUNDED = {"half_away": " away", "stochastic": " stochastic", "floor": " floor"}
+
+
 def label_of(plan: TensorPlan, tensor: Tensor) -> str:
     """The short name of a plan, with whatever departs from what is usual for that tensor."""
-    if not find(plan.format).is_integer:
-        return plan.label
-    unusual = " sym" if tensor == "activation" and plan.symmetric else ""
-    unusual += " affine" if tensor == "weight" and not plan.symmetric else ""
-    return plan.label + unusual + (" dyn" if plan.dynamic and plan.granularity != "token" else "")
+    unusual = " dyn" if plan.dynamic and plan.granularity != "token" else ""
+    if find(plan.format).is_integer:
+        sign = " sym" if tensor == "activation" and plan.symmetric else ""
+        unusual = sign + (" affine" if tensor == "weight" and not plan.symmetric else "") + unusual
+    return plan.label + unusual + _STORED.get(plan.scale_format or "", "") + _ROUNDED.get(plan.rounding, "")
 
 
 def weight_choices(layer: LayerInfo | None = None) -> tuple[Choice, ...]:
@@ -45,7 +57,8 @@ def weight_choices(layer: LayerInfo | None = None) -> tuple[Choice, ...]:
         if layer is None or layer.in_features > group:
             plans = [TensorPlan(name, "group", group) for name in _INTEGERS]
             found += [Choice(plan.label, f"groups of {group}", plan) for plan in plans]
-    return tuple(found)
+    others = _others(WEIGHTS, parse_weight_format, "weight")
+    return (*found, *(one for one in others if layer is None or layer.in_features > one.plan.group_size))
 
 
 def activation_choices(layer: LayerInfo | None = None) -> tuple[Choice, ...]:
@@ -57,7 +70,19 @@ def activation_choices(layer: LayerInfo | None = None) -> tuple[Choice, ...]:
     if layer is None or layer.kind == "matmul":
         plans = [TensorPlan(name, "token", symmetric=False, dynamic=True) for name in _INTEGERS]
         found += [Choice(plan.label, "one scale per token, dynamic", plan) for plan in plans]
-    return tuple(found)
+    others = _others(ACTIVATIONS, parse_activation_format, "activation")
+    tokens = layer is None or layer.kind == "matmul"
+    return (*found, *(one for one in others if tokens or one.plan.granularity != "token"))
+
+
+def _others(groups: dict[str, tuple[str, ...]], parse: Callable[[str], TensorPlan], tensor: Tensor) -> list[Choice]:
+    """The formats that are neither plain integers nor floats of 16 bits."""
+    found = [(heading, parse(notation)) for heading, group in groups.items() for notation in group]
+    return [
+        Choice(label_of(plan, tensor), heading, plan)
+        for heading, plan in found
+        if not (find(plan.format).is_integer or find(plan.format).is_cast)
+    ]
 
 
 def choices(tensor: Tensor, layer: LayerInfo | None = None) -> tuple[Choice, ...]:

@@ -7,7 +7,15 @@ from typing import Any, get_args
 import msgspec
 
 from qdebug.formats import find
-from qdebug.recipes import LayerPlan, Recipe, TensorPlan, preset, set_layers
+from qdebug.recipes import (
+    LayerPlan,
+    Recipe,
+    TensorPlan,
+    parse_activation_format,
+    parse_weight_format,
+    preset,
+    set_layers,
+)
 from qdebug.recipes.edit import matching
 from qdebug.recipes.plan import RangeMethod
 from qdebug.results import LayerInfo, ModelInfo
@@ -46,15 +54,25 @@ def with_format(recipe: Recipe, info: ModelInfo, names: tuple[str, ...], tensor:
     return tidy(set_layers(recipe, plans), info)
 
 
+def with_notation(recipe: Recipe, info: ModelInfo, layer: LayerInfo, tensor: Tensor, notation: str) -> Recipe:
+    """The recipe with one tensor of a layer in a format of the command line's notation, such as ``int4g32``."""
+    parse = parse_weight_format if tensor == "weight" else parse_activation_format
+    plan = _replaced(plan_of(recipe, layer), tensor, parse(notation))
+    return tidy(set_layers(recipe, {layer.name: plan}), info)
+
+
 def with_options(recipe: Recipe, info: ModelInfo, layer: LayerInfo, tensor: Tensor, **options: Any) -> Recipe:
     """The recipe with fields of one tensor's plan replaced, such as ``range="mse"``.
 
-    What the new fields rule out goes: a range method or a hand-set clip range on a dynamic tensor.
+    What the new fields rule out goes: a range method or a hand-set clip range on a dynamic tensor, double quantization
+    of a single scale.
     """
     plan = plan_of(recipe, layer)
     changed = msgspec.structs.replace(getattr(plan, tensor), **options)
     if changed.dynamic:
         changed = msgspec.structs.replace(changed, range="minmax", clip=None)
+    if changed.granularity == "tensor" and changed.scale_format == "double":
+        changed = msgspec.structs.replace(changed, scale_format=None)
     return tidy(set_layers(recipe, {layer.name: _replaced(plan, tensor, changed)}), info)
 
 

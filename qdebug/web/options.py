@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, get_args
 
 import streamlit as st
 
-from qdebug.formats import find
+from qdebug.formats import Codebook, find
+from qdebug.recipes import TensorPlan
+from qdebug.recipes.check import SCALED_RANGES, has_range, rounds
+from qdebug.recipes.plan import Rounding, ScaleFormat
 from qdebug.results import LayerInfo, ModelInfo
 from qdebug.web import edits, state
 from qdebug.web.choices import GROUPS, Tensor
@@ -14,55 +19,107 @@ from qdebug.web.choices import GROUPS, Tensor
 SCALES = {"tensor": "one scale per tensor", "channel": "one per channel", "token": "one per token"}
 
 
+ROUNDING: dict[str, str] = {
+    "half_even": "half to even", "half_away": "half away from 0", "stochastic": "stochastic", "floor": "down",
+}  # fmt: skip
+STORED: dict[str, str] = {
+    "": "as usual (fp32; fp16 in groups)", "fp32": "fp32", "fp16": "fp16", "bf16": "bf16", "e8m0": "power of two",
+    "double": "double quantization",
+}  # fmt: skip
+assert set(ROUNDING) == set(get_args(Rounding))
+assert set(STORED) == {"", *get_args(ScaleFormat)}
+
+
 def draw(info: ModelInfo, layer: LayerInfo, tensor: Tensor) -> None:
     """A popover with every option of that tensor of that layer."""
     plan = getattr(edits.plan_of(state.recipe(), layer), tensor)
+    form = find(plan.format)
     with st.popover("Options", key="tensor-options"):
-        if not find(plan.format).is_integer:
-            st.html(f'<p class="q-quiet">{plan.format} is a cast: it has no scale and no range.</p>')
-            return
-        key = f"{layer.name}-{tensor}"
+        drawn = _Drawn(info, layer, tensor, plan)
+        if has_range(form):
+            drawn.scales()
+            drawn.range()
+        else:
+            st.html(f'<p class="q-quiet">{why_no_range(plan)}</p>')
+        if form.is_integer:
+            drawn.toggle("Symmetric (zero point fixed at 0)", "symmetric")
+        if has_range(form) and tensor == "activation" and plan.granularity == "tensor":
+            drawn.toggle("Dynamic (range from each sample)", "dynamic")
+        if rounds(form):
+            drawn.select("Rounding", "rounding", ROUNDING)
+        if has_range(form):
+            several = tensor == "weight" and plan.granularity != "tensor"
+            drawn.select("Scales are stored as", "scale_format", STORED, leave=() if several else ("double",))
+        if has_range(form) and not plan.dynamic:
+            _clip(info, layer, tensor, plan.clip)
 
-        def put(name: str, value: Any) -> str:
-            return state.put(f"option-{name}-{key}", value)
 
-        def change(name: str, make: Any) -> Any:
-            return lambda: _change(info, layer, tensor, **make(st.session_state[f"option-{name}-{key}"]))
+def why_no_range(plan: TensorPlan) -> str:
+    """Why a format leaves nothing to choose about its scales."""
+    form = find(plan.format)
+    if form.is_cast:
+        return f"{plan.format} is a cast: it has no scale and no range."
+    if isinstance(form, Codebook):
+        return f"{plan.format} learns its levels from the weights: it has no scale and no range."
+    return f"{plan.format} finds its scales by its own rule."
 
-        scales = _scales(layer, tensor)
+
+@dataclass(frozen=True, slots=True)
+class _Drawn:
+    """The widgets of one tensor; each shows the plan and changes it."""
+
+    info: ModelInfo
+    layer: LayerInfo
+    tensor: Tensor
+    plan: TensorPlan
+
+    def scales(self) -> None:
+        """How many scales there are."""
+        plan, scales = self.plan, _scales(self.layer, self.tensor)
         now = f"group {plan.group_size}" if plan.granularity == "group" else plan.granularity
         st.selectbox(
-            "Scales",
-            list(dict.fromkeys([now, *scales])),
-            key=put("scales", now),
-            format_func=lambda one: str(scales.get(one, one)),
-            on_change=change("scales", _granularity),
-        )
-        if not plan.dynamic:
-            st.selectbox(
-                "Range",
-                list(edits.RANGES),
-                key=put("range", plan.range),
-                format_func=edits.RANGES.__getitem__,
-                on_change=change("range", lambda value: {"range": value}),
-            )
+            "Scales", list(dict.fromkeys([now, *scales])), key=self._put("scales", now),
+            format_func=lambda one: str(scales.get(one, f"tiles of {plan.block}" if one == "block" else one)),
+            on_change=self._change("scales", _granularity),
+        )  # fmt: skip
+
+    def range(self) -> None:
+        """How the range is found."""
+        plan = self.plan
+        if plan.dynamic or plan.granularity == "block":
+            return
+        known = [name for name in edits.RANGES if find(plan.format).is_integer or name in SCALED_RANGES]
+        st.selectbox(
+            "Range", known, key=self._put("range", plan.range), format_func=edits.RANGES.__getitem__,
+            on_change=self._change("range", lambda value: {"range": value}),
+        )  # fmt: skip
         if plan.range == "percentile":
             st.number_input(
-                "Percentile kept",
-                50.01,
-                100.0,
-                step=0.01,
-                format="%.3f",
-                key=put("percentile", plan.percentile),
-                on_change=change("percentile", lambda value: {"percentile": value}),
-            )
-        st.toggle("Symmetric (zero point fixed at 0)", key=put("symmetric", plan.symmetric),
-                  on_change=change("symmetric", lambda value: {"symmetric": value}))  # fmt: skip
-        if tensor == "activation" and plan.granularity == "tensor":
-            st.toggle("Dynamic (range from each sample)", key=put("dynamic", plan.dynamic),
-                      on_change=change("dynamic", lambda value: {"dynamic": value}))  # fmt: skip
-        if not plan.dynamic:
-            _clip(info, layer, tensor, plan.clip)
+                "Percentile kept", 50.01, 100.0, step=0.01, format="%.3f", key=self._put("percentile", plan.percentile),
+                on_change=self._change("percentile", lambda value: {"percentile": value}),
+            )  # fmt: skip
+
+    def toggle(self, label: str, name: str) -> None:
+        """A field that is on or off."""
+        change = self._change(name, lambda value: {name: value})
+        st.toggle(label, key=self._put(name, getattr(self.plan, name)), on_change=change)
+
+    def select(self, label: str, name: str, words: dict[str, str], leave: tuple[str, ...] = ()) -> None:
+        """A field that is one of several names; the empty one stands for None."""
+        now = getattr(self.plan, name) or ""
+        st.selectbox(
+            label, [one for one in words if one == now or one not in leave], key=self._put(name, now),
+            format_func=words.__getitem__, on_change=self._change(name, lambda value: {name: value or None}),
+        )  # fmt: skip
+
+    def _key(self, name: str) -> str:
+        return f"option-{name}-{self.layer.name}-{self.tensor}"
+
+    def _put(self, name: str, value: Any) -> str:
+        return state.put(self._key(name), value)
+
+    def _change(self, name: str, make: Callable[[Any], dict[str, Any]]) -> Callable[[], None]:
+        return lambda: _change(self.info, self.layer, self.tensor, **make(st.session_state[self._key(name)]))
 
 
 def _scales(layer: LayerInfo, tensor: Tensor) -> dict[str, str]:
@@ -74,7 +131,7 @@ def _scales(layer: LayerInfo, tensor: Tensor) -> dict[str, str]:
 
 def _granularity(value: str) -> dict[str, Any]:
     name, _, size = value.partition(" ")
-    return {"granularity": name, "group_size": int(size or 0), "dynamic": name == "token", "clip": None}
+    return {"granularity": name, "group_size": int(size or 0), "block": None, "dynamic": name == "token", "clip": None}
 
 
 def _change(info: ModelInfo, layer: LayerInfo, tensor: Tensor, **fields: Any) -> None:

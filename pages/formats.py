@@ -1,0 +1,16 @@
+"""Formats: two formats on one layer's values, and all of them against each other."""
+
+import streamlit as st
+
+from qdebug.web import formats, frame
+
+if info := frame.model():
+    left, right = st.columns([6, 5], gap="medium")
+    with left:
+        with st.container(key="formats-head", horizontal=True, vertical_alignment="center"):
+            st.html('<h1 class="q-page">Formats</h1>')
+            chosen = formats.values(info)
+        looked_at = formats.pair(info, chosen)
+        formats.crests(chosen)
+    with right:
+        formats.contest(chosen, looked_at)

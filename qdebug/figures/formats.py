@@ -1,0 +1,167 @@
+"""Number formats against each other: error by format, and what a bit buys."""
+
+from __future__ import annotations
+
+import itertools
+
+import plotly.graph_objects as go
+
+from qdebug.figures import colours, template
+from qdebug.figures.numbers import MINUS, NBSP, decibel, three
+from qdebug.results import FormatComparison, FormatRow
+
+FOUR = (4.0, 4.75)
+"""Bits of what counts as four-bit formats."""
+
+_NOTABLE = 1.0
+"""Decibels from which a difference is worth a remark."""
+
+_MOST_BITS = 9.5
+
+
+def near_four(rows: tuple[FormatRow, ...]) -> tuple[FormatRow, ...]:
+    """The formats of about four bits, the least error first."""
+    return tuple(row for row in rows if FOUR[0] <= row.bits <= FOUR[1] and row.sqnr_db is not None)
+
+
+def ranking_finding(comparison: FormatComparison) -> str:
+    """Which format serves these values best at four bits, in words."""
+    four = near_four(comparison.rows)
+    if not four:
+        exact = [row.notation for row in comparison.rows if row.sqnr_db is None]
+        return "These values have no error in any format" if exact else "No format of about four bits was tried"
+    best, plain = four[0], next((row for row in four if row.notation in ("int4-pc", "int4-tok")), four[-1])
+    if plain is best or not best.sqnr_db or plain.sqnr_db is None:
+        return f"Near 4 bits {best.notation} keeps most: {decibel(best.sqnr_db)}{NBSP}dB"
+    less = decibel(best.sqnr_db - plain.sqnr_db)
+    return f"Near 4 bits {best.notation} keeps most: {decibel(best.sqnr_db)}{NBSP}dB, {less} more than {plain.notation}"
+
+
+def error_bars(comparison: FormatComparison, *, dark: bool, chosen: tuple[str, ...] = ()) -> go.Figure:
+    """A bar per format: SQNR, the least error first; a diamond where a rotation first would take it.
+
+    Args:
+        comparison: the formats.
+        dark: whether it stands on dark ground.
+        chosen: formats whose names are set in bold.
+    """
+    rows = comparison.rows
+    figure = template.blank(ranking_finding(comparison), dark=dark, height=44 + 17 * len(rows))
+    keys = [row.notation for row in rows]
+    widest = max((row.sqnr_db or 0.0 for row in rows), default=1.0) or 1.0
+    lengths = [max(row.sqnr_db, 0.0) if row.sqnr_db is not None else widest for row in rows]
+    figure.add_bar(
+        orientation="h", y=keys, x=lengths, width=0.6,
+        marker={"color": [colours.of_format(row.format, dark) for row in rows], "line": {"width": 0}},
+        customdata=[_hover(row) for row in rows],
+        hovertemplate="<b>%{customdata[0]}</b> %{customdata[1]} bits per value<br>SQNR %{customdata[2]}<br>"
+                      "after a Hadamard rotation %{customdata[3]}<extra></extra>",
+        selected={"marker": {"opacity": 1}}, unselected={"marker": {"opacity": 1}},
+    )  # fmt: skip
+    for row, length in zip(rows, lengths, strict=True):
+        figure.add_annotation(
+            x=max(length, _turned(row) or 0.0), y=row.notation, xanchor="left", xshift=7, showarrow=False,
+            text="no error" if row.sqnr_db is None else decibel(row.sqnr_db), font={"size": 11},
+        )  # fmt: skip
+    turned = [row for row in rows if _turned(row) is not None]
+    figure.add_scatter(
+        x=[_turned(row) for row in turned], y=[row.notation for row in turned], mode="markers", hoverinfo="skip",
+        marker={"symbol": "diamond-open", "size": 7, "color": colours.INK.on(dark), "line": {"width": 1.2}},
+    )  # fmt: skip
+    reach = max([widest, *(row.rotated_sqnr_db or 0.0 for row in turned)])
+    bold = {key: f"<b>{key}</b>" if key in chosen else key for key in keys}
+    figure.update_layout(
+        xaxis={"title": {"text": "SQNR, dB"}, "range": [0, reach * 1.12], "nticks": 6},
+        yaxis={"type": "category", "range": [len(rows) - 0.4, -0.6], "showgrid": False,
+               "tickmode": "array", "tickvals": keys,
+               "ticktext": [bold[key] for key in keys],
+               "tickfont": {"family": template.MONO, "size": 11, "color": colours.INK.on(dark)}},
+    )  # fmt: skip
+    return figure
+
+
+def rate_finding(comparison: FormatComparison) -> str:
+    """How near the formats come to what is possible, or what a rotation gains, in words."""
+    four = near_four(comparison.rows)
+    gains = [(row.rotated_sqnr_db - row.sqnr_db, row) for row in four if row.rotated_sqnr_db and row.sqnr_db]
+    if gains:
+        gain, row = max(gains, key=lambda pair: pair[0])
+        if gain >= _NOTABLE:
+            return f"A rotation first would gain {decibel(gain)}{NBSP}dB for {row.notation}"
+    gaps = [
+        (at_rate(comparison.limit, row.bits) - row.sqnr_db, row) for row in four if row.sqnr_db and comparison.limit
+    ]
+    if not gaps:
+        return "SQNR against bits per value"
+    gap, row = min(gaps, key=lambda pair: pair[0])
+    if gap < 0:
+        return f"{row.notation} passes the limit for independent values: rows differ, and its scales know it"
+    return f"{row.notation} is {decibel(gap)}{NBSP}dB from what any code could keep of independent values"
+
+
+def at_rate(limit: tuple[tuple[float, float], ...], bits: float) -> float:
+    """The limit's SQNR at so many bits, between its points."""
+    for (low, below), (high, above) in itertools.pairwise(limit):
+        if low <= bits <= high:
+            return below + (above - below) * (bits - low) / (high - low)
+    return limit[-1][1]
+
+
+def rate_figure(
+    comparison: FormatComparison, *, dark: bool, chosen: tuple[str, ...] = (), height: int = 320
+) -> go.Figure:
+    """SQNR against bits per value: every format, where a rotation would take it, and the rate-distortion limit."""
+    figure = template.blank(rate_finding(comparison), dark=dark, height=height)
+    rows = [row for row in comparison.rows if row.bits <= _MOST_BITS and row.sqnr_db is not None]
+    limit = [(bits, value) for bits, value in comparison.limit if bits <= _MOST_BITS]
+    if limit:
+        figure.add_scatter(
+            x=[bits for bits, _ in limit], y=[value for _, value in limit], mode="lines", hoverinfo="skip",
+            line={"color": colours.MUTED.on(dark), "width": 1.5, "dash": "dot"},
+        )  # fmt: skip
+        at = next((point for point in limit if point[0] >= 5.5), limit[-1])
+        figure.add_annotation(
+            x=at[0], y=at[1], text="limit for independent values", showarrow=False, xanchor="right", yanchor="bottom",
+            xshift=-6, font={"size": 11, "color": colours.MUTED.on(dark)},
+        )  # fmt: skip
+    turned = [row for row in rows if _turned(row) is not None]
+    figure.add_scatter(
+        x=[value for row in turned for value in (row.bits, row.bits, None)],
+        y=[value for row in turned for value in (row.sqnr_db, _turned(row), None)],
+        mode="lines", hoverinfo="skip", line={"color": colours.RULE.on(dark), "width": 1},
+    )  # fmt: skip
+    for symbol, value in (("diamond-open", _turned), ("circle", lambda row: row.sqnr_db)):
+        found = [row for row in rows if value(row) is not None]
+        figure.add_scatter(
+            x=[row.bits for row in found], y=[value(row) for row in found], mode="markers",
+            marker={"symbol": symbol, "size": [11 if row.notation in chosen else 7 for row in found],
+                    "color": [colours.of_format(row.format, dark) for row in found]},
+            customdata=[_hover(row) for row in found],
+            hovertemplate="<b>%{customdata[0]}</b> %{customdata[1]} bits per value<br>SQNR %{customdata[2]}<br>"
+                          "after a Hadamard rotation %{customdata[3]}<extra></extra>",
+        )  # fmt: skip
+    for row in rows:
+        if row.notation in chosen:
+            figure.add_annotation(x=row.bits, y=row.sqnr_db, text=f"<b>{row.notation}</b>", showarrow=False,
+                                  xanchor="left", xshift=9, yshift=-2, font={"size": 11})  # fmt: skip
+    lowest = min([0.0, *(row.sqnr_db or 0.0 for row in rows)])
+    top = max([10.0, *(row.sqnr_db or 0.0 for row in rows), *(row.rotated_sqnr_db or 0.0 for row in turned)])
+    figure.update_layout(
+        xaxis={"title": {"text": "bits per value, scales included"}, "range": [0, _MOST_BITS], "dtick": 1},
+        yaxis={"title": {"text": "SQNR, dB"}, "range": [lowest - 2, top * 1.08], "nticks": 6},
+    )  # fmt: skip
+    return figure
+
+
+def _turned(row: FormatRow) -> float | None:
+    """Where a rotation would take a format, if one can be made."""
+    return None if row.rotated_sqnr_db is None or row.sqnr_db is None else row.rotated_sqnr_db
+
+
+def _hover(row: FormatRow) -> list[str]:
+    plain = "no error" if row.sqnr_db is None else f"{decibel(row.sqnr_db)} dB"
+    if row.rotated_sqnr_db is None:
+        return [row.notation, three(row.bits), plain, "not possible for rows of this length"]
+    change = row.rotated_sqnr_db - (row.sqnr_db or 0.0)
+    signed = f"{'+' if change >= 0 else MINUS}{decibel(abs(change))}"
+    return [row.notation, three(row.bits), plain, f"{decibel(row.rotated_sqnr_db)} dB ({signed})"]
