@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 TABLES = 8
 """Counts are kept in so many columns filled in turn: equal neighbours, such as zeros, need not wait for each other."""
 
+Side = tuple[int, NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]
+
 _MASK = np.int32(0x7FFFFFFF)
 _SHIFT = np.int32(31)
 _LARGEST = np.int32(0x7F7FFFFF)
@@ -106,3 +108,56 @@ def count(
     sums[0] += total
     sums[1] += squares
     sums[2] += zeros
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _gains(side: Side, scale: float, out: NDArray[np.float64]) -> None:
+    """Cumulated sums of the tail beyond ``(q − ½) · scale`` for q = 1, 2 …, from 0 on."""
+    first, counts, beyond, excess = side
+    bins, total = counts.size, 0.0
+    out[0] = 0.0
+    for q in range(out.size - 1):
+        place = (q + 0.5) * scale - first
+        if place >= bins:
+            out[q + 1 :] = total
+            return
+        i = min(max(int(place), 0), bins - 1)
+        left = min(i + 1 - place, 1.0)
+        total += excess[i + 1] + left * beyond[i + 1] + 0.5 * left * left * counts[i] + max(-place, 0.0) * beyond[0]
+        out[q + 1] = total
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def best_grids(
+    negative: Side,
+    positive: Side,
+    scales: NDArray[np.float64],
+    steps: int,
+    least: float,
+    most: float,
+    error: NDArray[np.float64],
+    below: NDArray[np.int64],
+) -> None:
+    """The best number of codes below zero of an affine grid for each scale, and its error (see :mod:`.expected`).
+
+    Args:
+        negative: the fields of the :class:`qdebug.calibrate.tails.Side` below zero.
+        positive: the same above.
+        scales: ``[K]``.
+        steps: codes less one.
+        least: the magnitude of the lower observed limit.
+        most: that of the upper one.
+        error: written ``[K]``.
+        below: written ``[K]``.
+    """
+    above, under = np.empty(steps + 1), np.empty(steps + 1)
+    for k in range(scales.size):
+        scale = scales[k]
+        _gains(positive, scale, above)
+        _gains(negative, scale, under)
+        error[k], below[k] = np.inf, 0
+        for m in range(steps + 1):
+            if m * scale <= least + 0.5 * scale and (steps - m) * scale <= most + 0.5 * scale:
+                value = -2.0 * scale * (above[steps - m] + under[m])
+                if value < error[k]:
+                    error[k], below[k] = value, m

@@ -60,8 +60,21 @@ def quantize_weight(
 
 
 def _range(matrix: Tensor, plan: TensorPlan, size: int) -> ranges.Range:
-    if plan.range == "percentile":
-        return ranges.percentile(matrix, plan.percentile, size)
-    if plan.range == "mse":
-        return ranges.mse(matrix, find(plan.format), plan.symmetric, size)
-    return ranges.minmax(matrix, size)
+    fmt = find(plan.format)
+    match plan.range:
+        case "percentile":
+            return ranges.percentile(matrix, plan.percentile, size)
+        case "mse":
+            return ranges.mse(matrix, fmt, plan.symmetric, size)
+        case "entropy":
+            if size:
+                raise ValueError("a group has too few values for the entropy method")
+            return ranges.entropy(matrix, fmt, plan.symmetric)
+        case "aciq_laplace" | "aciq_gauss":
+            return ranges.aciq(
+                matrix, "laplace" if plan.range == "aciq_laplace" else "gauss", fmt, plan.symmetric, size
+            )
+        case "octav":
+            return ranges.octav(matrix, fmt, plan.symmetric, size)
+        case _:
+            return ranges.minmax(matrix, size)

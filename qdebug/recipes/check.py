@@ -41,6 +41,11 @@ def check_tensor_plan(plan: TensorPlan, tensor: str, where: str, file: str | Non
             f"range '{plan.range}' on a dynamic tensor, whose range is that of the values at hand",
             "Leave range out, or make it static (tensor granularity, dynamic: false).",
         )
+    if plan.range == "entropy" and plan.granularity == "group":
+        refuse(
+            "range 'entropy' with granularity 'group': a group has too few values to compare distributions",
+            "Use octav or mse, or granularity tensor or channel.",
+        )
     if plan.clip is not None:
         low, high = plan.clip
         if not (math.isfinite(low) and math.isfinite(high) and low < high):

@@ -75,10 +75,11 @@ def picked(current: TensorPlan, label: str, tensor: Tensor, layer: LayerInfo | N
         return current
     if found.dynamic or not find(found.format).is_integer:
         return found
+    keeps_range = not (found.granularity == "group" and current.range == "entropy")  # too few values in a group
     keeps_clip = found.granularity == current.granularity and find(current.format).is_integer
     return msgspec.structs.replace(
         found,
-        range=current.range,
+        range=current.range if keeps_range else "minmax",
         percentile=current.percentile,
         clip=current.clip if keeps_clip else None,
     )

@@ -15,6 +15,7 @@ from qdebug.web.choices import Tensor, picked
 
 RANGES: dict[str, str] = {
     "minmax": "min–max", "moving_average": "moving average", "percentile": "percentile", "mse": "least squared error",
+    "entropy": "entropy", "aciq_laplace": "ACIQ (Laplace)", "aciq_gauss": "ACIQ (Gauss)", "octav": "OCTAV",
 }  # fmt: skip
 assert set(RANGES) == set(get_args(RangeMethod))
 TENSORS: tuple[Tensor, Tensor] = ("weight", "activation")
@@ -49,17 +50,19 @@ def with_format(recipe: Recipe, info: ModelInfo, names: tuple[str, ...], tensor:
 def with_options(recipe: Recipe, info: ModelInfo, layer: LayerInfo, tensor: Tensor, **options: Any) -> Recipe:
     """The recipe with fields of one tensor's plan replaced, such as ``range="mse"``.
 
-    What the new fields rule out goes: a range method or a hand-set clip range on a dynamic tensor.
+    What the new fields rule out goes: a range method or a hand-set clip range on a dynamic tensor, entropy on groups.
     """
     plan = plan_of(recipe, layer)
     changed = msgspec.structs.replace(getattr(plan, tensor), **options)
     if changed.dynamic:
         changed = msgspec.structs.replace(changed, range="minmax", clip=None)
+    if changed.granularity == "group" and changed.range == "entropy":
+        changed = msgspec.structs.replace(changed, range="minmax")
     return tidy(set_layers(recipe, {layer.name: _replaced(plan, tensor, changed)}), info)
 
 
 def with_range(recipe: Recipe, info: ModelInfo, method: RangeMethod) -> Recipe:
-    """The recipe with every integer tensor's range found by that method."""
+    """The recipe with every integer tensor's range found by that method, where the tensor can have it."""
     plans = {name: _ranged(plan, method) for name, plan in recipe.layers}
     return tidy(msgspec.structs.replace(set_layers(recipe, plans), default=_ranged(recipe.default, method)), info)
 
@@ -94,7 +97,7 @@ def _integer(plan: TensorPlan) -> bool:
 def _ranged(plan: LayerPlan, method: RangeMethod) -> LayerPlan:
     for tensor in TENSORS:
         one = getattr(plan, tensor)
-        if _integer(one) and not one.dynamic:
+        if _integer(one) and not one.dynamic and not (one.granularity == "group" and method == "entropy"):
             plan = _replaced(plan, tensor, msgspec.structs.replace(one, range=method))
     return plan
 
