@@ -4,6 +4,7 @@ Errors are squared errors, ratios in decibels, sizes in bytes, times in seconds;
 one, not percent.
 """
 
+from qdebug.results.convergence import Convergence, RangeConvergence
 from qdebug.results.layer import (
     ChannelRanges,
     ErrorSplit,
@@ -21,7 +22,8 @@ from qdebug.results.score import Evaluation, Metric, Score, Share, Shares, Size,
 from qdebug.results.work import CacheStats, FixCard, FixSite, Progress
 
 __all__ = [
-    "CacheStats", "ChannelRanges", "ErrorSplit", "Evaluation", "Finding", "FixCard", "FixSite", "Grid", "Histogram",
-    "LayerDetail", "LayerInfo", "LayerReport", "LayerTable", "Metric", "ModelInfo", "ModelRef", "OutputError",
-    "Pattern", "Progress", "SampleCard", "Score", "Share", "Shares", "Size", "TensorSpec", "TensorView", "Verdict",
+    "CacheStats", "ChannelRanges", "Convergence", "ErrorSplit", "Evaluation", "Finding", "FixCard", "FixSite", "Grid",
+    "Histogram", "LayerDetail", "LayerInfo", "LayerReport", "LayerTable", "Metric", "ModelInfo", "ModelRef",
+    "OutputError", "Pattern", "Progress", "RangeConvergence", "SampleCard", "Score", "Share", "Shares", "Size",
+    "TensorSpec", "TensorView", "Verdict",
 ]  # fmt: skip
