@@ -20,13 +20,22 @@ from qdebug.measure import OutputAccumulator, SplitAccumulator
 from qdebug.quantize import choose_qparams, fake_quantize, fake_quantize_activation
 from qdebug.recipes import TensorPlan
 
+OBSERVED = {"4096x4096_axis_0": ((4096, 4096), 0), "4096x4096_axis_-1": ((4096, 4096), -1),
+            "256x64x32x32_axis_1": ((256, 64, 32, 32), 1), "334x1024x7x7_axis_1": ((334, 1024, 7, 7), 1)}  # fmt: skip
 SIZES = {"1M": (64, 64, 16, 16), "16M": (256, 64, 32, 32)}
 
 
 def main() -> dict[str, object]:
     """All ratios at all sizes."""
     torch.set_num_threads(1)
-    return {name: measure(torch.randn(shape)) for name, shape in SIZES.items()}
+    observed = {name: observe(torch.randn(shape), axis) for name, (shape, axis) in OBSERVED.items()}
+    return {"observer_over_sum": observed} | {name: measure(torch.randn(shape)) for name, shape in SIZES.items()}
+
+
+def observe(x: torch.Tensor, axis: int) -> float:
+    """A whole pass of a new observer over a read of the tensor."""
+    seconds = interleaved({"sum": x.sum, "observer": lambda: Observer(axis).update(x)}, repeats=25)
+    return round(seconds["observer"] / seconds["sum"], 3)
 
 
 def measure(x: torch.Tensor) -> dict[str, float]:

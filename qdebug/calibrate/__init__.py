@@ -1,8 +1,9 @@
 """What flows through a network, observed in one pass with bounded memory, and the ranges chosen from it."""
 
 from qdebug.calibrate.bins import histogram
+from qdebug.calibrate.convergence import convergence
 from qdebug.calibrate.observer import Observer
 from qdebug.calibrate.ranges import choose_range
 from qdebug.calibrate.stats import ActivationStats
 
-__all__ = ["ActivationStats", "Observer", "choose_range", "histogram"]
+__all__ = ["ActivationStats", "Observer", "choose_range", "convergence", "histogram"]

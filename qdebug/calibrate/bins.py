@@ -24,6 +24,8 @@ _DIGITS = 22
 
 def exponent_for(low: float, high: float, bins: int) -> int:
     """The exponent e of the bin width 2^e for values between ``low`` and ``high``."""
+    if low == high == 0.0:
+        return SMALLEST_EXPONENT  # bins only ever become wider, and there may be small values to come
     exponent = max(SMALLEST_EXPONENT, math.frexp(max(abs(low), abs(high)))[1] - _DIGITS)
     if high > low:
         exponent = max(exponent, math.frexp((high - low) / bins)[1] - 2)

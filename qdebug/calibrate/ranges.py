@@ -7,18 +7,27 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from qdebug.calibrate.expected import least_error
 from qdebug.calibrate.stats import ActivationStats
+from qdebug.calibrate.tails import sides
 from qdebug.errors import NumericError
 from qdebug.formats import QFormat, find
-from qdebug.quantize import choose_qparams, search_clip
+from qdebug.quantize import aciq_range, entropy_limit, octav_range
+from qdebug.quantize.aciq import Density
 from qdebug.recipes import TensorPlan
+
+_MAGNITUDES = 4096
+"""Bins of magnitudes, from zero on, for the entropy method."""
 
 
 def choose_range(stats: ActivationStats, plan: TensorPlan, *, layer: str | None = None) -> tuple[float, float]:
     """The clip range of a static per-tensor activation, zero included; NaN and ±Inf had no say in it.
 
-    ``percentile`` keeps the central share of the values, as far as the histogram resolves it; ``mse`` minimizes the
-    expected squared error with the values of a bin spread evenly over it (and zeros exactly at zero).
+    It is never wider than what was observed together with zero. ``percentile`` keeps the central share of the values,
+    as far as the histogram resolves it; ``mse`` minimizes the expected squared error with the values of a bin spread
+    evenly over it (:mod:`qdebug.calibrate.expected`); ``entropy``, ``aciq_laplace``, ``aciq_gauss`` and ``octav`` are
+    those of :mod:`qdebug.quantize`, with the histogram in place of the data. Where all values are equal, or a method
+    leaves nothing but zero, it is the observed range.
 
     Raises:
         NumericError: no finite value was seen, and the plan sets no range by hand.
@@ -32,47 +41,65 @@ def choose_range(stats: ActivationStats, plan: TensorPlan, *, layer: str | None 
             do="Mend the calibration data or the layers before this one.", layer=layer, tensor="activation",
         )  # fmt: skip
     low, high = min(stats.low, 0.0), max(stats.high, 0.0)
-    if plan.range == "moving_average":
-        return _unless_empty(stats.average_low, stats.average_high, (low, high))
-    if plan.range == "percentile":
-        tail = (100.0 - plan.percentile) / 200.0
-        return _unless_empty(stats.quantile(tail), stats.quantile(1.0 - tail), (low, high))
-    if plan.range == "mse" and stats.low < stats.high:
-        return _mse(stats, find(plan.format), plan.symmetric, low, high)
-    return low, high
+    if stats.low == stats.high:
+        return low, high
+    fmt = find(plan.format)
+    match plan.range:
+        case "moving_average":
+            found = stats.average_low, stats.average_high
+        case "percentile":
+            tail = (100.0 - plan.percentile) / 200.0
+            found = stats.quantile(tail), stats.quantile(1.0 - tail)
+        case "mse":
+            found = least_error(stats, fmt, plan.symmetric)
+        case "entropy":
+            found = _entropy(stats, fmt, plan.symmetric)
+        case "aciq_laplace" | "aciq_gauss":
+            found = _aciq(stats, "laplace" if plan.range == "aciq_laplace" else "gauss", fmt, plan.symmetric)
+        case "octav":
+            found = _octav(stats, fmt, plan.symmetric)
+        case _:
+            return low, high
+    below, above = max(min(found[0], 0.0), low), min(max(found[1], 0.0), high)
+    return (below, above) if below < above else (low, high)
 
 
-def _unless_empty(low: float, high: float, otherwise: tuple[float, float]) -> tuple[float, float]:
-    """The range with zero in it; the other one where it is zero alone, which says nothing about the scale."""
-    low, high = min(low, 0.0), max(high, 0.0)
-    return (low, high) if low < high else otherwise
+def _entropy(stats: ActivationStats, fmt: QFormat, symmetric: bool) -> tuple[float, float]:
+    both = sides(stats)
+    doublings = 0
+    while max(side.last for side in both) >> doublings > _MAGNITUDES:  # all values far from zero
+        doublings += 1
+    counts = np.zeros((2, _MAGNITUDES), np.int64)
+    for row, side in zip(counts, both, strict=True):
+        np.add.at(row, np.arange(side.first, side.last) >> doublings, side.counts.astype(np.int64))
+    kept = int(entropy_limit(counts[1:], counts[:1], fmt.bits, symmetric)[0])
+    limit = float(kept << doublings) * stats.width if kept < _MAGNITUDES else np.inf
+    return -limit, limit
 
 
-def _mse(stats: ActivationStats, fmt: QFormat, symmetric: bool, low: float, high: float) -> tuple[float, float]:
-    counts = stats.counts.copy()
-    if stats.zeros:
-        counts[-stats.origin] -= stats.zeros
-    used = np.flatnonzero(counts)
-    left, right = stats.edges[used], stats.edges[used + 1]
-    weights = torch.from_numpy(counts[used] / stats.width)
-
-    def errors(rmin: Tensor, rmax: Tensor) -> Tensor:
-        qparams = choose_qparams(rmin, rmax, fmt, symmetric)
-        scale = qparams.scale.double().unsqueeze(-1)
-        first, last = ((code - qparams.zero_point.double()).unsqueeze(-1) for code in (qparams.qmin, qparams.qmax))
-        rise = _integral(right, scale, first, last) - _integral(left, scale, first, last)
-        return (rise * scale**3) @ weights
-
-    limits = torch.tensor([low, high], dtype=torch.float64)
-    best = search_clip(limits[0], limits[1], symmetric, errors)
-    return float(best[0]), float(best[1])
+def _aciq(stats: ActivationStats, density: Density, fmt: QFormat, symmetric: bool) -> tuple[float, float]:
+    filled = stats.finite - stats.zeros
+    if density == "gauss":
+        about_zero = stats.squares / stats.finite
+        spreads = [stats.std, about_zero**0.5, (stats.squares / filled) ** 0.5]
+    else:
+        total = stats.deviation(0.0) * stats.finite
+        spreads = [stats.deviation(stats.mean), stats.deviation(0.0), total / filled]
+    low, high, mean, *rest = torch.tensor([stats.low, stats.high, stats.mean, *spreads], dtype=torch.float64)
+    below, above = aciq_range(density, fmt.bits, symmetric, (low, high), mean, (rest[0], rest[1], rest[2]))
+    return float(below), float(above)
 
 
-def _integral(x: NDArray[np.float64], scale: Tensor, first: Tensor, last: Tensor) -> Tensor:
-    """The antiderivative, in steps, of the squared rounding error: a twelfth for each step passed, and a cubic.
+def _octav(stats: ActivationStats, fmt: QFormat, symmetric: bool) -> tuple[float, float]:
+    both = sides(stats)
 
-    It holds beyond the clip limits too, where the nearest code stays the last one.
-    """
-    place = torch.from_numpy(x) / scale
-    code = place.round().clamp(first, last)
-    return code / 12.0 + (place - code) ** 3 / 3.0
+    def tails(low: Tensor, high: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        found: list[NDArray[np.float64]] = []
+        for side, limit in zip(both, (-low, high), strict=True):
+            found.extend(side.tail(limit.numpy()))
+        return tuple(torch.from_numpy(np.asarray(value)) for value in found)
+
+    limits = torch.tensor([[stats.low], [stats.high]], dtype=torch.float64) / stats.width
+    count = torch.tensor([float(stats.finite - stats.zeros)], dtype=torch.float64)
+    below, above = octav_range(tails, count, (limits[0], limits[1]), fmt.bits, symmetric)
+    return float(below) * stats.width, float(above) * stats.width

@@ -63,6 +63,19 @@ class ActivationStats:
         """The edges of the bins, one more than there are bins."""
         return (self.origin + np.arange(len(self.counts) + 1, dtype=np.float64)) * self.width
 
+    def deviation(self, center: float) -> float:
+        """Mean absolute deviation of the finite values from a value, right to within half a bin.
+
+        The values of a bin count as its middle, zeros as zero.
+        """
+        if not self.finite:
+            return 0.0
+        counts = self.counts.astype(np.float64)
+        if self.zeros:
+            counts[-self.origin] -= self.zeros
+        middles = np.clip((self.origin + np.arange(len(counts)) + 0.5) * self.width, self.low, self.high)
+        return float((counts @ np.abs(middles - center) + self.zeros * abs(center)) / self.finite)
+
     def quantile(self, share: float) -> float:
         """The value below which that share of the finite values lies, right to within one bin.
 

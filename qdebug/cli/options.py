@@ -24,7 +24,7 @@ from qdebug.recipes import (
     preset,
     set_layers,
 )
-from qdebug.recipes.check import SCALED_RANGES, has_range
+from qdebug.recipes.check import range_methods
 from qdebug.recipes.fixes import name_of
 from qdebug.recipes.plan import RangeMethod
 from qdebug.results import LayerInfo
@@ -140,9 +140,8 @@ def range_method(text: str) -> RangeMethod:
 
 def _with_range(plan: LayerPlan, method: RangeMethod) -> LayerPlan:
     def chosen(tensor: TensorPlan, method: RangeMethod) -> TensorPlan:
-        form = find(tensor.format)
-        able = has_range(form) and (form.is_integer or method in SCALED_RANGES) and tensor.granularity != "block"
-        return msgspec.structs.replace(tensor, range=method) if able and not tensor.dynamic else tensor
+        able = not find(tensor.format).is_cast and method in range_methods(tensor)
+        return msgspec.structs.replace(tensor, range=method) if able else tensor
 
     # A moving average is one over batches, and a weight comes in none.
     weight = chosen(plan.weight, "minmax" if method == "moving_average" else method)

@@ -1,5 +1,6 @@
 """Arithmetic on tensors: grids, rounding, granularity. Pure functions; all real arithmetic is float32."""
 
+from qdebug.quantize.aciq import aciq_range
 from qdebug.quantize.activations import (
     Activate,
     activation_quantizer,
@@ -9,18 +10,21 @@ from qdebug.quantize.activations import (
     is_static,
 )
 from qdebug.quantize.blocks import block_absmax, block_grid
+from qdebug.quantize.entropy import entropy_limit
 from qdebug.quantize.floats import cast, decode, encode
 from qdebug.quantize.grids import Grid, choose_grid
 from qdebug.quantize.layout import by_channel, flat, from_rows, groups, memory_order, rows
 from qdebug.quantize.levels import LevelGrid, level_grid
+from qdebug.quantize.octav import octav_range
 from qdebug.quantize.qparams import SMALLEST_SCALE, QParams, choose_qparams
 from qdebug.quantize.rounding import dequantize, fake_quantize, quantize
 from qdebug.quantize.search import search_clip
 from qdebug.quantize.weights import quantize_weight, weight_grid
 
 __all__ = [
-    "SMALLEST_SCALE", "Activate", "Grid", "LevelGrid", "QParams", "activation_quantizer", "block_absmax", "block_grid",
-    "by_channel", "cast", "choose_grid", "choose_qparams", "decode", "dequantize", "dynamic_grid", "encode",
-    "fake_quantize", "fake_quantize_activation", "flat", "from_rows", "groups", "is_dynamic", "is_static", "level_grid",
-    "memory_order", "quantize", "quantize_weight", "rows", "search_clip", "weight_grid",
+    "SMALLEST_SCALE", "Activate", "Grid", "LevelGrid", "QParams", "aciq_range", "activation_quantizer", "block_absmax",
+    "block_grid", "by_channel", "cast", "choose_grid", "choose_qparams", "decode", "dequantize", "dynamic_grid",
+    "encode", "entropy_limit", "fake_quantize", "fake_quantize_activation", "flat", "from_rows", "groups", "is_dynamic",
+    "is_static", "level_grid", "memory_order", "octav_range", "quantize", "quantize_weight", "rows", "search_clip",
+    "weight_grid",
 ]  # fmt: skip

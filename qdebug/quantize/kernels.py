@@ -106,3 +106,23 @@ def group_errors(x: Floats, scale: Floats, low: Floats, high: Floats, size: int,
                 e = np.float64(values[i] - t * s)
                 total += e * e
             out[r, g] = total
+
+
+@njit(cache=True, nogil=True, error_model="numpy", fastmath={"reassoc"})
+def group_tails(x: Floats, low: NDArray[np.float64], high: NDArray[np.float64], out: NDArray[np.float64]) -> None:
+    """What lies beyond ``low`` and ``high [R, G]`` in ``x [R, G, size]``, into ``out [4, R, G]``.
+
+    The number of values below and the sum of their distances from ``low``, and the same above ``high``. Only the order
+    of the summation is left to the compiler (``reassoc``). Values must be finite.
+    """
+    for r in range(x.shape[0]):
+        for g in range(x.shape[1]):
+            values, below, above = x[r, g], low[r, g], high[r, g]
+            under, over, fewer, more = 0.0, 0.0, 0, 0
+            for i in range(values.size):
+                value = np.float64(values[i])
+                under += max(below - value, 0.0)
+                over += max(value - above, 0.0)
+                fewer += value < below
+                more += value > above
+            out[0, r, g], out[1, r, g], out[2, r, g], out[3, r, g] = fewer, under, more, over

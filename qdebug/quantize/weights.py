@@ -125,7 +125,18 @@ def _range(matrix: Tensor, plan: TensorPlan, size: int) -> ranges.Range:
     form = find(plan.format)
     if plan.range == "percentile":
         return ranges.percentile(matrix, plan.percentile, size)
-    if plan.range == "mse":
-        assert isinstance(form, Integer)
-        return ranges.mse(matrix, form, plan.symmetric, size)
+    if not isinstance(form, Integer):
+        return ranges.minmax(matrix, size)
+    match plan.range:
+        case "mse":
+            return ranges.mse(matrix, form, plan.symmetric, size)
+        case "entropy":
+            if size:
+                raise ValueError("a group has too few values for the entropy method")
+            return ranges.entropy(matrix, form, plan.symmetric)
+        case "aciq_laplace" | "aciq_gauss":
+            density = "laplace" if plan.range == "aciq_laplace" else "gauss"
+            return ranges.aciq(matrix, density, form, plan.symmetric, size)
+        case "octav":
+            return ranges.octav(matrix, form, plan.symmetric, size)
     return ranges.minmax(matrix, size)

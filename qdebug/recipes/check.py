@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from typing import get_args
 
 from qdebug.errors import RecipeError
 from qdebug.formats import Codebook, Integer, QFormat, Table, find
@@ -80,18 +81,8 @@ def _side(plan: TensorPlan, form: QFormat, tensor: str) -> Iterator[Complaint]:
 def _range(plan: TensorPlan, form: QFormat) -> Iterator[Complaint]:
     """How the range is found."""
     dynamic = plan.granularity == "token" or plan.dynamic
-    if plan.range != "minmax":
-        if dynamic:
-            yield (
-                f"range '{plan.range}' on a dynamic tensor, whose range is that of the values at hand",
-                "Leave range out, or make it static (tensor granularity, dynamic: false).",
-            )
-        if not form.is_cast and not has_range(form):
-            yield f"range '{plan.range}' on {form.name}, which chooses no range", "Leave range out."
-        elif not isinstance(form, Integer) and plan.range not in SCALED_RANGES and not form.is_cast:
-            yield f"range '{plan.range}' on {form.name}", f"Only integers have it; use {', '.join(SCALED_RANGES)}."
-        if plan.granularity == "block":
-            yield f"range '{plan.range}' with tiles", "Leave range out: tiles take their min-max."
+    if plan.range not in range_methods(plan):
+        yield _why_not(plan, form)
     if plan.clip is not None:
         low, high = plan.clip
         if not (math.isfinite(low) and math.isfinite(high) and low < high):
@@ -104,6 +95,37 @@ def _range(plan: TensorPlan, form: QFormat) -> Iterator[Complaint]:
             yield f"a clip range on {plan.format}", "Only integers, small floats and tables such as nf4 have one."
     if not 50.0 < plan.percentile <= 100.0:
         yield f"percentile {plan.percentile} is outside (50, 100]", "Use for instance 99.99."
+
+
+def range_methods(plan: TensorPlan) -> tuple[RangeMethod, ...]:
+    """The range methods that a plan can have, with its format and granularity."""
+    form = find(plan.format)
+    if form.is_cast:
+        return get_args(RangeMethod)  # there is no range, and nothing to go wrong
+    if plan.dynamic or plan.granularity in ("token", "block") or not has_range(form):
+        return ("minmax",)
+    if not isinstance(form, Integer):
+        return SCALED_RANGES
+    return tuple(one for one in get_args(RangeMethod) if one != "entropy" or plan.granularity != "group")
+
+
+def _why_not(plan: TensorPlan, form: QFormat) -> Complaint:
+    """Why a plan cannot have its range method."""
+    if plan.granularity == "token" or plan.dynamic:
+        return (
+            f"range '{plan.range}' on a dynamic tensor, whose range is that of the values at hand",
+            "Leave range out, or make it static (tensor granularity, dynamic: false).",
+        )
+    if not has_range(form):
+        return f"range '{plan.range}' on {form.name}, which chooses no range", "Leave range out."
+    if plan.granularity == "block":
+        return f"range '{plan.range}' with tiles", "Leave range out: tiles take their min-max."
+    if not isinstance(form, Integer):
+        return f"range '{plan.range}' on {form.name}", f"Only integers have it; use {', '.join(SCALED_RANGES)}."
+    return (
+        "range 'entropy' with granularity 'group': a group has too few values to compare distributions",
+        "Use octav or mse, or granularity tensor or channel.",
+    )
 
 
 def _storage(plan: TensorPlan, form: QFormat, tensor: str) -> Iterator[Complaint]:

@@ -12,7 +12,7 @@ from qdebug.recipes.fixes import Fix
 GranularityName = Literal["tensor", "channel", "group", "block", "token"]
 Rounding = Literal["half_even", "half_away", "stochastic", "floor"]
 ScaleFormat = Literal["fp32", "fp16", "bf16", "e8m0", "double"]
-RangeMethod = Literal["minmax", "moving_average", "percentile", "mse"]
+RangeMethod = Literal["minmax", "moving_average", "percentile", "mse", "entropy", "aciq_laplace", "aciq_gauss", "octav"]
 VERSION = 1
 
 
@@ -27,7 +27,8 @@ class TensorPlan(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_d
         group_size: values per group, only with granularity ``group``.
         block: output channels and input features of a tile, only with granularity ``block``.
         symmetric: zero point fixed at 0; otherwise affine.
-        range: how the clip range is chosen from what was observed.
+        range: how the clip range is chosen from what was observed. ``entropy`` is not for groups, which have too few
+            values.
         percentile: two-sided percentile kept by the range method ``percentile``, in percent.
         clip: a hand-set clip range ``(clip_min, clip_max)`` in real units. Per tensor it replaces what ``range`` would
             choose; with a scale per channel or group it cuts each of their ranges.

@@ -5,6 +5,7 @@ one, not percent.
 """
 
 from qdebug.results.base import Result
+from qdebug.results.convergence import Convergence, RangeConvergence
 from qdebug.results.formats import DISTRIBUTIONS, CrestPair, CrestView, FormatComparison, FormatRow, Values
 from qdebug.results.layer import (
     ChannelRanges,
@@ -23,8 +24,9 @@ from qdebug.results.score import Evaluation, Metric, Score, Share, Shares, Size,
 from qdebug.results.work import CacheStats, FixCard, FixSite, Progress
 
 __all__ = [
-    "CacheStats", "ChannelRanges", "CrestPair", "CrestView", "DISTRIBUTIONS", "ErrorSplit", "Evaluation", "Finding",
-    "FixCard", "FixSite", "FormatComparison", "FormatRow", "Grid", "Histogram", "LayerDetail", "LayerInfo",
-    "LayerReport", "LayerTable", "Metric", "ModelInfo", "ModelRef", "OutputError", "Pattern", "Progress", "Result",
-    "SampleCard", "Score", "Share", "Shares", "Size", "TensorSpec", "TensorView", "Values", "Verdict",
+    "CacheStats", "ChannelRanges", "Convergence", "CrestPair", "CrestView", "DISTRIBUTIONS", "ErrorSplit",
+    "Evaluation", "Finding", "FixCard", "FixSite", "FormatComparison", "FormatRow", "Grid", "Histogram",
+    "LayerDetail", "LayerInfo", "LayerReport", "LayerTable", "Metric", "ModelInfo", "ModelRef", "OutputError",
+    "Pattern", "Progress", "RangeConvergence", "Result", "SampleCard", "Score", "Share", "Shares", "Size",
+    "TensorSpec", "TensorView", "Values", "Verdict",
 ]  # fmt: skip

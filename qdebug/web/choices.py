@@ -11,6 +11,7 @@ import msgspec
 from qdebug.formats import find
 from qdebug.recipes import TensorPlan, parse_activation_format, parse_weight_format
 from qdebug.recipes.candidates import ACTIVATIONS, WEIGHTS
+from qdebug.recipes.check import range_methods
 from qdebug.results import LayerInfo
 
 Tensor = Literal["weight", "activation"]
@@ -103,7 +104,7 @@ def picked(current: TensorPlan, label: str, tensor: Tensor, layer: LayerInfo | N
     keeps_clip = found.granularity == current.granularity and find(current.format).is_integer
     return msgspec.structs.replace(
         found,
-        range=current.range,
+        range=current.range if current.range in range_methods(found) else "minmax",
         percentile=current.percentile,
         clip=current.clip if keeps_clip else None,
     )

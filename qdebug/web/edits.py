@@ -16,6 +16,7 @@ from qdebug.recipes import (
     preset,
     set_layers,
 )
+from qdebug.recipes.check import range_methods
 from qdebug.recipes.edit import matching
 from qdebug.recipes.plan import RangeMethod
 from qdebug.results import LayerInfo, ModelInfo
@@ -23,6 +24,7 @@ from qdebug.web.choices import Tensor, picked
 
 RANGES: dict[str, str] = {
     "minmax": "min–max", "moving_average": "moving average", "percentile": "percentile", "mse": "least squared error",
+    "entropy": "entropy", "aciq_laplace": "ACIQ (Laplace)", "aciq_gauss": "ACIQ (Gauss)", "octav": "OCTAV",
 }  # fmt: skip
 assert set(RANGES) == set(get_args(RangeMethod))
 TENSORS: tuple[Tensor, Tensor] = ("weight", "activation")
@@ -64,20 +66,22 @@ def with_notation(recipe: Recipe, info: ModelInfo, layer: LayerInfo, tensor: Ten
 def with_options(recipe: Recipe, info: ModelInfo, layer: LayerInfo, tensor: Tensor, **options: Any) -> Recipe:
     """The recipe with fields of one tensor's plan replaced, such as ``range="mse"``.
 
-    What the new fields rule out goes: a range method or a hand-set clip range on a dynamic tensor, double quantization
-    of a single scale.
+    What the new fields rule out goes: a range method or a hand-set clip range that the tensor cannot have then, double
+    quantization of a single scale.
     """
     plan = plan_of(recipe, layer)
     changed = msgspec.structs.replace(getattr(plan, tensor), **options)
     if changed.dynamic:
         changed = msgspec.structs.replace(changed, range="minmax", clip=None)
+    if changed.range not in range_methods(changed):
+        changed = msgspec.structs.replace(changed, range="minmax")
     if changed.granularity == "tensor" and changed.scale_format == "double":
         changed = msgspec.structs.replace(changed, scale_format=None)
     return tidy(set_layers(recipe, {layer.name: _replaced(plan, tensor, changed)}), info)
 
 
 def with_range(recipe: Recipe, info: ModelInfo, method: RangeMethod) -> Recipe:
-    """The recipe with every integer tensor's range found by that method."""
+    """The recipe with every integer tensor's range found by that method, where the tensor can have it."""
     plans = {name: _ranged(plan, method) for name, plan in recipe.layers}
     return tidy(msgspec.structs.replace(set_layers(recipe, plans), default=_ranged(recipe.default, method)), info)
 
@@ -112,7 +116,7 @@ def _integer(plan: TensorPlan) -> bool:
 def _ranged(plan: LayerPlan, method: RangeMethod) -> LayerPlan:
     for tensor in TENSORS:
         one = getattr(plan, tensor)
-        if _integer(one) and not one.dynamic:
+        if _integer(one) and method in range_methods(one):
             plan = _replaced(plan, tensor, msgspec.structs.replace(one, range=method))
     return plan
 

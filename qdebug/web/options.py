@@ -10,7 +10,7 @@ import streamlit as st
 
 from qdebug.formats import Codebook, find
 from qdebug.recipes import TensorPlan
-from qdebug.recipes.check import SCALED_RANGES, has_range, rounds
+from qdebug.recipes.check import has_range, range_methods, rounds
 from qdebug.recipes.plan import Rounding, ScaleFormat
 from qdebug.results import LayerInfo, ModelInfo
 from qdebug.web import edits, state
@@ -88,7 +88,7 @@ class _Drawn:
         plan = self.plan
         if plan.dynamic or plan.granularity == "block":
             return
-        known = [name for name in edits.RANGES if find(plan.format).is_integer or name in SCALED_RANGES]
+        known = [name for name in edits.RANGES if name in range_methods(plan)]
         st.selectbox(
             "Range", known, key=self._put("range", plan.range), format_func=edits.RANGES.__getitem__,
             on_change=self._change("range", lambda value: {"range": value}),

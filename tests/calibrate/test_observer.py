@@ -1,6 +1,9 @@
 """The observer against numpy on all the data at once."""
 
+import itertools
 import math
+import weakref
+from collections import Counter
 from dataclasses import fields
 
 import numpy as np
@@ -9,6 +12,8 @@ import torch
 from hypothesis import example, given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
 
 from qdebug.calibrate import Observer, observer, passes, tally
 
@@ -142,6 +147,7 @@ batch = hnp.arrays(np.float32, st.tuples(st.integers(1, 6), st.just(3)), element
 
 
 @given(st.lists(batch, min_size=1, max_size=5), st.integers(0, 9), st.sampled_from([16, 64, 2048]))
+@example([np.zeros((1, 3), np.float32), np.full((1, 3), 2.0**-126, np.float32)], 0, 16)
 @example([np.array([[1e-45, -1e-45, 1.0]], np.float32), np.array([[LARGEST, 0, 0]], np.float32)], 0, 16)
 def test_any_stream_in_any_order_gives_the_same_histogram(batches, seed, bins):
     whole = np.concatenate(batches)
@@ -174,6 +180,51 @@ def test_big_batches_are_looked_at_in_pieces(path, monkeypatch):
     for shape, axis in SHAPES.values():
         x = torch.randn(shape)
         check(observe([x], axis), x.numpy(), axis)
+
+
+class Watch(TorchDispatchMode):
+    """The bytes in tensors that are alive at a time, but for those of one tensor."""
+
+    def __init__(self, apart):
+        super().__init__()
+        self.apart, self.alive, self.size, self.peak = apart.untyped_storage().data_ptr(), Counter(), {}, 0
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        out = function(*args, **(kwargs or {}))
+        for made in tree_leaves(out):
+            if isinstance(made, torch.Tensor) and made.untyped_storage().data_ptr() != self.apart:
+                place = made.untyped_storage().data_ptr()
+                self.alive[place] += 1
+                self.size[place] = made.untyped_storage().nbytes()
+                weakref.finalize(made, self.alive.subtract, [place])
+        self.peak = max(self.peak, sum(self.size[place] for place, many in self.alive.items() if many > 0))
+        return out
+
+
+@pytest.mark.parametrize("layout", ["dense", "half", "transposed", "expanded", "strided"])
+@pytest.mark.parametrize("axis", [0, 1, 2])
+def test_memory_is_that_of_a_few_pieces_whatever_the_size(path, monkeypatch, layout, axis):
+    """64 MiB in all: a batch is cut into pieces before anything is copied, and 2^20 values of 64 bits are 8 MiB."""
+    assert observer._PIECE == 1 << 20
+    monkeypatch.setattr(observer, "_PIECE", 1 << 12)
+    x = torch.randn(64, 50, 33)
+    x.view(-1)[::100] = math.nan
+    x = {
+        "dense": x.clone, "half": x.half, "transposed": lambda: x.transpose(0, 2),
+        "expanded": lambda: x[:, :1].expand(64, 50, 33), "strided": lambda: x[:, ::2],
+    }[layout]()  # fmt: skip
+    with Watch(x) as watch:
+        stats = observe([x], axis)
+    assert stats.count == x.numel()
+    assert 0 < watch.peak < 64 << 12
+
+
+@pytest.mark.parametrize(("shape", "axis"), [((1 << 15, 1 << 15), 0), ((7, 1 << 14, 1 << 13), 2), ((1, 1 << 28), 1)])
+def test_pieces_of_a_batch_too_large_for_memory(shape, axis):
+    x = torch.ones(1).expand(shape)
+    for piece in itertools.islice(passes.pieces(x, axis, 1 << 16), 5):
+        assert piece.values.numel() <= 1 << 16
+        assert piece.channels.stop <= shape[axis]
 
 
 def test_half_of_the_bins_span_the_values():
@@ -213,6 +264,41 @@ def test_quantiles_are_right_to_within_a_bin(share):
     stats = observe(data.split(500))
     exact = np.quantile(data.double().numpy(), share)
     assert abs(stats.quantile(share) - exact) <= stats.width
+
+
+special = st.sampled_from([0.0, -0.0, 1e-45, -1e-45, LARGEST, math.nan, math.inf, -math.inf])
+layouts = st.one_of(
+    st.tuples(st.integers(1, 40), st.just(3)), st.tuples(st.integers(1, 12), st.just(3), st.integers(1, 40)),
+    st.tuples(st.integers(1, 9), st.just(3), st.integers(1, 5), st.integers(1, 9)),
+)  # fmt: skip
+
+
+@given(st.data(), layouts, st.integers(-40, 40), st.integers(1, 5), st.sampled_from([64, 2048]))
+def test_counts_and_percentiles_for_any_shape_split_and_magnitude(data, shape, magnitude, cuts, bins):
+    seed = data.draw(st.integers(0, 2**32 - 1))
+    x = np.random.default_rng(seed).standard_normal(shape).astype(np.float32) * np.float32(2.0**magnitude)
+    for place, value in data.draw(st.lists(st.tuples(st.integers(0, x.size - 1), special), max_size=5)):
+        x.reshape(-1)[place] = value
+    stats = observe([torch.from_numpy(part) for part in np.array_split(x, cuts)], bins=bins)
+    finite = x[np.isfinite(x)].astype(np.float64)
+    assert stats.counts.sum() == stats.finite == finite.size
+    assert stats.count == x.size == stats.finite + stats.nan + stats.inf
+    for share in (0.0, 0.01, 0.5, 0.999, 1.0) if finite.size else ():
+        exact = np.quantile(finite, share)
+        assert abs(stats.quantile(share) - exact) <= stats.width * (1 + 1e-9)
+
+
+@pytest.mark.parametrize("axis", [0, 1, -1])
+@pytest.mark.parametrize("place", [0, 70_000, 199_999])
+def test_a_stop_in_the_middle_loses_nothing(path, axis, place):
+    """The compiled loop stops at values that are not finite, or leave the bins, and goes on after them."""
+    x = torch.randn(200, 1000)
+    for value in (math.nan, -math.inf, 1e6, -1e30):
+        x.view(-1)[place] = value
+        check(observe([x[:50], x[50:]], axis if axis else 1), x.numpy(), axis if axis else 1)
+        check(observe([x], axis), x.numpy(), axis)
+    x[::3, ::7] = math.inf
+    check(observe([x], axis), x.numpy(), axis)
 
 
 def test_quantiles_stay_in_the_range():

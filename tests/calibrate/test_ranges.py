@@ -1,12 +1,17 @@
 import math
+from typing import get_args
 
 import numpy as np
 import pytest
 import torch
+from hypothesis import example, given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
 
 from qdebug.calibrate import Observer, choose_range
 from qdebug.errors import NumericError
 from qdebug.recipes import TensorPlan
+from qdebug.recipes.plan import RangeMethod
 from tests.quantize import reference
 
 
@@ -21,7 +26,7 @@ def plan(method, bits=8, symmetric=False, **rest):
     return TensorPlan(f"int{bits}", symmetric=symmetric, range=method, **rest)
 
 
-METHODS = ("minmax", "moving_average", "percentile", "mse")
+METHODS = get_args(RangeMethod)
 
 
 def test_minmax_holds_zero():
@@ -128,3 +133,23 @@ def test_nothing_finite_is_refused(method):
     for stats, text in ((seen(torch.full((2, 2), math.nan)), "only NaN or Inf"), (seen(), "nothing")):
         with pytest.raises(NumericError, match=rf"{text}.*layer blocks\.1.*calibration data"):
             choose_range(stats, plan(method), layer="blocks.1")
+
+
+values = st.one_of(st.floats(-8, 8, width=32), st.floats(allow_nan=False, allow_infinity=False, width=32))
+
+
+@given(
+    hnp.arrays(np.float32, st.tuples(st.integers(1, 40), st.just(2)), elements=values),
+    st.sampled_from(METHODS),
+    st.integers(2, 8),
+    st.booleans(),
+)
+@example(np.array([[1e-45, -1e-45]], np.float32), "octav", 4, False)
+@example(np.array([[1e-45, 3e-45]], np.float32), "entropy", 2, True)
+@example(np.array([[100.0, 100.00001]], np.float32), "entropy", 8, False)
+@example(np.array([[16777216.0, 16777218.0]], np.float32), "mse", 8, True)
+@example(np.array([[-3.4028234663852886e38, 3.4028234663852886e38]], np.float32), "aciq_gauss", 8, False)
+def test_any_range_holds_zero_is_not_empty_and_no_wider_than_what_was_seen(x, method, bits, symmetric):
+    low, high = choose_range(seen(torch.from_numpy(x)), plan(method, bits, symmetric))
+    assert min(x.min(), 0.0) <= low <= 0.0 <= high <= max(x.max(), 0.0)
+    assert low < high or not x.any()

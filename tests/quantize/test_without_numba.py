@@ -13,7 +13,8 @@ from qdebug.quantize import quantize_weight
 from qdebug.quantize.gguf import encode
 from qdebug.recipes import TensorPlan
 w = torch.linspace(-1, 1, 24).view(4, 6)
-for plan in (TensorPlan("int4"), TensorPlan("int4", "group", 4, range="mse")):
+groups = [TensorPlan("int4", "group", 4, range=method) for method in ("mse", "octav")]
+for plan in (TensorPlan("int4"), *groups):
     wq, qparams = quantize_weight(w, plan)
     split = error_split(w, wq, qparams, plan)
 observer = Observer(1)
@@ -23,6 +24,8 @@ for name in ("q4_k", "q6_k"):
 output = OutputAccumulator(1)
 output.add(w, wq)
 assert split.mse > 0 and output.sqnr_db > 0
+for method in ("mse", "entropy", "aciq_laplace", "aciq_gauss", "octav"):
+    choose_range(observer.stats(), TensorPlan("int4", symmetric=False, range=method))
 print(choose_range(observer.stats(), TensorPlan("int8")))
 """
 

@@ -115,6 +115,7 @@ def test_a_file_written_by_hand():
         ("{format: int8}", "{format: int8, clip: [.nan, 2.0]}", "empty or not finite", "smaller first"),
         ("{format: int8}", "{format: bf16, clip: [-1.0, 2.0]}", "a clip range on bf16", "integer"),
         ("{format: int8}", "{format: int8, percentile: 12.0}", "percentile 12.0", "99.99"),
+        ("{format: int8}", "{format: int8, granularity: group, group_size: 32, range: entropy}", "too few", "octav"),
         ("{format: int8}", "int8", "default.weight must be a mapping", "docs/recipes.md"),
     ],
 )

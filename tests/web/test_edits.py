@@ -94,3 +94,15 @@ def test_a_clip_range_is_in_order_and_holds_zero(first, second):
 def test_fixes_survive_edits():
     recipe = with_fix(preset("w8a8"), BiasCorrection())
     assert edits.with_format(recipe, INFO, ("head",), "weight", "int4").fixes == (BiasCorrection(),)
+
+
+def test_entropy_does_not_reach_groups():
+    recipe = preset("w4g32a8")
+    recipe = edits.with_range(recipe, INFO, "entropy")
+    assert (recipe.default.weight.range, recipe.default.activation.range) == ("minmax", "entropy")
+    layer = next(one for one in INFO.layers if one.name == "head")
+    recipe = edits.with_range(preset("w8a8"), INFO, "entropy")
+    grouped = edits.with_options(recipe, INFO, layer, "weight", granularity="group", group_size=32)
+    assert grouped.plan_for(layer.name).weight.range == "minmax"
+    picked = edits.with_format(recipe, INFO, (layer.name,), "weight", "int4 g32")
+    assert picked.plan_for(layer.name).weight.range == "minmax"
