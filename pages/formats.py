@@ -11,6 +11,7 @@ if info := frame.model():
             st.html('<h1 class="q-page">Formats</h1>')
             chosen = formats.values(info)
         looked_at = formats.pair(info, chosen)
+        formats.settling_of(info, chosen)
         formats.crests(chosen)
     with right:
         formats.contest(chosen, looked_at)

@@ -5,6 +5,7 @@ from qdebug.figures.crest import crest_figure
 from qdebug.figures.formats import error_bars, rate_figure
 from qdebug.figures.histogram import tensor_histogram
 from qdebug.figures.points import code_points
+from qdebug.figures.settling import settling
 from qdebug.figures.shares import share_bars
 from qdebug.figures.shift import mean_shift
 from qdebug.figures.split import error_parts, error_split
@@ -12,5 +13,5 @@ from qdebug.figures.tradeoff import Candidate, tradeoff
 
 __all__ = [
     "Candidate", "before_after", "channel_ranges", "code_points", "crest_figure", "error_bars", "error_parts",
-    "error_split", "mean_shift", "rate_figure", "share_bars", "tensor_histogram", "tradeoff",
+    "error_split", "mean_shift", "rate_figure", "settling", "share_bars", "tensor_histogram", "tradeoff",
 ]  # fmt: skip

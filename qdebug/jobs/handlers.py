@@ -77,6 +77,8 @@ class SessionHandlers:
                 return session.compare_formats(values, recipe, work)
             case verbs.GetFormatView(_, recipe, values, notation):
                 return session.view_format(values, notation, recipe, work)
+            case verbs.GetConvergence(_, recipe, layer):
+                return session.range_convergence(recipe, layer, work)
             case verbs.GetVerdict(_, recipe):
                 return session.verdict(recipe, work)
 

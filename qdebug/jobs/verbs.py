@@ -9,6 +9,7 @@ import msgspec
 from qdebug.recipes import Recipe
 from qdebug.results import (
     CacheStats,
+    Convergence,
     FixCard,
     FormatComparison,
     LayerDetail,
@@ -116,6 +117,15 @@ class GetFormats(Verb[FormatComparison], frozen=True, tag=True):
     values: Values
 
 
+class GetConvergence(Verb[Convergence], frozen=True, tag=True):
+    """How soon the clip range of a layer's input settles: a calibration pass."""
+
+    lane: ClassVar[Lane] = "slow"
+    ref: ModelRef
+    recipe: Recipe
+    layer: str
+
+
 class GetFormatView(Verb[TensorView], frozen=True, tag=True):
     """One format, in the notation of the command line, on these values."""
 
@@ -133,6 +143,6 @@ class GetStats(Verb[CacheStats], frozen=True, tag=True):
 
 Request = (
     Samples | Open | Check | GetScore | GetLayers | GetShares | GetDetail | GetFixes | GetVerdict | GetFormats
-    | GetFormatView | GetStats
+    | GetFormatView | GetConvergence | GetStats
 )  # fmt: skip
 """All of them, as the compute process decodes what arrives."""

@@ -10,6 +10,7 @@ from qdebug.graph import Layer
 from qdebug.recipes import Recipe, preset
 from qdebug.results import (
     CacheStats,
+    Convergence,
     Evaluation,
     Finding,
     FixCard,
@@ -30,6 +31,7 @@ from qdebug.session.detail import Details
 from qdebug.session.memo import Memo
 from qdebug.session.prepare import Preparer
 from qdebug.session.scoring import Scorer
+from qdebug.session.settling import Settling
 from qdebug.session.shares import ShareMeter
 from qdebug.session.subject import Subject
 from qdebug.session.tables import Tables
@@ -52,6 +54,7 @@ class Session:
         self._shares = ShareMeter(subject, self._preparer, self._scorer)
         self._cards = Cards(subject, self._preparer)
         self._contests = Contests(subject, self._preparer)
+        self._settling = Settling(subject, self._preparer)
         self._fitting: Memo[Recipe] = Memo(512)
 
     def __repr__(self) -> str:
@@ -121,6 +124,14 @@ class Session:
     ) -> TensorView:
         """One format, in the notation of the command line, on such values."""
         return self._contests.view(self._checked(recipe or Recipe()), values, notation, work or Work())
+
+    def range_convergence(self, recipe: Recipe | str, layer: str, work: Work | None = None) -> Convergence:
+        """The clip range that each range method would choose for a layer's input after 1, 2, 4 … calibration samples.
+
+        Raises:
+            RecipeError: there is no such layer, or it has no input to quantize.
+        """
+        return self._settling.of(self._checked(recipe), layer, work or Work())
 
     def verdict(self, recipe: Recipe | str, work: Work | None = None) -> Verdict:
         """One sentence that says what is wrong."""

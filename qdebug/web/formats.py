@@ -7,11 +7,11 @@ from typing import Any
 
 import streamlit as st
 
-from qdebug.figures import crest_figure, error_bars, numbers, rate_figure, tensor_histogram
+from qdebug.figures import crest_figure, error_bars, numbers, rate_figure, settling, tensor_histogram
 from qdebug.figures.crest import crest_finding
 from qdebug.figures.text import plural
 from qdebug.formats import FORMATS, split_name
-from qdebug.jobs.verbs import GetFormats, GetFormatView
+from qdebug.jobs.verbs import GetConvergence, GetFormats, GetFormatView
 from qdebug.recipes import Recipe, parse_activation_format, parse_weight_format
 from qdebug.recipes.candidates import ACTIVATIONS, WEIGHTS
 from qdebug.results import DISTRIBUTIONS, FormatComparison, LayerInfo, ModelInfo, TensorView, Values
@@ -175,6 +175,19 @@ def legend(found: FormatComparison) -> str:
         else "rows of this length cannot be rotated"
     )
     return f"{numbers.count(found.count)} values{part}; {turned}; ⋯ rate–distortion limit"
+
+
+def settling_of(info: ModelInfo, chosen: Values) -> None:
+    """How soon the clip range of a layer's input settles, by range method."""
+    if not chosen.layer or chosen.tensor != "activation":
+        return
+    recipe = state.recipe()
+    layer = next(one for one in info.layers if one.name == chosen.layer)
+    plan = edits.plan_of(recipe, layer).activation
+    request = GetConvergence(ref=state.ref(), recipe=recipe, layer=chosen.layer)
+    ask.show("settling", request, lambda found, fresh: chart.show(
+        settling(found, plan.range, dark=is_dark()), "settling"
+    ))  # fmt: skip
 
 
 def crests(chosen: Values) -> None:
