@@ -24,6 +24,9 @@ _LARGEST = np.int32(0x7F7FFFFF)
 _LONG = 256
 """Values in a row from which one loop does two things at once."""
 
+_NARROW = 1 << 9
+"""Values in a row below which it costs more to begin a row than to look at it."""
+
 _STRIP = 1 << 12
 """Columns of eight rows that are in the cache together."""
 
@@ -64,7 +67,8 @@ def look(
     """
     channels, width = low.size, bits.shape[1]
     keys, flat, bins, first = bits.reshape(-1), bits.view(np.float32).reshape(-1), counts.shape[0] - 1, row
-    found = step if planes else width  # limits in hand: of each row of a tile, or of each column so far
+    # limits in hand: of each row of a tile, or of each column so far; narrow rows count as one wide row together
+    found = step if planes else width * max(1, _NARROW // width)
     least, most = np.full(found, _MASK), np.full(found, _LEAST)
     while row < bits.shape[0]:
         stop = min(row + step, bits.shape[0])
@@ -89,11 +93,7 @@ def look(
         sums[1] += squares
         row = stop
     if not planes and row > first:
-        inner, below, above = width // channels, np.empty(channels, np.int32), np.empty(channels, np.int32)
-        for channel in range(channels):
-            columns = slice(channel * inner, (channel + 1) * inner)
-            below[channel], above[channel] = _smallest(least[columns]), _largest(most[columns])
-        _keep(below, above, low, high, 0)
+        _keep(_by_channel(least, width, channels, True), _by_channel(most, width, channels, False), low, high, 0)
     return row
 
 
@@ -205,12 +205,25 @@ def _column_ends(
             _eight_rows(bits[start : start + 8 * width], c, least[c:stop], most[c:stop])
     for r in range(whole, bits.size, width):
         row = bits[r : r + width]
-        for i in range(width):
+        for i in range(row.size):
             key = row[i] ^ ((row[i] >> _SHIFT) & _MASK)
             least[i] = min(least[i], key)
             most[i] = max(most[i], key)
     one, two = moments(x[whole:])
     return total + one, squares + two
+
+
+@njit(cache=True, nogil=True)
+def _by_channel(keys: NDArray[np.int32], width: int, channels: int, least: bool) -> NDArray[np.int32]:
+    """The smallest or largest key of each channel from those of columns; rows of ``width`` columns side by side."""
+    inner = width // channels
+    if inner == 1 and keys.size == width:
+        return keys
+    found = np.full(channels, _MASK if least else _LEAST)
+    for start in range(0, keys.size, inner):
+        channel, part = start // inner % channels, keys[start : start + inner]
+        found[channel] = min(found[channel], _smallest(part)) if least else max(found[channel], _largest(part))
+    return found
 
 
 @njit(cache=True, nogil=True)

@@ -59,7 +59,9 @@ def mse(x: Tensor, fmt: QFormat, symmetric: bool, size: int = 0) -> Range:
         candidates = (choose_qparams(*pair, fmt, symmetric) for pair in zip(low, high, strict=True))
         return torch.stack([_errors(finite, candidate, size or max(columns, 1)) for candidate in candidates])
 
-    return search_clip(*minmax(x, size), symmetric, errors)
+    least, most = minmax(x, size)
+    low, high = search_clip(least, most, symmetric, errors)
+    return torch.maximum(low, least), torch.minimum(high, most)
 
 
 def entropy(x: Tensor, fmt: QFormat, symmetric: bool) -> Range:

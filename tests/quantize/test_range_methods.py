@@ -55,6 +55,19 @@ def test_odd_weights(path, method, granularity, symmetric):
     assert scale.max() <= (w[w.isfinite()].max() - w[w.isfinite()].min()).abs().clamp(min=1.0)
 
 
+@pytest.mark.parametrize("method", ["mse", *METHODS])
+@pytest.mark.parametrize("symmetric", [True, False])
+def test_never_wider_than_the_values(method, symmetric):
+    x = torch.cat([torch.randn(6, 40), torch.randn(6, 40).abs(), torch.rand(6, 40) - 3.0])
+    found = ranges.mse(x, INT4, symmetric, 8) if method == "mse" else METHODS[method](x, symmetric, 8)
+    least, most = ranges.minmax(x, 8)
+    assert (least <= found[0]).all()
+    assert (found[0] <= 0).all()
+    assert (found[1] >= 0).all()
+    assert (found[1] <= most).all()
+    assert (found[0] < found[1]).all()
+
+
 @pytest.mark.parametrize("method", METHODS)
 def test_nan_and_inf_have_no_say(path, method):
     x = torch.randn(1, 500)
