@@ -21,7 +21,7 @@ class Float(QFormat):
         exponent_bits, mantissa_bits: without the sign.
         bias: what is taken from the exponent field.
         encoding: which codes are no numbers. ``ieee``: the highest exponent is ±Inf and NaN. ``fn``: finite, and only
-            all ones is NaN. ``fnuz``: finite, no negative zero, whose code is the one NaN. ``none``: all codes are numbers.
+            all ones is NaN. ``fnuz``: finite, no negative zero, whose code is the one NaN. ``none``: all are numbers.
         stored_bits: bits that a value takes in memory, where that is more than the code has (tf32).
     """
 
@@ -78,6 +78,21 @@ class Float(QFormat):
     def overflow(self) -> float:
         """What a conversion that does not saturate makes of what is too large: Inf, NaN, or the largest number."""
         return {"ieee": np.inf, "fn": np.nan, "fnuz": np.nan, "none": self.largest}[self.encoding]
+
+    @property
+    def infinity_code(self) -> int:
+        """The code of +Inf in ``ieee`` formats: the highest exponent, mantissa zero."""
+        return ((1 << self.exponent_bits) - 1) << self.mantissa_bits
+
+    @property
+    def nan_code(self) -> int:
+        """The quiet NaN without sign and payload; of formats without NaN the largest number."""
+        return {
+            "ieee": self.infinity_code + (1 << self.mantissa_bits - 1),
+            "fn": self.infinity_code + (1 << self.mantissa_bits) - 1,
+            "fnuz": 1 << self.exponent_bits + self.mantissa_bits,
+            "none": self.infinity_code + (1 << self.mantissa_bits) - 1,
+        }[self.encoding]
 
     @property
     def specials(self) -> tuple[str, ...]:
