@@ -7,7 +7,7 @@ from torch import Tensor
 
 from qdebug.formats import Float
 
-_TORCH = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
+_TORCH = {"fp16": torch.float16, "bf16": torch.bfloat16}
 """Formats that torch converts float32 to itself, rounding half to even as IEEE 754 has it."""
 
 _CHUNK = 1 << 16
@@ -46,11 +46,14 @@ def cast(x: Tensor, fmt: Float, out: Tensor | None = None, *, saturate: bool = F
             IEEE 754 and OFP8, it becomes ±Inf where the format has it, else NaN; formats with neither saturate always.
 
     Returns:
-        ``out``, or a new tensor; but ``x`` itself where fp32 leaves it as it is.
+        ``out``, or a new tensor. fp32, which in a plan means that nothing is done, gives the values of ``x`` as they
+        are (without ``out`` ``x`` itself), float64 too.
     """
+    if fmt.name == "fp32" and not saturate:
+        return x if out is None else out.copy_(x)
     # torch brings float64 to 16 bits by way of float32, which rounds twice
     if fmt.name in _TORCH and not saturate and x.dtype != torch.float64:
-        kept = x if fmt.name == "fp32" else x.to(_TORCH[fmt.name])
+        kept = x.to(_TORCH[fmt.name])
         return kept.to(x.dtype) if out is None else out.copy_(kept)
     result = torch.empty_like(x) if out is None else out
     if not (result.is_contiguous() and x.is_contiguous()):
@@ -66,7 +69,7 @@ def encode(x: Tensor, fmt: Float, *, saturate: bool = False) -> Tensor:
     """The codes of ``x`` in a format of at most 16 bits: int32, sign in the highest bit; see :func:`cast`.
 
     NaN keeps its sign and becomes the quiet NaN without a payload. Formats without NaN get the largest number for it,
-    as NVIDIA's conversions do (CUDA math API, ``__nv_cvt_float_to_fp4``); the MX specification leaves it open.
+    as NVIDIA's conversions do (PTX ISA, ``cvt``); the MX specification leaves it open (sections 5.3.2 to 5.3.4).
 
     Raises:
         ValueError: the format has more than 16 bits.
