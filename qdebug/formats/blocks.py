@@ -179,7 +179,7 @@ MXFP8_E4M3 = _mx("mxfp8_e4m3", "MXFP8 E4M3", FP8_E4M3FN)
 MXFP8_E5M2 = _mx("mxfp8_e5m2", "MXFP8 E5M2", FP8_E5M2)
 MXFP6_E2M3 = _mx("mxfp6_e2m3", "MXFP6 E2M3", FP6_E2M3)
 MXFP6_E3M2 = _mx("mxfp6_e3m2", "MXFP6 E3M2", FP6_E3M2)
-MXFP4 = _mx("mxfp4", "MXFP4", FP4)
+MXFP4 = _mx("mxfp4", "MXFP4", FP4, runs_on=(*_MXRUNS, "OpenVINO", "vLLM"))
 # Not in the specification: the integer partners of the float formats, whose crossing is a question people ask.
 MXINT6 = _mx("mxint6", "MXINT6", _integer(6), unit=2.0**-4, source=_CHEN, runs_on=())
 MXINT4 = _mx("mxint4", "MXINT4", _integer(4), unit=2.0**-2, source=_CHEN, runs_on=())
@@ -219,7 +219,8 @@ KMEANS = tuple(
 VECTORS = tuple(
     Codebook(name=f"vq{dimension}_{entries}", title=f"vector codebook, {entries} × {dimension}",
              bits=(entries.bit_length() - 1) / dimension, entries=entries, dimension=dimension,
-             source="Gersho and Gray 1992, Vector Quantization; Stock et al. 2020 (arXiv 1907.05686)",
+             source="Gersho and Gray 1992, Vector Quantization and Signal Compression; "
+             "Stock et al. 2020, And the Bit Goes Down (arXiv 1907.05686)",
              runs_on=("AQLM (Triton kernel)",),
              proof="quantize/test_codebooks.py::test_every_vector_gets_its_nearest_codeword")
     for dimension, entries in ((2, 16), (2, 64), (2, 256), (4, 16), (4, 256))

@@ -125,7 +125,7 @@ class Integer(QFormat):
 
 
 _RUNS = {
-    "int8": ("ONNX Runtime", "TensorRT", "OpenVINO", "LiteRT", "PyTorch"),
+    "int8": ("ONNX Runtime", "TensorRT", "OpenVINO", "LiteRT", "PyTorch", "vLLM"),
     "uint8": ("ONNX Runtime", "OpenVINO", "PyTorch"),
     "int4": ("ONNX Runtime", "TensorRT (weights)", "vLLM", "OpenVINO"),
     "uint4": ("ONNX Runtime", "vLLM", "OpenVINO"),
