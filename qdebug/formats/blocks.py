@@ -190,11 +190,12 @@ NVINT4 = _nv("nvint4", "NVINT4", _integer(4), _CHEN, (), _SLOW)
 
 
 def _gguf(name: str, size: int, run: int, block_bytes: int, codes: tuple[int, int], minimum: bool = False) -> Gguf:
-    kind = "kquants" if name.endswith("_k") else "gguf"
+    small, large = "test_gguf.py::test_bytes_are_those_of_the_package", "test_kquants.py::test_bytes_are_those_of_ggml"
+    proof = large if name.endswith("_k") else small
     bits = (codes[1] - codes[0]).bit_length()
     return Gguf(name=name, title=name.upper(), bits=bits, size=size, run=run, block_bytes=block_bytes, low=codes[0],
                 high=codes[1], minimum=minimum, source="ggml, ggml-quants.c (reference quantizers)",
-                runs_on=("llama.cpp", "Ollama"), proof=f"quantize/test_{kind}.py::test_bit_for_bit")  # fmt: skip
+                runs_on=("llama.cpp", "Ollama"), proof=f"quantize/{proof}")  # fmt: skip
 
 
 GGUF = (
