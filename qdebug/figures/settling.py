@@ -45,7 +45,8 @@ def settling(found: Convergence, method: str, *, dark: bool, height: int = 240) 
     top = max((high for row in found.methods for high in row.high), default=1.0) or 1.0
     low = min((low for row in found.methods for low in row.low), default=0.0)
     both = low < -0.02 * top
-    floor = low if both else 0.0
+    bottom = min((high for row in found.methods for high in row.high), default=0.0)
+    floor = low if both else 0.85 * max(bottom, 0.0)
     for row in found.methods:
         used = row.method == method
         for side in (row.high, row.low) if both else (row.high,):
@@ -71,7 +72,7 @@ def settling(found: Convergence, method: str, *, dark: bool, height: int = 240) 
         xaxis={"type": "log", "title": {"text": "calibration samples"}, "tickvals": list(found.samples),
                "ticktext": [str(count) for count in found.samples], "showgrid": False},
         yaxis={"title": {"text": "clip limits" if both else "upper clip limit"}, "nticks": 5,
-               "range": [1.06 * floor, 1.06 * top]},
+               "range": [floor - 0.04 * (top - floor), top + 0.06 * (top - floor)]},
     )  # fmt: skip
     return figure
 

@@ -9,7 +9,7 @@ from qdebug.formats.registry import ALIASES, FORMATS, find, split_name
 from qdebug.formats.tables import Table
 
 __all__ = [
-    "ALIASES", "BF16", "FORMATS", "FP16", "FP32", "INT4", "INT8", "TF32", "Block", "Codebook", "Float", "Gguf", "Granularity",
-    "Integer", "PerBlock", "PerChannel", "PerGroup", "PerTensor", "PerToken", "QFormat", "SpecCard", "Table", "card",
-    "facts", "find", "number", "split_name",
+    "ALIASES", "BF16", "FORMATS", "FP16", "FP32", "INT4", "INT8", "TF32", "Block", "Codebook", "Float", "Gguf",
+    "Granularity", "Integer", "PerBlock", "PerChannel", "PerGroup", "PerTensor", "PerToken", "QFormat", "SpecCard",
+    "Table", "card", "facts", "find", "number", "split_name",
 ]  # fmt: skip

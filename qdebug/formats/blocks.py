@@ -1,12 +1,13 @@
-"""Formats that say themselves which values share a scale: microscaling, NVFP4, llama.cpp's blocks, learned codebooks."""
+"""Formats that say themselves which values share a scale: microscaling, NVFP4, llama.cpp's blocks, codebooks."""
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 from qdebug.formats.floats import FP4, FP6_E2M3, FP6_E3M2, FP8_E4M3FN, FP8_E5M2, Float
-from qdebug.formats.qformat import Integer, QFormat
+from qdebug.formats.qformat import INTEGERS, Integer, QFormat
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,7 +18,7 @@ class Block(QFormat):
         element: what each value is stored as.
         size: values of a block; the last block of a row may be shorter.
         scale: ``e8m0`` is a power of two of 8 bits, floor(log2 absmax) less the element's largest exponent; ``e4m3`` is
-            a float of 8 bits, absmax over the element's largest number, relative to a float32 scale of the whole tensor.
+            a float of 8 bits, absmax over the element's largest number, in units of a float32 scale of the tensor.
         unit: the real that a step of an integer element stands for, as its specification has it.
     """
 
@@ -37,11 +38,7 @@ class Block(QFormat):
     @property
     def largest_exponent(self) -> int:
         """The exponent of the element's largest number: what the shared exponent is counted from."""
-        return self.element.largest_exponent if isinstance(self.element, Float) else int(self.bits) - 2 + self._unit
-
-    @property
-    def _unit(self) -> int:
-        return int(self.unit).bit_length() - 1 if self.unit >= 1 else -(int(1 / self.unit).bit_length() - 1)
+        return math.frexp(self.element.largest * self.unit)[1] - 1
 
     @property
     def group(self) -> int:
@@ -150,20 +147,25 @@ class Codebook(QFormat):
 
 
 _MX = "OCP Microscaling Formats (MX) Specification 1.0, 2023"
-_CHEN = "Chen et al. 2025, INT v.s. FP (arXiv 2510.25602)"
+_CHEN = (
+    "Chen et al. 2025, INT v.s. FP: A Comprehensive Study of Fine-Grained Low-bit Quantization Formats "
+    "(arXiv 2510.25602)"
+)
 _MXRUNS = ("NVIDIA Blackwell", "AMD MI350", "microxcaling")
 _PROOF = "quantize/test_blocks.py::test_hand_made_vectors"
 _SLOW = "quantize/test_blocks.py::test_against_a_slow_reference"
 
 
 def _integer(bits: int) -> Integer:
-    return Integer(name=f"int{bits}_narrow", title="", bits=bits, source="", narrow=True)
+    return next(form for form in INTEGERS if form.name == f"int{bits}_narrow")
 
 
-def _mx(name: str, title: str, element: Float | Integer, *, unit: float = 1.0, source: str = _MX) -> Block:
-    own = source == _MX
+def _mx(
+    name: str, title: str, element: Float | Integer, *, unit: float = 1.0, source: str = _MX,
+    runs_on: tuple[str, ...] = _MXRUNS,
+) -> Block:  # fmt: skip
     return Block(name=name, title=title, bits=element.bits, element=element, size=32, scale="e8m0", unit=unit,
-                 source=source, runs_on=_MXRUNS if own else (), proof=_PROOF if own else _SLOW)  # fmt: skip
+                 source=source, runs_on=runs_on, proof=_PROOF if source == _MX else _SLOW)  # fmt: skip
 
 
 def _nv(name: str, title: str, element: Float | Integer, source: str, runs_on: tuple[str, ...], proof: str) -> Block:
@@ -171,26 +173,29 @@ def _nv(name: str, title: str, element: Float | Integer, source: str, runs_on: t
                  runs_on=runs_on, proof=proof)  # fmt: skip
 
 
-MXINT8 = _mx("mxint8", "MXINT8", _integer(8), unit=2.0**-6)
+# Neither Blackwell nor MI350 multiplies it; its authors' library simulates it.
+MXINT8 = _mx("mxint8", "MXINT8", _integer(8), unit=2.0**-6, runs_on=("microxcaling",))
 MXFP8_E4M3 = _mx("mxfp8_e4m3", "MXFP8 E4M3", FP8_E4M3FN)
 MXFP8_E5M2 = _mx("mxfp8_e5m2", "MXFP8 E5M2", FP8_E5M2)
 MXFP6_E2M3 = _mx("mxfp6_e2m3", "MXFP6 E2M3", FP6_E2M3)
 MXFP6_E3M2 = _mx("mxfp6_e3m2", "MXFP6 E3M2", FP6_E3M2)
-MXFP4 = _mx("mxfp4", "MXFP4", FP4)
+MXFP4 = _mx("mxfp4", "MXFP4", FP4, runs_on=(*_MXRUNS, "OpenVINO", "vLLM"))
 # Not in the specification: the integer partners of the float formats, whose crossing is a question people ask.
-MXINT6 = _mx("mxint6", "MXINT6", _integer(6), unit=2.0**-4, source=_CHEN)
-MXINT4 = _mx("mxint4", "MXINT4", _integer(4), unit=2.0**-2, source=_CHEN)
-NVFP4 = _nv("nvfp4", "NVFP4", FP4, "NVIDIA 2025, Pretraining LLMs with NVFP4 (arXiv 2509.25149), section 2",
+MXINT6 = _mx("mxint6", "MXINT6", _integer(6), unit=2.0**-4, source=_CHEN, runs_on=())
+MXINT4 = _mx("mxint4", "MXINT4", _integer(4), unit=2.0**-2, source=_CHEN, runs_on=())
+NVFP4 = _nv("nvfp4", "NVFP4", FP4,
+            "NVIDIA 2025, Pretraining Large Language Models with NVFP4 (arXiv 2509.25149), section 2",
             ("NVIDIA Blackwell", "TensorRT", "vLLM"), _PROOF)  # fmt: skip
 NVINT4 = _nv("nvint4", "NVINT4", _integer(4), _CHEN, (), _SLOW)
 
 
 def _gguf(name: str, size: int, run: int, block_bytes: int, codes: tuple[int, int], minimum: bool = False) -> Gguf:
-    kind = "kquants" if name.endswith("_k") else "gguf"
+    small, large = "test_gguf.py::test_bytes_are_those_of_the_package", "test_kquants.py::test_bytes_are_those_of_ggml"
+    proof = large if name.endswith("_k") else small
     bits = (codes[1] - codes[0]).bit_length()
     return Gguf(name=name, title=name.upper(), bits=bits, size=size, run=run, block_bytes=block_bytes, low=codes[0],
                 high=codes[1], minimum=minimum, source="ggml, ggml-quants.c (reference quantizers)",
-                runs_on=("llama.cpp", "Ollama"), proof=f"quantize/test_{kind}.py::test_bit_for_bit")  # fmt: skip
+                runs_on=("llama.cpp", "Ollama"), proof=f"quantize/{proof}")  # fmt: skip
 
 
 GGUF = (
@@ -202,17 +207,22 @@ GGUF = (
     _gguf("q6_k", 256, 16, 210, (-32, 31)),
 )
 
+_COREML = (2, 3, 4, 6, 8)
+"""Bits that coremltools palettizes to, besides 1."""
+
 KMEANS = tuple(
     Codebook(name=f"kmeans{bits}", title=f"k-means codebook, {bits} bits", bits=bits, entries=1 << bits,
              source="Han, Mao and Dally 2016, Deep Compression (arXiv 1510.00149); Lloyd 1982",
-             runs_on=("Core ML (palettized weights)",),
+             runs_on=("Core ML (palettized weights)",) if bits in _COREML else (),
              proof="quantize/test_codebooks.py::test_no_partition_of_a_small_set_is_better")
     for bits in range(2, 9)
 )  # fmt: skip
 VECTORS = tuple(
     Codebook(name=f"vq{dimension}_{entries}", title=f"vector codebook, {entries} × {dimension}",
              bits=(entries.bit_length() - 1) / dimension, entries=entries, dimension=dimension,
-             source="Gersho and Gray 1992; Stock et al. 2020 (arXiv 1907.05686)", runs_on=("AQLM and VPTQ kernels",),
+             source="Gersho and Gray 1992, Vector Quantization and Signal Compression; "
+             "Stock et al. 2020, And the Bit Goes Down (arXiv 1907.05686)",
+             runs_on=("AQLM (Triton kernel)",),
              proof="quantize/test_codebooks.py::test_every_vector_gets_its_nearest_codeword")
     for dimension, entries in ((2, 16), (2, 64), (2, 256), (4, 16), (4, 256))
 )  # fmt: skip

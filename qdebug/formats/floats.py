@@ -21,7 +21,7 @@ class Float(QFormat):
         exponent_bits, mantissa_bits: without the sign.
         bias: what is taken from the exponent field.
         encoding: which codes are no numbers. ``ieee``: the highest exponent is ±Inf and NaN. ``fn``: finite, and only
-            all ones is NaN. ``fnuz``: finite, no negative zero, whose code is the one NaN. ``none``: all codes are numbers.
+            all ones is NaN. ``fnuz``: finite, no negative zero, whose code is the one NaN. ``none``: all are numbers.
         stored_bits: bits that a value takes in memory, where that is more than the code has (tf32).
     """
 
@@ -80,6 +80,21 @@ class Float(QFormat):
         return {"ieee": np.inf, "fn": np.nan, "fnuz": np.nan, "none": self.largest}[self.encoding]
 
     @property
+    def infinity_code(self) -> int:
+        """The code of +Inf in ``ieee`` formats: the highest exponent, mantissa zero."""
+        return ((1 << self.exponent_bits) - 1) << self.mantissa_bits
+
+    @property
+    def nan_code(self) -> int:
+        """The quiet NaN without sign and payload; of formats without NaN the largest number."""
+        return {
+            "ieee": self.infinity_code + (1 << self.mantissa_bits - 1),
+            "fn": self.infinity_code + (1 << self.mantissa_bits) - 1,
+            "fnuz": 1 << self.exponent_bits + self.mantissa_bits,
+            "none": self.infinity_code + (1 << self.mantissa_bits) - 1,
+        }[self.encoding]
+
+    @property
     def specials(self) -> tuple[str, ...]:
         """Codes that are no finite number, and whether zero has a sign."""
         return {
@@ -114,25 +129,26 @@ class Float(QFormat):
 
 _OCP8 = "OCP 8-bit Floating Point Specification (OFP8) 1.0, 2023; Micikevicius et al. 2022 (arXiv 2209.05433)"
 _OCPMX = "OCP Microscaling Formats (MX) Specification 1.0, 2023, section 5.3"
-_FNUZ = "Noune et al. 2022 (arXiv 2206.02915)"
+_FNUZ = "Noune et al. 2022, 8-bit Numerical Formats for Deep Neural Networks (arXiv 2206.02915)"
 _CODES = "formats/test_floats.py::test_every_code_is_that_of_ml_dtypes"
 
 FP32 = Float(name="fp32", title="binary32", bits=32, exponent_bits=8, mantissa_bits=23, bias=127,
-             source="IEEE 754-2019", runs_on=("every processor",),
+             source="IEEE 754-2019", runs_on=("CPUs and GPUs",),
              proof="quantize/test_cast.py::test_fp32_is_the_tensor_itself")  # fmt: skip
 TF32 = Float(name="tf32", title="TensorFloat-32", bits=19, exponent_bits=8, mantissa_bits=10, bias=127, stored_bits=32,
              source="NVIDIA A100 Tensor Core GPU Architecture, 2020", runs_on=("NVIDIA tensor cores from Ampere",),
              proof="quantize/test_cast.py::test_tf32_against_exact_arithmetic")  # fmt: skip
 FP16 = Float(name="fp16", title="binary16", bits=16, exponent_bits=5, mantissa_bits=10, bias=15,
-             source="IEEE 754-2019", runs_on=("every GPU", "Arm", "Apple Neural Engine"), proof=_CODES)  # fmt: skip
-BF16 = Float(name="bf16", title="bfloat16", bits=16, exponent_bits=8, mantissa_bits=7, bias=127,
-             source="Intel 338302-001US, 2018", runs_on=("TPU", "NVIDIA from Ampere", "AVX512-BF16", "Arm"),
+             source="IEEE 754-2019", runs_on=("GPUs", "Arm", "AVX512-FP16", "Apple Neural Engine"),
              proof=_CODES)  # fmt: skip
+BF16 = Float(name="bf16", title="bfloat16", bits=16, exponent_bits=8, mantissa_bits=7, bias=127,
+             source="Intel 2018, BFLOAT16 Hardware Numerics Definition (338302-001US)",
+             runs_on=("TPU", "NVIDIA from Ampere", "AMD from MI100", "AVX512-BF16", "Arm"), proof=_CODES)  # fmt: skip
 FP8_E4M3FN = Float(name="fp8_e4m3fn", title="FP8 E4M3", bits=8, exponent_bits=4, mantissa_bits=3, bias=7, encoding="fn",
-                   source=_OCP8, runs_on=("NVIDIA from Ada", "vLLM", "TensorRT", "ONNX Runtime"),
+                   source=_OCP8, runs_on=("NVIDIA from Ada", "AMD MI350", "vLLM", "TensorRT", "ONNX Runtime"),
                    proof=_CODES)  # fmt: skip
 FP8_E5M2 = Float(name="fp8_e5m2", title="FP8 E5M2", bits=8, exponent_bits=5, mantissa_bits=2, bias=15,
-                 source=_OCP8, runs_on=("NVIDIA from Hopper", "ONNX Runtime"), proof=_CODES)  # fmt: skip
+                 source=_OCP8, runs_on=("NVIDIA from Ada", "AMD MI350", "ONNX Runtime"), proof=_CODES)  # fmt: skip
 FP8_E4M3FNUZ = Float(name="fp8_e4m3fnuz", title="FP8 E4M3 FNUZ", bits=8, exponent_bits=4, mantissa_bits=3, bias=8,
                      encoding="fnuz", source=_FNUZ, runs_on=("AMD MI300", "Graphcore"), proof=_CODES)  # fmt: skip
 FP8_E5M2FNUZ = Float(name="fp8_e5m2fnuz", title="FP8 E5M2 FNUZ", bits=8, exponent_bits=5, mantissa_bits=2, bias=16,

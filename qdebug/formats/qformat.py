@@ -124,16 +124,26 @@ class Integer(QFormat):
         return 1.0
 
 
+_RUNS = {
+    "int8": ("ONNX Runtime", "TensorRT", "OpenVINO", "LiteRT", "PyTorch", "vLLM"),
+    "uint8": ("ONNX Runtime", "OpenVINO", "PyTorch"),
+    "int4": ("ONNX Runtime", "TensorRT (weights)", "vLLM", "OpenVINO"),
+    "uint4": ("ONNX Runtime", "vLLM", "OpenVINO"),
+    "int16": ("ONNX Runtime", "LiteRT (activations)"),
+    "uint16": ("ONNX Runtime",),
+    "int8_narrow": ("LiteRT (weights)",),
+}
+
+
 def _integers(signed: bool, narrow: bool) -> tuple[Integer, ...]:
     prefix, suffix = "" if signed else "u", "_narrow" if narrow else ""
     words = "unsigned integer" if not signed else "integer without the lowest code" if narrow else "integer"
-    runs = {8: ("ONNX Runtime", "TensorRT", "OpenVINO", "TFLite", "PyTorch"), 4: ("ONNX Runtime", "vLLM", "OpenVINO")}
     sources = "two's complement" if signed else "binary"
     return tuple(
         Integer(
             name=f"{prefix}int{bits}{suffix}", title=f"{bits}-bit {words}", bits=bits, signed=signed, narrow=narrow,
             source=f"{sources}; Jacob et al. 2018 (arXiv 1712.05877) for scale and zero point",
-            runs_on=runs.get(bits, ()) if not narrow else ("TensorRT", "TFLite") if bits == 8 else (),
+            runs_on=_RUNS.get(f"{prefix}int{bits}{suffix}", ()),
             proof="quantize/test_exhaustive.py::test_every_half_against_rational_arithmetic",
         )
         for bits in range(2, 17)

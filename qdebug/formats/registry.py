@@ -27,15 +27,16 @@ _NAMES = re.compile("|".join(sorted((*FORMATS, *ALIASES), key=len, reverse=True)
 
 
 def find(name: str) -> QFormat:
-    """The format of that name.
+    """The format whose own name that is: recipes know each format by one name, so that equal ones are equal.
 
     Raises:
-        RecipeError: no format has it; the message lists near names.
+        RecipeError: no format has it; the message gives the own name of an alias, else near names.
     """
     try:
         return FORMATS[name]
     except KeyError:
-        raise RecipeError(f"Unknown number format '{name}'", do=near(name, FORMATS)) from None
+        do = f"Write {ALIASES[name]}." if name in ALIASES else near(name, FORMATS)
+        raise RecipeError(f"Unknown number format '{name}'", do=do) from None
 
 
 def split_name(text: str) -> tuple[str, str] | None:

@@ -72,7 +72,7 @@ def apot(bits: int) -> tuple[float, ...]:
 
 
 def log2(bits: int) -> tuple[float, ...]:
-    """Zero and ±2^0 … ±2^−(2^(bits−1) − 2): as many as ``bits`` codes hold (Miyashita et al. 2016, arXiv 1603.01025)."""
+    """Zero and ±2^0 … ±2^−(2^(bits−1) − 2): what so many bits hold (Miyashita et al. 2016, arXiv 1603.01025)."""
     positive = [2.0**-power for power in range((1 << (bits - 1)) - 1)]
     return tuple([-value for value in positive] + [0.0] + positive[::-1])
 
@@ -94,8 +94,9 @@ TERNARY = Table(name="ternary", title="ternary (BitNet b1.58)", bits=1.6, points
 BINARY = Table(name="binary", title="binary (XNOR-Net)", bits=1, points=(-1.0, 1.0), rule="mean",
                source="Rastegari et al. 2016, XNOR-Net (arXiv 1603.05279), section 3.1", runs_on=("Larq",),
                proof=_RULES)  # fmt: skip
-SPARSE_TERNARY = Table(name="ternary_3_4", title="3:4 sparse ternary", bits=1.25, points=(-1.0, 0.0, 1.0), rule="sparse",
-                       source="Huang et al. 2026, Sherry (arXiv 2601.07892)", runs_on=("AngelSlim",),
+SPARSE_TERNARY = Table(name="ternary_3_4", title="3:4 sparse ternary (Sherry)", bits=1.25, points=(-1.0, 0.0, 1.0),
+                       rule="sparse", source="Huang et al. 2026, Sherry: Hardware-Efficient 1.25-Bit Ternary "
+                       "Quantization via Fine-grained Sparsification (arXiv 2601.07892)", runs_on=("AngelSlim",),
                        proof=_RULES)  # fmt: skip
 APOT = tuple(
     Table(name=f"apot{bits}", title=f"additive powers of two, {bits} bits", bits=bits, points=apot(bits), source=_APOT,

@@ -20,8 +20,8 @@ def choose_grid(
 ) -> Grid:
     """Scales for real ranges, in the way of the plan's format.
 
-    Integers as in :func:`choose_qparams`. Small floats and tables: the larger end of the range gets the format's largest
-    level; a range of zero alone gets the scale 1.
+    Integers as in :func:`choose_qparams`. Small floats and tables: the larger end of the range gets the format's
+    largest level; a range of zero alone gets the scale 1.
 
     Args:
         rmin: lower real limits, in the shape that the scales shall have: ``[]``, ``[R, 1]`` or ``[R, G]``.

@@ -57,15 +57,22 @@ class QParams:
 
 
 def choose_qparams(
-    rmin: Tensor | float, rmax: Tensor | float, fmt: Integer, symmetric: bool, *, group_size: int = 0,
-    scale_format: ScaleFormat | None = None, **where: object,
+    rmin: Tensor | float,
+    rmax: Tensor | float,
+    fmt: Integer,
+    symmetric: bool,
+    *,
+    group_size: int = 0,
+    scale_format: ScaleFormat | None = None,
+    **where: object,
 ) -> QParams:
     """Scale and zero point for each real range.
 
     The range is widened to hold zero, so that zero is exactly representable (Jacob et al. 2018, section 2.1).
     Symmetric: ``scale = absmax / qmax`` on signed codes (``rmax / qmax`` on unsigned ones). Affine: ``scale = (rmax −
-    rmin) / (qmax − qmin)`` on unsigned codes and ``zero_point = round(qmin − rmin / scale)``. A range of zero alone gets
-    the scale 1. Computed in float64, so that no finite range overflows; nor does any representable real in float32.
+    rmin) / (qmax − qmin)`` on unsigned codes and ``zero_point = round(qmin − rmin / scale)``. A range of zero alone
+    gets the scale 1. Computed in float64, so that no finite range overflows; nor does any representable real in
+    float32.
 
     Args:
         rmin: lower real limits, in the shape that the result shall have (see :class:`QParams`).
@@ -98,8 +105,9 @@ def choose_qparams(
 
 
 def fitting(scale: Tensor, reach: Tensor | float, how: ScaleFormat | None = None) -> Tensor:
-    """Scales as they are stored, float32: 1 for zero, never below the smallest normal, nor so large that ``reach`` of
-    them exceed float32.
+    """Scales as they are stored, float32, within what float32 arithmetic can use.
+
+    1 for zero, never below the smallest normal number, nor so large that ``reach`` of them exceed float32.
 
     Args:
         scale: float64, not negative.
@@ -108,4 +116,8 @@ def fitting(scale: Tensor, reach: Tensor | float, how: ScaleFormat | None = None
     """
     kept = stored_scale(torch.where(scale == 0.0, 1.0, scale.clamp(min=SMALLEST_SCALE)), how).double()
     limit = _LARGEST / torch.as_tensor(reach, dtype=torch.float64)
-    return torch.minimum(kept, 2.0 ** limit.log2().floor() if how == "e8m0" else limit).float()
+    if how == "e8m0":
+        limit = 2.0 ** limit.log2().floor()
+    elif how == "bf16":  # the upper half of its float32
+        limit = (limit.float().view(torch.int32) & -0x10000).view(torch.float32).double()
+    return torch.minimum(kept, limit).float()

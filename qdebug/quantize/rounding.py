@@ -24,20 +24,27 @@ _CHUNK = 1 << 16
 
 
 def fake_quantize(
-    x: Tensor, qparams: Grid, out: Tensor | None = None, *, rounding: Rounding = "half_even", seed: int = 0,
+    x: Tensor,
+    qparams: Grid,
+    out: Tensor | None = None,
+    *,
+    rounding: Rounding = "half_even",
+    seed: int = 0,
     samples: int = 1,
 ) -> Tensor:
     """Round every value to its grid and back to a real: ``clamp(rint(x / scale), qmin − z, qmax − z) · scale``.
 
-    For a :class:`LevelGrid` the nearest level takes the place of the clamped code. Half-way values go to the even code. The quotient is a true division: ``x · (1 / scale)``, which torch's own
-    fake-quantize computes, differs on some of them. NaN stays NaN, ±Inf becomes a clip limit.
+    For a :class:`LevelGrid` the nearest level takes the place of the clamped code. Half-way values go to the even code.
+    The quotient is a true division: ``x · (1 / scale)``, which torch's own fake-quantize computes, differs on some of
+    them. NaN stays NaN, ±Inf becomes a clip limit.
 
     Args:
         x: any shape. With scales per row, ``[R, C]`` or anything whose row-major order is ``[R, C]`` (a batch of R
             samples, R tokens along the last axis, R output channels along the first).
         qparams: the grid.
         out: where to write, of the shape of ``x``; may be ``x`` itself. A new tensor by default.
-        rounding, seed: see :func:`qdebug.quantize.modes.round_by`.
+        rounding: which neighbour a value goes to; see :func:`qdebug.quantize.modes.round_by`.
+        seed: of stochastic rounding.
         samples: equal parts of ``x`` in row-major order that draw the same random numbers for the same values.
 
     Returns:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from qdebug.errors import NumericError
 from qdebug.formats import INT4, INT8, find
-from qdebug.quantize import SMALLEST_SCALE, choose_qparams, fake_quantize
+from qdebug.quantize import SMALLEST_SCALE, cast, choose_qparams, fake_quantize
 from tests.quantize import reference
 from tests.quantize.tensors import LARGEST, bits, finite
 
@@ -95,6 +95,55 @@ def test_a_limit_that_is_no_number_is_refused(bad, symmetric):
             choose_qparams(
                 torch.tensor([0.0, pair[0]]), torch.tensor([0.0, pair[1]]), INT8, symmetric, layer="blocks.0"
             )
+
+
+RANGES = [(-LARGEST, LARGEST), (-1e38, 3e38), (0.0, LARGEST), (-3e38, 0.0), (-2e7, 2e7), (-1e-6, 3e-6), (-1e-40, 1e-42)]
+
+
+@pytest.mark.parametrize("limits", RANGES)
+@pytest.mark.parametrize("width", [2, 4, 8, 16])
+@pytest.mark.parametrize("symmetric", [True, False])
+@pytest.mark.parametrize("how", ["fp32", "fp16", "bf16", "e8m0", "double"])
+def test_stored_scales_are_numbers_of_their_storage_and_overflow_nothing(how, symmetric, width, limits):
+    qparams = choose_qparams(*limits, find(f"int{width}"), symmetric, scale_format=how)
+    scale = qparams.scale
+    assert scale.dtype == torch.float32
+    assert scale > 0
+    if how in ("fp16", "bf16"):
+        assert cast(scale, find(how)) == scale
+    if how == "e8m0":
+        assert torch.frexp(scale)[0] == 0.5
+    everything = fake_quantize(torch.tensor([-math.inf, -LARGEST, 0.0, LARGEST, math.inf]), qparams)
+    assert torch.isfinite(everything).all()
+    assert everything[2] == 0.0
+
+
+def test_the_zero_point_belongs_to_the_stored_scale():
+    """1/255 becomes 2^−7 as a power of two, of which the zero point counts its steps."""
+    qparams = choose_qparams(-0.25, 0.75, INT8, False, scale_format="e8m0")
+    assert (qparams.scale.item(), qparams.zero_point.item()) == (2.0**-7, 32.0)
+    assert choose_qparams(-0.25, 0.75, INT8, False).zero_point.item() == 64.0
+
+
+def test_unsigned_codes_of_a_symmetric_range():
+    """As many steps as codes, all above zero; a range without positive values has scale 1."""
+    qparams = choose_qparams(-5.0, 51.0, find("uint8"), True)
+    assert (qparams.qmin, qparams.qmax, qparams.scale.item(), qparams.zero_point.item()) == (
+        0,
+        255,
+        np.float32(0.2),
+        0.0,
+    )
+    assert choose_qparams(-5.0, -1.0, find("uint8"), True).scale.item() == 1.0
+
+
+def test_narrow_codes_are_as_many_on_either_side():
+    for width in (2, 4, 8):
+        symmetric = choose_qparams(-1.0, 0.5, find(f"int{width}_narrow"), True)
+        assert (symmetric.qmin, symmetric.qmax) == (1 - 2 ** (width - 1), 2 ** (width - 1) - 1)
+        assert symmetric.clip_min == -symmetric.clip_max
+        affine = choose_qparams(-1.0, 0.5, find(f"int{width}_narrow"), False)
+        assert (affine.qmin, affine.qmax) == (1, 2**width - 1)
 
 
 def test_shapes_follow_the_ranges():
