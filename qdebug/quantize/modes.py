@@ -111,15 +111,15 @@ def _between(t: Tensor, levels: Tensor, mode: Rounding, dice: Tensor | None) -> 
     last = len(levels) - 1
     above = torch.bucketize(t, levels, right=True).clamp(1, last)
     low, high = levels[above - 1], levels[above]
-    part = ((t - low) / (high - low)).clamp(0.0, 1.0)  # beyond the ends the limit itself
+    twice, ends = 2.0 * t, low + high  # both exact, where a quotient would round
     if mode == "half_away":
-        up = torch.where(low + high >= 0, part >= 0.5, part > 0.5)
+        up = (twice > ends) | ((twice == ends) & (ends >= 0))
     elif mode == "floor":
-        up = part >= 1.0
+        up = t >= high
     else:
         assert dice is not None
-        up = dice < part
-    near, level = (torch.where(torch.isnan(t), t, torch.where(to, high, low)) for to in (part > 0.5, up))
+        up = dice < (t - low) / (high - low)
+    near, level = (torch.where(torch.isnan(t), t, torch.where(to, high, low)) for to in (twice > ends, up))
     return near, level
 
 
