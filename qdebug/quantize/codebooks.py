@@ -77,14 +77,14 @@ def stored(words: Tensor) -> Tensor:
 
     The power is 1 where the book's largest magnitude is a normal float16, as it is of nearly all networks; else it is
     that magnitude's own, so that a book of weights near 1e6 does not overflow nor one near 1e-9 vanish. No codeword is
-    off by more than 2^−11 of the largest.
+    off by more than 2^−11 of itself or, if that is more, 2^−25 of the largest (2^−25 where the power is 1).
     """
     most = words.double().abs().amax(1, keepdim=True) if words.numel() else words.new_zeros(len(words), 1).double()
     _, exponent = torch.frexp(most)
     usual = (most == 0) | ((most >= _NORMAL) & (most <= _LARGEST))
     power = torch.ldexp(torch.ones_like(most), torch.where(usual, 0, exponent - 1).clamp(-127, 127))
     limit = 2.0**127 * (2.0 - 2.0**-10)  # the largest float32 of a float16's digits
-    return ((words.double() / power).half().double() * power).clamp(-limit, limit).float()
+    return ((words.double() / power).half().double() * power).clamp(-limit, limit).float() + 0.0
 
 
 def _best_levels(row: NDArray[np.float32], k: int) -> NDArray[np.float32]:
