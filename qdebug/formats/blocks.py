@@ -117,7 +117,7 @@ class Gguf(QFormat):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Codebook(QFormat):
-    """Levels learned from the tensor itself by k-means; stored as float16 beside the indices.
+    """Levels learned from the tensor itself by k-means; stored as float16, times a power of two, beside the indices.
 
     Attributes:
         entries: codewords.
@@ -142,8 +142,8 @@ class Codebook(QFormat):
 
     @property
     def codebook_bits(self) -> int:
-        """Bits of one stored codebook."""
-        return 16 * self.entries * self.dimension
+        """Bits of one stored codebook: its float16 numbers and the power of two that they are in units of."""
+        return 16 * self.entries * self.dimension + 8
 
 
 _MX = "OCP Microscaling Formats (MX) Specification 1.0, 2023"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
@@ -15,8 +17,9 @@ OUTLIER = 6.0
 
 def channel_limits(x: Tensor, axis: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Smallest and largest finite value of each channel of a tensor at hand; +inf and −inf where there is none."""
-    rows = x.detach().movedim(axis, 0).reshape(x.shape[axis], -1)
-    if not rows.shape[1]:
+    moved = x.detach().movedim(axis, 0)
+    rows = moved.reshape(len(moved), math.prod(moved.shape[1:]))
+    if not rows.numel():
         return np.full(len(rows), np.inf), np.full(len(rows), -np.inf)
     finite = torch.isfinite(rows)
     low = torch.where(finite, rows, torch.inf).amin(1)

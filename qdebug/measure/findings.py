@@ -16,6 +16,8 @@ from qdebug.results import Finding
 EXTREME = 1e30
 """Finite magnitudes that no signal has: constants such as an attention mask's −3.4e38."""
 
+_SMALLEST_NORMAL = 2.0**-126
+
 _FP16_OVERFLOW = 65520.0
 """The smallest magnitude that rounds to infinity in binary16, half a unit above 65504."""
 
@@ -33,8 +35,9 @@ def tensor_findings(
 ) -> tuple[Finding, ...]:
     """Everything odd about one tensor.
 
-    Kinds: ``nan``, ``inf``, ``all-zero``, ``constant``, ``dead-channels`` (always zero), ``outlier-channels``,
-    ``extreme-value`` (finite, but of a magnitude that no signal has), ``fp16-overflow``.
+    Kinds: ``empty``, ``nan``, ``inf``, ``all-zero``, ``constant``, ``denormal`` (nothing but zeros is as large as the
+    smallest normal float32), ``dead-channels`` (always zero), ``outlier-channels``, ``extreme-value`` (finite, but of a
+    magnitude that no signal has), ``fp16-overflow``.
 
     Args:
         layer: where.
@@ -47,7 +50,7 @@ def tensor_findings(
         plan: how it is quantized, where that matters.
     """
     low, high = np.atleast_1d(np.asarray(channel_low, float)), np.atleast_1d(np.asarray(channel_high, float))
-    found: list[tuple[str, str]] = []
+    found: list[tuple[str, str]] = [] if count else [("empty", "There are no values.")]
     if nan:
         found.append(("nan", f"{nan} of {count} values are NaN."))
     if inf:
@@ -69,10 +72,16 @@ def weight_findings(layer: str, w: Tensor, out_axis: int = 0, plan: TensorPlan |
 
 
 def _limits(low: float, high: float, plan: TensorPlan | None) -> list[tuple[str, str]]:
-    if low == high:
-        return [("all-zero", "All values are zero.")] if low == 0 else [("constant", f"All values are {low:.3g}.")]
-    found = []
+    if low == high == 0:
+        return [("all-zero", "All values are zero.")]
+    found = [("constant", f"All values are {low:.3g}.")] if low == high else []
     absmax = max(-low, high)
+    if absmax < _SMALLEST_NORMAL:
+        found.append((
+            "denormal",
+            f"No magnitude is above {absmax:.3g}: below the smallest normal float32, 1.18e-38, where digits are lost, "
+            "and many processors compute with zero instead.",
+        ))  # fmt: skip
     if absmax >= EXTREME:
         reach = low if -low == absmax else high
         found.append((

@@ -20,9 +20,9 @@ def block_grid(x: Tensor, form: Block, samples: int = 1) -> QParams | LevelGrid:
 
     E8M0 (OCP MX 1.0, section 6.3): ``2^(floor(log2 absmax) − largest exponent of the element)``, an exponent between
     −127 and 127. Values that the element then cannot hold saturate. E4M3 (NVFP4): the tensor's scale is
-    ``absmax / (largest element · 448)``; a block's is ``absmax / largest element``, in units of the tensor's, rounded to
-    E4M3 and at least its smallest number, so that it is never zero. A block of zeros alone may have any scale. NaN and
-    ±Inf set no scale.
+    ``absmax / (largest element · 448)``; a block's is ``absmax / largest element``, in units of the tensor's, rounded
+    to E4M3 and at least its smallest number, so that it is never zero. A block of zeros alone may have any scale. NaN
+    and ±Inf set no scale.
 
     Args:
         x: ``[R, C]`` float32; rows of equal number belong to each sample.
@@ -44,7 +44,7 @@ def block_grid(x: Tensor, form: Block, samples: int = 1) -> QParams | LevelGrid:
 
 
 def block_absmax(x: Tensor, size: int) -> Tensor:
-    """The largest finite magnitude of each run of ``size`` values along the rows of ``x [R, C]``; float32 ``[R, G]``."""
+    """The largest finite magnitude of each run of ``size`` values of a row of ``x [R, C]``; float32 ``[R, G]``."""
     rows, columns = x.shape
     out = torch.zeros(rows, groups(columns, size))
     if kernels is not None and x.dtype == torch.float32 and x.device.type == "cpu":
@@ -54,7 +54,7 @@ def block_absmax(x: Tensor, size: int) -> Tensor:
     out = out.to(x.device)
     step = max(1, _CHUNK // max(columns, 1))
     for start in range(0, rows, step):
-        part = x[start : start + step].detach().float()
+        part = x[start : start + step].detach().float().contiguous()
         part = torch.where(torch.isfinite(part), part.abs(), 0.0)
         padded = torch.nn.functional.pad(part, (0, out.shape[1] * size - columns))
         out[start : start + step] = padded.view(len(part), -1, size).amax(2)
@@ -75,5 +75,5 @@ def _e4m3(absmax: Tensor, largest: float, samples: int) -> Tensor:
     tensor = (whole.double() / (largest * FP8_E4M3FN.largest)).float()
     tensor = torch.where(tensor == 0, 1.0, tensor).clamp(min=torch.finfo(torch.float32).tiny)
     tensor = tensor.repeat_interleave(len(absmax) // samples).view(-1, 1)
-    block = cast(absmax / largest / tensor, FP8_E4M3FN, saturate=True)
+    block = cast(absmax.double() / (largest * tensor.double()), FP8_E4M3FN, saturate=True).float()
     return block.clamp(min=FP8_E4M3FN.smallest) * tensor

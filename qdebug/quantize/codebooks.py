@@ -20,23 +20,28 @@ _LEARNING = 128
 
 _CHUNK = 1 << 14
 
+_NORMAL, _LARGEST = 2.0**-14, 65504.0
+"""The smallest normal and the largest float16."""
+
 
 def scalar_codebook(x: Tensor, form: Codebook) -> tuple[Tensor, LevelGrid]:
     """Each row of ``x [R, C]`` with the k levels that give it the smallest squared error.
 
-    Up to 2048 distinct values the levels are the optimum: k-means in one dimension is solved by dynamic programming over
-    sorted values (Wang and Song 2011, Ckmeans.1d.dp; Fisher 1958). Beyond, values are first put together in 2048 cells of
-    equal count, and Lloyd's iteration on all values polishes the result. Levels are stored as float16 and so rounded.
-    NaN and ±Inf have no say; NaN stays NaN, ±Inf becomes the outermost level.
+    Up to 2048 distinct values the levels are the optimum: k-means in one dimension is solved by dynamic programming
+    over sorted values (Wang and Song 2011, Ckmeans.1d.dp; Fisher 1958). Beyond, values are first put together in 2048
+    cells of equal count, and Lloyd's iteration on all values polishes the result. Levels are then stored (see
+    :func:`stored`). NaN and ±Inf have no say; NaN stays NaN, ±Inf becomes the outermost level.
 
     Returns:
         The quantized matrix, float32, and its grid, with levels ``[R, k]``.
     """
-    levels = torch.stack([torch.from_numpy(_best_levels(row.numpy(), form.entries)) for row in x.detach().float()])
-    levels = levels.half().float() if len(levels) else torch.zeros(0, form.entries)
-    grid = LevelGrid(form, levels, torch.ones(len(x), 1))
-    out = torch.empty(x.shape)
-    round_to_levels(x.detach().float().contiguous(), out, grid, max(x.shape[1], 1))
+    values = x.detach().float().contiguous()
+    levels = torch.zeros(len(x), form.entries)
+    for i, row in enumerate(values):
+        levels[i] = torch.from_numpy(_best_levels(row.numpy(), form.entries))
+    grid = LevelGrid(form, stored(levels), torch.ones(len(x), 1))
+    out = torch.empty_like(values)
+    round_to_levels(values, out, grid, max(x.shape[1], 1))
     return out, grid
 
 
@@ -44,25 +49,42 @@ def vector_codebook(x: Tensor, form: Codebook, seed: int = 0) -> tuple[Tensor, L
     """``x [R, C]`` with each run of ``form.dimension`` values along a row replaced by its nearest codeword.
 
     k-means++ (Arthur and Vassilvitskii 2007) and Lloyd's iteration on at most 128 vectors per codeword, drawn with a
-    fixed seed; codewords are stored as float16. Then every vector gets the nearest one, in float64.
+    fixed seed; codewords are then stored (see :func:`stored`), and every vector gets the nearest one, in float64.
     A row whose length is no multiple of the dimension is padded with zeros, which are cut off again. Runs with a NaN or
-    ±Inf have no say in the codewords and are kept as they are.
+    ±Inf have no say in the codewords where there are others; they get the one nearest in what is finite. NaN stays NaN.
 
     Returns:
         The quantized matrix, float32, and a grid with all coordinates of all codewords as levels.
     """
-    rows, columns = x.shape
+    columns = x.shape[1]
     padded = torch.nn.functional.pad(x.detach().float(), (0, -columns % form.dimension))
     vectors = padded.reshape(-1, form.dimension)
-    finite = torch.isfinite(vectors).all(1)
-    words = _kmeans(vectors[finite], form.entries, seed).half().double()
-    places = _nearest(vectors[finite].double(), words)
-    words = words.float()
-    quantized = vectors.clone()
-    quantized[finite] = words[places]
+    known = torch.isfinite(vectors)
+    whole = known.all(1)
+    clean = torch.where(known, vectors, 0.0)
+    words = stored(_kmeans(clean[whole] if bool(whole.any()) else clean, form.entries, seed).reshape(1, -1))
+    words = words.view(-1, form.dimension)
+    places = _nearest(clean.double(), words.double())
+    places[~whole] = _nearest(clean[~whole].double(), words.double(), known[~whole])
+    quantized = torch.where(torch.isnan(vectors), vectors, words[places])
     coordinates = words.unique() if words.numel() else torch.zeros(1)
     grid = LevelGrid(form, coordinates, torch.ones(()), used=len(places.unique()), entries=form.entries)
-    return quantized.view(rows, -1)[:, :columns].contiguous(), grid
+    return quantized.view(*padded.shape)[:, :columns].contiguous(), grid
+
+
+def stored(words: Tensor) -> Tensor:
+    """Codebooks ``[books, numbers]`` as they are read again, float32: float16 times a power of two for each book.
+
+    The power is 1 where the book's largest magnitude is a normal float16, as it is of nearly all networks; else it is
+    that magnitude's own, so that a book of weights near 1e6 does not overflow nor one near 1e-9 vanish. No codeword is
+    off by more than 2^−11 of itself or, if that is more, 2^−25 of the largest (2^−25 where the power is 1).
+    """
+    most = words.double().abs().amax(1, keepdim=True) if words.numel() else words.new_zeros(len(words), 1).double()
+    _, exponent = torch.frexp(most)
+    usual = (most == 0) | ((most >= _NORMAL) & (most <= _LARGEST))
+    power = torch.ldexp(torch.ones_like(most), torch.where(usual, 0, exponent - 1).clamp(-127, 127))
+    limit = 2.0**127 * (2.0 - 2.0**-10)  # the largest float32 of a float16's digits
+    return ((words.double() / power).half().double() * power).clamp(-limit, limit).float() + 0.0
 
 
 def _best_levels(row: NDArray[np.float32], k: int) -> NDArray[np.float32]:
@@ -91,11 +113,15 @@ def _lloyd(values: NDArray[np.float64], levels: NDArray[np.float64]) -> NDArray[
 
 
 def _kmeans(vectors: Tensor, k: int, seed: int) -> Tensor:
+    """Codewords ``[k, dimension]``, float64; zeros where there are no vectors."""
     if not len(vectors):
-        return torch.zeros(0, vectors.shape[1])
+        return torch.zeros(k, vectors.shape[1], dtype=torch.float64)
     dice = np.random.default_rng(seed)
     if len(vectors) > _LEARNING * k:
         vectors = vectors[torch.from_numpy(dice.choice(len(vectors), _LEARNING * k, replace=False))]
+    _, exponent = torch.frexp(vectors.abs().amax())
+    unit = 2.0 ** int(exponent)  # squares of what is very large or small would leave float32
+    vectors = (vectors.double() / unit).float()
     words = _start(vectors, k, dice)
     for _ in range(_SWEEPS):
         places = _nearest(vectors, words)
@@ -105,7 +131,7 @@ def _kmeans(vectors: Tensor, k: int, seed: int) -> Tensor:
         if torch.equal(moved, words):
             break
         words = moved
-    return words
+    return words.double() * unit
 
 
 def _start(vectors: Tensor, k: int, dice: np.random.Generator) -> Tensor:
@@ -122,10 +148,11 @@ def _start(vectors: Tensor, k: int, dice: np.random.Generator) -> Tensor:
     return words
 
 
-def _nearest(vectors: Tensor, words: Tensor) -> Tensor:
-    """The number of the nearest word, the first of equals."""
-    if not len(words):
-        return torch.zeros(0, dtype=torch.long)
-    half = words.square().sum(1) / 2
+def _nearest(vectors: Tensor, words: Tensor, known: Tensor | None = None) -> Tensor:
+    """The number of the nearest word, the first of equals; by the ``known`` coordinates, the others being zero."""
+    squares = words.square() / 2
+    if known is not None:
+        return (known.to(words.dtype) @ squares.t() - vectors @ words.t()).argmin(1)
+    half = squares.sum(1)
     found = [(half - part @ words.t()).argmin(1) for part in vectors.split(_CHUNK)]
     return torch.cat(found) if found else torch.zeros(0, dtype=torch.long)

@@ -29,7 +29,7 @@ def rows(w: Tensor, out_axis: int) -> Tensor:
     Convolutions ``[O, I, kH, kW]`` give ``[O, I·kH·kW]``, flattened as in GPTQ (Frantar et al. 2023).
     """
     moved = w.movedim(out_axis, 0)
-    return moved.reshape(moved.shape[0], -1)
+    return moved.reshape(moved.shape[0], math.prod(moved.shape[1:]))
 
 
 def from_rows(values: Tensor, like: Tensor, out_axis: int) -> Tensor:

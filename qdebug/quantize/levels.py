@@ -60,12 +60,15 @@ class LevelGrid:
         if levels.shape[-1] > 1:
             gaps = torch.stack([levels[..., 1] - levels[..., 0], levels[..., -1] - levels[..., -2]], dim=-1)
         slack = 0.5 + 2.0**-10
-        below, above = self._real(levels[..., 0] - slack * gaps[..., 0]), self._real(levels[..., -1] + slack * gaps[..., 1])
+        below, above = (
+            self._real(levels[..., 0] - slack * gaps[..., 0]),
+            self._real(levels[..., -1] + slack * gaps[..., 1]),
+        )
         return torch.minimum(below, above), torch.maximum(below, above)
 
     @cached_property
     def thresholds(self) -> Tensor:
-        """Half-way points between levels ``[…, K − 1]``, rounded down to float32, so that ``t > threshold`` is exact."""
+        """Half-way points between levels ``[…, K − 1]``, rounded down to float32: ``t > threshold`` is exact."""
         exact = (self.levels[..., 1:].double() + self.levels[..., :-1].double()) / 2
         near = exact.float()
         return torch.where(near.double() > exact, torch.nextafter(near, torch.tensor(-torch.inf)), near)

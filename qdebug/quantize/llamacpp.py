@@ -31,6 +31,8 @@ def quantize_rows(x: Tensor, form: Gguf) -> tuple[Tensor, LevelGrid]:
     levels = torch.tensor(form.levels)
     grid = LevelGrid(form, levels, torch.where(scale == 0, 1.0, scale), blocks.size, offset, used, len(levels))
     if not bool(finite.all()):
-        low, high = (t.float().repeat_interleave(blocks.size, dim=1)[:, :columns] for t in (grid.clip_min, grid.clip_max))
+        low, high = (
+            t.float().repeat_interleave(blocks.size, dim=1)[:, :columns] for t in (grid.clip_min, grid.clip_max)
+        )
         values = torch.where(finite, values, torch.where(torch.isnan(x), x.float(), torch.where(x > 0, high, low)))
     return values, grid

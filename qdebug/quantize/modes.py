@@ -19,12 +19,16 @@ _CHUNK = 1 << 16
 _WORD = 0xFFFFFFFF
 
 
-def round_by(x: Tensor, out: Tensor, grid: QParams | LevelGrid, size: int, mode: Rounding, seed: int, period: int) -> None:
+def round_by(
+    x: Tensor, out: Tensor, grid: QParams | LevelGrid, size: int, mode: Rounding, seed: int, period: int
+) -> None:
     """Write ``x [R, C]``, rounded to its grid by that mode, to ``out``.
 
     ``half_away``: half-way values go away from zero. ``floor``: to the level below. ``stochastic``: to the level above
     with the probability of the part of the way there, so that the mean error is zero (Gupta et al. 2015,
-    arXiv 1502.02551). Beyond the clip limits all give the limit; NaN stays NaN.
+    arXiv 1502.02551). Beyond the clip limits all give the limit; NaN stays NaN. A value that is itself a real of the
+    grid stays, though the product that made it was rounded and the quotient may fall an ulp short of the level: else
+    ``floor`` would take a quantized tensor down another step each time.
 
     Args:
         x: contiguous, in row-major order of the tensor.
@@ -49,13 +53,18 @@ def round_by(x: Tensor, out: Tensor, grid: QParams | LevelGrid, size: int, mode:
             dice = uniform(values, place.view(values.shape), seed)
         if isinstance(grid, QParams):
             zero = _spread(grid.zero_point, part, size, columns)
-            level = _rounded(t, mode, dice).clamp(grid.qmin - zero.double(), grid.qmax - zero.double())
+            low, high = grid.qmin - zero.double(), grid.qmax - zero.double()
+            near, level = (part.clamp(low, high) for part in (torch.round(t), _rounded(t, mode, dice)))
         elif isinstance(grid.form, Float):
-            quantum = step(t, grid.form)
-            level = (_rounded(t / quantum, mode, dice) * quantum).clamp(-grid.form.largest, grid.form.largest)
+            quantum, limit = step(t, grid.form), grid.form.largest
+            places = t / quantum
+            near, level = (
+                (part * quantum).clamp(-limit, limit) for part in (torch.round(places), _rounded(places, mode, dice))
+            )
         else:
-            level = _between(t, grid.levels.double(), mode, dice)
-        out[part] = (level.float() + 0.0) * scale
+            near, level = _between(t, grid.levels.double(), mode, dice)
+        real, kept = ((part.float() + 0.0) * scale for part in (level, near))
+        out[part] = torch.where(kept == values, kept, real)
 
 
 def cast_by(x: Tensor, fmt: Float, mode: Rounding, seed: int, samples: int = 1) -> Tensor:
@@ -97,19 +106,21 @@ def _rounded(place: Tensor, mode: Rounding, dice: Tensor | None) -> Tensor:
     return below + (dice < place - below)
 
 
-def _between(t: Tensor, levels: Tensor, mode: Rounding, dice: Tensor | None) -> Tensor:
+def _between(t: Tensor, levels: Tensor, mode: Rounding, dice: Tensor | None) -> tuple[Tensor, Tensor]:
+    """The nearest level of a table, and the one that the mode takes."""
     last = len(levels) - 1
     above = torch.bucketize(t, levels, right=True).clamp(1, last)
     low, high = levels[above - 1], levels[above]
-    part = ((t - low) / (high - low)).clamp(0.0, 1.0)  # beyond the ends the limit itself
+    twice, ends = 2.0 * t, low + high  # both exact, where a quotient would round
     if mode == "half_away":
-        up = torch.where(low + high >= 0, part >= 0.5, part > 0.5)
+        up = (twice > ends) | ((twice == ends) & (ends >= 0))
     elif mode == "floor":
-        up = part >= 1.0
+        up = t >= high
     else:
         assert dice is not None
-        up = dice < part
-    return torch.where(torch.isnan(t), t, torch.where(up, high, low))
+        up = dice < (t - low) / (high - low)
+    near, level = (torch.where(torch.isnan(t), t, torch.where(to, high, low)) for to in (twice > ends, up))
+    return near, level
 
 
 def _spread(part: Tensor, rows: slice, size: int, columns: int) -> Tensor:

@@ -27,7 +27,7 @@ def best_means(x: Sums, weight: NDArray[np.int64], k: int) -> Sums:
     """The k means of the partition of weighted places into runs with the smallest squared error; ascending.
 
     Dynamic programming over the number of runs: the best error of the first i places in m runs is the least, over where
-    the last run begins, of the best error of what is before it in m − 1 runs and its own. The best beginning never moves
+    the last run begins, of the best error of what is before it in m − 1 runs and its own. The best beginning never goes
     back as i grows, so halving the range of i halves that of beginnings too: k · n · log n steps (Wang and Song 2011,
     Ckmeans.1d.dp, R Journal 3/2; Fisher 1958).
 
@@ -39,10 +39,21 @@ def best_means(x: Sums, weight: NDArray[np.int64], k: int) -> Sums:
     n = len(x)
     if n <= k:
         return np.concatenate([x, np.full(k - n, x[-1])])
-    moved = x - x[n // 2]  # sums of squares about a point in the middle keep their digits
-    sums = [np.concatenate([[0.0], np.cumsum(part)]) for part in (weight.astype(float), weight * moved, weight * moved**2)]
-    bounds = _bounds(sums[0], sums[1], sums[2], k)
-    return x[n // 2] + np.diff(sums[1][bounds]) / np.diff(sums[0][bounds])
+    moved = x - x[n // 2]
+    weights, first, second = (
+        _cumulated(part, n // 2) for part in (weight.astype(float), weight * moved, weight * moved**2)
+    )
+    bounds = _bounds(weights, first, second, k)
+    return x[n // 2] + np.diff(first[bounds]) / np.diff(weights[bounds])
+
+
+def _cumulated(part: Sums, middle: int) -> Sums:
+    """Sums ``[n + 1]`` whose differences are those of runs, counted from the middle outwards.
+
+    What lies near the middle so keeps its digits beside outliers on either side, whose squares would drown them.
+    """
+    below, above = -np.cumsum(part[:middle][::-1])[::-1], np.cumsum(part[middle:])
+    return np.concatenate([below, [0.0], above])
 
 
 @njit(cache=True, nogil=True)
@@ -51,7 +62,9 @@ def _bounds(weight: Sums, first: Sums, second: Sums, k: int) -> NDArray[np.int64
     n = weight.size - 1
     errors = np.empty(n)
     for i in range(n):
-        errors[i] = second[i + 1] - first[i + 1] ** 2 / weight[i + 1]
+        total = first[i + 1] - first[0]
+        error = second[i + 1] - second[0] - total * total / (weight[i + 1] - weight[0])
+        errors[i] = max(error, 0.0) if i else 0.0
     cuts = np.zeros((k, n), np.int64)
     stack = np.empty((2 * 64 + 8, 4), np.int64)
     for m in range(1, k):
@@ -68,7 +81,8 @@ def _bounds(weight: Sums, first: Sums, second: Sums, k: int) -> NDArray[np.int64
             for start in range(max(least, m), min(i, most) + 1):
                 many = weight[i + 1] - weight[start]
                 total = first[i + 1] - first[start]
-                error = before[start - 1] + second[i + 1] - second[start] - total * total / many
+                own = second[i + 1] - second[start] - total * total / many
+                error = before[start - 1] + (max(own, 0.0) if start < i else 0.0)  # one place alone has none
                 if error < best:
                     best, at = error, start
             errors[i], cuts[m, i] = best, at

@@ -31,7 +31,8 @@ def stored_scale(scale: Tensor, how: ScaleFormat | None) -> Tensor:
         return kept.to(torch.float16 if how == "fp16" else torch.bfloat16).float()
     if how == "e8m0":
         mantissa, exponent = torch.frexp(scale.double())
-        return torch.ldexp(torch.ones_like(scale, dtype=torch.float64), (exponent - (mantissa == 0.5).int()).clamp(-126, 127)).float()
+        exponent = (exponent - (mantissa == 0.5).int()).clamp(-126, 127)
+        return torch.ldexp(torch.ones_like(scale, dtype=torch.float64), exponent).float()
     if how == "double":
         return double_quantize(scale.float())
     return scale.float()
@@ -42,22 +43,26 @@ def double_quantize(scale: Tensor) -> Tensor:
 
     The 8-bit type is the dynamic one of Dettmers et al. 2022 (arXiv 2110.02861, section 2.1), which the authors' code
     uses here too. The mean is taken away because scales are positive (QLoRA, arXiv 2305.14314, section 3). A scale that
-    would come back as zero or less, which the type can do to the smallest, is kept as the smallest positive one there is.
+    would come back as zero or less, which the type can do to the smallest, becomes the smallest positive one there is.
+    Computed in float64.
 
     Args:
         scale: float32, positive, any shape; blocks of 256 run through it in row-major order.
     """
-    flat = scale.reshape(-1)
-    mean = flat.mean()
+    if not scale.numel():
+        return scale
+    flat = scale.reshape(-1).double()
+    mean = flat.mean().float().double()  # it is stored, too
     rest = flat - mean
     padded = torch.nn.functional.pad(rest, (0, -len(rest) % SECOND)).view(-1, SECOND)
-    absmax = padded.abs().amax(1, keepdim=True)
+    absmax = padded.abs().amax(1, keepdim=True).float().double()
     absmax = torch.where(absmax == 0, 1.0, absmax)
-    levels = dynamic_levels()
+    levels = dynamic_levels().double()
     places = torch.bucketize(padded / absmax, (levels[1:] + levels[:-1]) / 2)
-    back = (levels[places] * absmax).view(-1)[: len(flat)] + mean
-    least = torch.where(back > 0, back, torch.inf).amin().clamp(min=torch.finfo(torch.float32).tiny)
-    return torch.where(back > 0, back, torch.where(torch.isfinite(least), least, flat)).view(scale.shape)
+    limits = torch.finfo(torch.float32)
+    back = ((levels[places] * absmax).view(-1)[: len(flat)] + mean).clamp(max=limits.max).float()
+    least = torch.where(back > 0, back, torch.inf).amin().clamp(min=limits.tiny)
+    return torch.where(back > 0, back, least).view(scale.shape)
 
 
 @cache

@@ -23,8 +23,8 @@ def ternarize(x: Tensor, form: Table, size: int) -> tuple[Tensor, LevelGrid]:
     - ``mean``: sign(w) · mean |w|, zero counting as positive (Rastegari et al. 2016, equation 6).
     - ``sparse``: of each four consecutive weights the smallest magnitude becomes zero (the first of equals) and the
       others ±1, zero counting as positive; the scale is the mean of the three (Huang et al. 2026), which is the least
-      squared error for that pattern. The last one to three weights of a row whose length is no multiple of four are
-      all nonzero.
+      squared error for that pattern. The last one to three weights of a group whose length is no multiple of four
+      are all nonzero.
 
     Sums are float64 and run over finite values alone. NaN stays NaN; ±Inf becomes ± the scale.
 
@@ -34,8 +34,8 @@ def ternarize(x: Tensor, form: Table, size: int) -> tuple[Tensor, LevelGrid]:
         size: values per scale along a row.
 
     Returns:
-        The quantized matrix, float32, and its grid; an all-zero group has the scale 1 and, where there is a zero, stays 0
-        (binary weights have none: there the scale is the smallest normal number, as good as zero).
+        The quantized matrix, float32, and its grid; an all-zero group has the scale 1 and, where there is a zero, stays
+        0 (binary weights have none: there the scale is the smallest normal number, as good as zero).
     """
     rows, columns = x.shape
     count = groups(columns, size)
@@ -77,7 +77,7 @@ def _three_of_four(size: Tensor) -> Tensor:
     rows, columns = size.shape
     whole = columns // PATTERN * PATTERN
     keep = torch.ones(rows, columns, dtype=torch.bool)
-    fours = torch.nan_to_num(size[:, :whole], nan=torch.inf).reshape(rows, -1, PATTERN)
+    fours = torch.nan_to_num(size[:, :whole], nan=torch.inf).reshape(rows, whole // PATTERN, PATTERN)
     smallest = fours.argmin(2, keepdim=True)
     keep[:, :whole] = torch.ones_like(fours, dtype=torch.bool).scatter_(2, smallest, False).view(rows, whole)
     return keep

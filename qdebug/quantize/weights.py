@@ -12,7 +12,7 @@ from qdebug.quantize.blocks import block_grid
 from qdebug.quantize.codebooks import scalar_codebook, vector_codebook
 from qdebug.quantize.floats import cast
 from qdebug.quantize.grids import Grid, choose_grid
-from qdebug.quantize.layout import from_rows, rows
+from qdebug.quantize.layout import from_rows, groups, rows
 from qdebug.quantize.llamacpp import quantize_rows
 from qdebug.quantize.modes import cast_by
 from qdebug.quantize.rounding import fake_quantize
@@ -122,6 +122,10 @@ def _tiled(limits: Tensor, height: int, reduce: str) -> Tensor:
 
 
 def _range(matrix: Tensor, plan: TensorPlan, size: int) -> ranges.Range:
+    if not matrix.numel():
+        count = groups(matrix.shape[1], size) if size else 1
+        nothing = torch.zeros(len(matrix), count, dtype=torch.float64)
+        return nothing, nothing
     form = find(plan.format)
     if plan.range == "percentile":
         return ranges.percentile(matrix, plan.percentile, size)

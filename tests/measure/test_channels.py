@@ -79,6 +79,39 @@ def test_every_kind():
     assert weight_findings("a", wide)[0].text.startswith("2 channels are up to 48× wider")
 
 
+@pytest.mark.parametrize("shape", [(0, 5), (5, 0), (0, 0)])
+def test_a_tensor_without_values_is_named(shape):
+    for axis in (0, 1):
+        found = weight_findings("a", torch.empty(shape), axis, TensorPlan("int8"))
+        assert kinds(found) == ["empty"]
+        assert found[0].text == "There are no values."
+
+
+def test_denormal_values_are_named():
+    w = torch.randn(8, 20) * 1e-40
+    assert kinds(weight_findings("a", w)) == ["denormal"]
+    w[0] = 0.0
+    assert kinds(weight_findings("a", w)) == ["denormal", "dead-channels"]
+    assert kinds(weight_findings("a", torch.full((3, 4), -1e-45))) == ["constant", "denormal"]
+    w[1, 1] = math.nan
+    assert kinds(weight_findings("a", w)) == ["nan", "denormal", "dead-channels"]
+    least = torch.rand(8, 20) * 2.0**-127
+    least[:, 0] = 2.0**-126  # normal: nothing to say
+    assert kinds(weight_findings("a", least)) == []
+    assert kinds(weight_findings("a", torch.nextafter(least, torch.zeros(())))) == ["denormal"]
+
+
+def test_every_odd_input_of_a_quantizer_is_named():
+    w = torch.randn(6, 10)
+    damaged = {"nan": math.nan, "inf": -math.inf, "extreme-value": 3.4e38}
+    odd = {
+        kind: w.clone().index_put_((torch.tensor(2), torch.tensor(3)), torch.tensor(x)) for kind, x in damaged.items()
+    }
+    odd |= {"all-zero": w * 0, "constant": w * 0 + 0.3, "denormal": w * 1e-41, "empty": w[:0]}
+    for kind, x in odd.items():
+        assert kind in kinds(weight_findings("a", x))
+
+
 def test_fp16_overflow_only_where_fp16_is_asked_for():
     w = torch.rand(8, 20) * 6e4 + 2e4
     assert kinds(weight_findings("a", w, 0, TensorPlan("fp16"))) == ["fp16-overflow"]

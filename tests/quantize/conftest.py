@@ -1,16 +1,15 @@
 import pytest
 
-from qdebug.quantize import ranges, rounding
+from tests.quantize.paths import WITH_KERNELS, without_kernels
 
 
 @pytest.fixture(params=["compiled", "torch"])
-def path(request, monkeypatch):
+def path(request):
     """Runs a test on the compiled kernels and on the torch path that serves where numba is missing."""
     if request.param == "compiled":
         pytest.importorskip("numba")
-        assert rounding.kernels is not None
-        assert ranges.kernels is not None
+        assert all(module.kernels is not None for module in WITH_KERNELS)
+        yield request.param
     else:
-        monkeypatch.setattr(rounding, "kernels", None)
-        monkeypatch.setattr(ranges, "kernels", None)
-    return request.param
+        with without_kernels():
+            yield request.param
