@@ -14,8 +14,8 @@ from qdebug.quantize.partition import best_means
 _CELLS = 2048
 """Distinct places that the exact search tells apart; more values than that are put together in equal shares of rank."""
 
-_SWEEPS = 50
-_LEARNING = 128
+_SWEEPS = 25
+_LEARNING = 64
 """Vectors per codeword that vector codebooks are learned from; more change little and cost much."""
 
 _CHUNK = 1 << 14
@@ -48,7 +48,7 @@ def scalar_codebook(x: Tensor, form: Codebook) -> tuple[Tensor, LevelGrid]:
 def vector_codebook(x: Tensor, form: Codebook, seed: int = 0) -> tuple[Tensor, LevelGrid]:
     """``x [R, C]`` with each run of ``form.dimension`` values along a row replaced by its nearest codeword.
 
-    k-means++ (Arthur and Vassilvitskii 2007) and Lloyd's iteration on at most 128 vectors per codeword, drawn with a
+    k-means++ (Arthur and Vassilvitskii 2007) and Lloyd's iteration on at most 64 vectors per codeword, drawn with a
     fixed seed; codewords are then stored (see :func:`stored`), and every vector gets the nearest one, in float64.
     A row whose length is no multiple of the dimension is padded with zeros, which are cut off again. Runs with a NaN or
     ±Inf have no say in the codewords where there are others; they get the one nearest in what is finite. NaN stays NaN.

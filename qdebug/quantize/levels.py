@@ -10,14 +10,12 @@ from torch import Tensor
 
 from qdebug.formats import Float, QFormat
 from qdebug.quantize.floats import cast
+from qdebug.quantize.tiles import spread, tiles
 
 try:
     from qdebug.quantize import level_kernels as kernels
 except ImportError:  # numba is an accelerator, never a need
     kernels = None
-
-_CHUNK = 1 << 16
-"""Values that the torch path treats at once, so that they stay in the cache between its passes."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,12 +101,9 @@ def round_to_levels(x: Tensor, out: Tensor, grid: LevelGrid, size: int) -> None:
     if kernels is not None and all(t.dtype == torch.float32 and t.device.type == "cpu" for t in (x, out)):
         _compiled(x, out, grid, scale.contiguous(), size)
         return
-    step = max(1, _CHUNK // max(x.shape[1], 1))
-    for start in range(0, len(x), step):
-        part = slice(start, start + step)
-        s = scale[part].repeat_interleave(size, dim=1)[:, : x.shape[1]] if scale.shape[1] > 1 else scale[part]
-        t = torch.div(x[part].detach().float(), s)
-        out[part] = _nearest(t, grid, part) * s
+    for tile in tiles(*x.shape, size):
+        s = spread(scale, tile, size)
+        out[tile] = _nearest(torch.div(x[tile].detach().float(), s), grid, tile[0]) * s
 
 
 def _nearest(t: Tensor, grid: LevelGrid, rows: slice) -> Tensor:

@@ -13,9 +13,9 @@ from qdebug.formats import Float
 from qdebug.quantize.floats import step
 from qdebug.quantize.levels import LevelGrid
 from qdebug.quantize.qparams import QParams
+from qdebug.quantize.tiles import spread, tiles
 from qdebug.recipes.plan import Rounding
 
-_CHUNK = 1 << 16
 _WORD = 0xFFFFFFFF
 
 
@@ -40,19 +40,17 @@ def round_by(
         period: values of a sample: the random numbers depend on a value's place in its sample, its bits and the seed,
             so that results do not depend on how samples are put into batches.
     """
-    rows, columns = x.shape
-    many = max(1, _CHUNK // max(columns, 1))
-    for start in range(0, rows, many):
-        part = slice(start, start + many)
-        values = x[part].detach().float()
-        scale = _spread(grid.scale, part, size, columns)
+    columns = x.shape[1]
+    for tile in tiles(*x.shape, size):
+        values = x[tile].detach().float()
+        scale = spread(grid.scale, tile, size)
         t = torch.div(values, scale).double()
         dice = None
         if mode == "stochastic":
-            place = torch.arange(start * columns, start * columns + values.numel(), device=x.device) % period
-            dice = uniform(values, place.view(values.shape), seed)
+            down, across = (torch.arange(part.start, part.stop, device=x.device) for part in tile)
+            dice = uniform(values, (down.unsqueeze(1) * columns + across) % period, seed)
         if isinstance(grid, QParams):
-            zero = _spread(grid.zero_point, part, size, columns)
+            zero = spread(grid.zero_point, tile, size)
             low, high = grid.qmin - zero.double(), grid.qmax - zero.double()
             near, level = (part.clamp(low, high) for part in (torch.round(t), _rounded(t, mode, dice)))
         elif isinstance(grid.form, Float):
@@ -64,7 +62,7 @@ def round_by(
         else:
             near, level = _between(t, grid.levels.double(), mode, dice)
         real, kept = ((part.float() + 0.0) * scale for part in (level, near))
-        out[part] = torch.where(kept == values, kept, real)
+        out[tile] = torch.where(kept == values, kept, real)
 
 
 def cast_by(x: Tensor, fmt: Float, mode: Rounding, seed: int, samples: int = 1) -> Tensor:
@@ -121,10 +119,3 @@ def _between(t: Tensor, levels: Tensor, mode: Rounding, dice: Tensor | None) -> 
         up = dice < (t - low) / (high - low)
     near, level = (torch.where(torch.isnan(t), t, torch.where(to, high, low)) for to in (twice > ends, up))
     return near, level
-
-
-def _spread(part: Tensor, rows: slice, size: int, columns: int) -> Tensor:
-    if not part.dim():
-        return part
-    taken = part[rows]
-    return taken if taken.shape[1] == 1 else taken.repeat_interleave(size, dim=1)[:, :columns]

@@ -12,15 +12,13 @@ from qdebug.quantize.layout import flat, groups
 from qdebug.quantize.levels import LevelGrid, round_to_levels
 from qdebug.quantize.modes import round_by
 from qdebug.quantize.qparams import QParams
+from qdebug.quantize.tiles import MOST, spread, tiles
 from qdebug.recipes.plan import Rounding
 
 try:
     from qdebug.quantize import kernels
 except ImportError:  # numba is an accelerator, never a need
     kernels = None
-
-_CHUNK = 1 << 16
-"""Values that the torch path treats at once, so that they stay in the cache between its passes."""
 
 
 def fake_quantize(
@@ -157,8 +155,8 @@ def _round_all(x: Tensor, out: Tensor, scale: Tensor, low: Tensor, high: Tensor)
         limits = np.float32(scale.item()), np.float32(low.item()), np.float32(high.item())
         kernels.round_all(x.detach().numpy(), out.detach().numpy(), *limits)
         return
-    for start in range(0, x.numel(), _CHUNK):
-        part = slice(start, start + _CHUNK)
+    for start in range(0, x.numel(), MOST):
+        part = slice(start, start + MOST)
         _round_chunk(x[part], out[part], scale, low, high)
 
 
@@ -167,13 +165,8 @@ def _round_groups(x: Tensor, out: Tensor, scale: Tensor, low: Tensor, high: Tens
         steps, below, above = (part.contiguous().numpy() for part in (scale, low, high))
         kernels.round_groups(x.detach().numpy(), out.detach().numpy(), steps, below, above, size)
         return
-    step = max(1, _CHUNK // x.shape[1])
-    for start in range(0, x.shape[0], step):
-        part = slice(start, start + step)
-        for g in range(scale.shape[1]):
-            inside = slice(g * size, (g + 1) * size)
-            limits = (t[part, g : g + 1] for t in (scale, low, high))
-            _round_chunk(x[part, inside], out[part, inside], *limits)
+    for tile in tiles(*x.shape, size):
+        _round_chunk(x[tile], out[tile], *(spread(part, tile, size) for part in (scale, low, high)))
 
 
 def _round_chunk(x: Tensor, out: Tensor, scale: Tensor, low: Tensor, high: Tensor) -> None:

@@ -12,9 +12,9 @@ from qdebug.recipes import TensorPlan
 def stored_bits(rows: int, columns: int, plan: TensorPlan) -> int:
     """Bits of a matrix ``[rows, columns]`` under a plan.
 
-    Codes, scales, zero points (one code each) and codebooks. Where the plan does not say how scales are stored they count
-    32 bits per tensor, channel or token, as ONNX stores them, and 16 bits per group or tile, as GPTQ, AWQ and llama.cpp
-    do.
+    Codes, scales, zero points (one code each) and codebooks. Where the plan does not say how scales are stored they
+    count 32 bits per tensor, channel or token, as ONNX stores them, and 16 bits per group or tile, as GPTQ, AWQ and
+    llama.cpp do.
     """
     form = find(plan.format)
     values = rows * columns

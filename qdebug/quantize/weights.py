@@ -19,7 +19,6 @@ from qdebug.quantize.rounding import fake_quantize
 from qdebug.quantize.ternary import ternarize
 from qdebug.recipes import TensorPlan
 
-
 _CHUNK = 1 << 16
 
 

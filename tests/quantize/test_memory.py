@@ -9,7 +9,17 @@ import pytest
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
 
 MOST = 64e6
-NOTATIONS = ["int8", "int8-pc", "int4g128", "mxfp4", "nvfp4", "nf4", "fp8_e4m3fn-pc", "int4g32-stochastic", "int8-floor"]
+NOTATIONS = [
+    "int8",
+    "int8-pc",
+    "int4g128",
+    "mxfp4",
+    "nvfp4",
+    "nf4",
+    "fp8_e4m3fn-pc",
+    "int4g32-stochastic",
+    "int8-floor",
+]
 
 PROGRAM = """
 import json, sys, torch

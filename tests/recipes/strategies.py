@@ -41,7 +41,8 @@ def weights(draw):
             tile = draw(st.tuples(st.integers(1, 256), st.integers(1, 256)))
             return TensorPlan(
                 name, "block", block=tile, rounding=draw(st.sampled_from(get_args(Rounding))),
-                seed=draw(st.integers(0, 2**31 - 1)), scale_format=draw(st.sampled_from([None, *get_args(ScaleFormat)])),
+                seed=draw(st.integers(0, 2**31 - 1)),
+                scale_format=draw(st.sampled_from([None, *get_args(ScaleFormat)])),
             )  # fmt: skip
     granularity = draw(st.sampled_from(["tensor", "channel", "group"]))
     size = draw(st.integers(1, 512)) if granularity == "group" else 0
