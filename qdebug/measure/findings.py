@@ -9,6 +9,7 @@ import torch
 from numpy.typing import ArrayLike
 from torch import Tensor
 
+from qdebug.formats import Gguf, find
 from qdebug.measure.channels import channel_limits, channel_ranges
 from qdebug.recipes import TensorPlan
 from qdebug.results import Finding
@@ -63,12 +64,33 @@ def tensor_findings(
 
 
 def weight_findings(layer: str, w: Tensor, out_axis: int = 0, plan: TensorPlan | None = None) -> tuple[Finding, ...]:
-    """Everything odd about a weight; see :func:`tensor_findings`."""
+    """Everything odd about a weight; see :func:`tensor_findings`.
+
+    Two kinds more, for llama.cpp's formats: ``row-length`` (it would store rows of this length in another format) and
+    ``scale-overflow`` (a block's float16 scale is infinite).
+    """
     low, high = channel_limits(w, out_axis)
     nan, inf = int(torch.isnan(w).sum()), int(torch.isinf(w).sum())
-    return tensor_findings(
+    found = tensor_findings(
         layer, "weight", count=w.numel(), nan=nan, inf=inf, channel_low=low, channel_high=high, plan=plan
     )
+    form = find(plan.format) if plan is not None else None
+    if not isinstance(form, Gguf) or not w.numel():
+        return found
+    columns, said = w.numel() // w.shape[out_axis], []
+    if form.stored_as(columns) != form.name:
+        said.append((
+            "row-length",
+            f"Rows of {columns} values are no whole number of {form.name}'s blocks of {form.size}: shown is "
+            f"{form.name} with a part of a block at the end, while llama.cpp would store {form.stored_as(columns)}.",
+        ))  # fmt: skip
+    some = low <= high
+    absmax = float(max(-low[some].min(), high[some].max())) if some.any() else 0.0
+    if absmax / form.largest >= _FP16_OVERFLOW:
+        said.append(
+            ("scale-overflow", f"Values up to {absmax:.3g} need scales beyond float16, which are infinite then.")
+        )
+    return found + tuple(Finding(kind=kind, layer=layer, tensor="weight", text=text) for kind, text in said)
 
 
 def _limits(low: float, high: float, plan: TensorPlan | None) -> list[tuple[str, str]]:

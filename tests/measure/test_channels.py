@@ -138,3 +138,17 @@ def test_the_grid_of_many_scales_is_the_widest():
     assert drawn.points[1] == pytest.approx(-8.0)
     assert drawn.clip_max == pytest.approx(8.0)
     assert drawn.scales == 3
+
+
+def test_rows_that_llama_cpp_would_store_otherwise():
+    def said(columns, name):
+        return [(one.kind, one.text) for one in weight_findings("a", torch.randn(4, columns), 0, TensorPlan(name))]
+
+    assert said(256, "q4_k") == said(32, "q4_0") == []
+    for columns, name, other in ((160, "q4_k", "q5_0"), (96, "q6_k", "q8_0"), (9, "q4_k", "fp16"), (9, "q8_0", "fp16")):
+        ((kind, text),) = said(columns, name)
+        assert kind == "row-length"
+        assert f"would store {other}" in text
+    huge = torch.full((1, 32), 1e6)
+    huge[0, 0] = -2e6
+    assert kinds(weight_findings("a", huge, 0, TensorPlan("q4_0"))) == ["scale-overflow"]
