@@ -3,8 +3,9 @@
     python -m benchmarks.formats
 
 A float32 tensor of 4096 × 4096 is rounded to each format with the scales given (``round``, written to a tensor that is
-there already), and from values to a new tensor with the scales found first (``whole``: two reads and a write at least, so
-1.5 copies; freed memory is kept, as the compute process keeps it). ``Tensor.copy_`` of the same tensor, one read and one write, is the unit. Nothing here asserts a time.
+there already), and from values to a new tensor with the scales found first (``whole``: two reads and a write at least,
+so 1.5 copies; freed memory is kept, as the compute process keeps it). ``Tensor.copy_`` of the same tensor, one read and
+one write, is the unit. Nothing here asserts a time.
 """
 
 from __future__ import annotations

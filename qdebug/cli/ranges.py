@@ -1,0 +1,50 @@
+"""The clip range that each range method would choose for a layer's input after 1, 2, 4 … calibration samples."""
+
+from __future__ import annotations
+
+import argparse
+
+from qdebug.cli.options import add_model, add_recipe, base_recipe, with_layers
+from qdebug.cli.output import print_json, table
+from qdebug.cli.progress import Reporter
+from qdebug.results import Convergence
+
+SUMMARY = "how soon the clip range of a layer's input settles, by range method"
+EXAMPLES = """\
+  qdebug ranges digits-mobilenet blocks.2.dw
+  qdebug ranges pydoc-gpt head --activation-format int4 --json"""
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Declare what the verb takes."""
+    add_model(parser)
+    parser.add_argument("layer", metavar="LAYER", help="a layer that 'qdebug inspect' lists")
+    add_recipe(parser)
+
+
+def run(options: argparse.Namespace) -> None:
+    """Calibrate the layer's input and print the ranges."""
+    recipe = base_recipe(options)
+    with Reporter("loading torch") as reporter:
+        from qdebug import session
+
+        opened = session.open(options.model, options.data, options.calib, work=reporter.work)
+        recipe = with_layers(recipe, options, opened.info().layers)
+        found = opened.range_convergence(recipe, options.layer, reporter.work)
+        kinds = {layer.name: layer.kind for layer in opened.info().layers}
+        method = recipe.plan_for(options.layer, kinds[options.layer]).activation.range
+    print_json(found) if options.json else print(describe(found, method))
+
+
+def describe(found: Convergence, method: str) -> str:
+    """The ranges as text, the finding first."""
+    from qdebug.figures.numbers import three
+    from qdebug.figures.settling import WORDS, settling_finding
+
+    rows = [
+        (WORDS[row.method], *(f"{three(low)} … {three(high)}" for low, high in zip(row.low, row.high, strict=True)),
+         str(row.settled))
+        for row in found.methods
+    ]  # fmt: skip
+    header = ("method", *(f"after {count}" for count in found.samples), "settled at")
+    return f"{settling_finding(found, method)}.\n\n" + table(header, rows, align="<" + ">" * (len(header) - 1))
