@@ -6,6 +6,8 @@ own, which are what nearly everyone uses.
 
 from __future__ import annotations
 
+import itertools
+
 import torch
 from torch import Tensor
 
@@ -41,29 +43,31 @@ def round_by(
             so that results do not depend on how samples are put into batches.
     """
     rows, columns = x.shape
-    many = max(1, _CHUNK // max(columns, 1))
-    for start in range(0, rows, many):
-        part = slice(start, start + many)
+    wide = max(1, columns if grid.scale.dim() else min(columns, _CHUNK))  # a row of one scale may be a whole tensor
+    many = max(1, _CHUNK // wide)
+    for start, begin in itertools.product(range(0, rows, many), range(0, columns, wide)):
+        part = slice(start, start + many), slice(begin, begin + wide)
         values = x[part].detach().float()
-        scale = _spread(grid.scale, part, size, columns)
+        scale = _spread(grid.scale, part[0], size, columns)
         t = torch.div(values, scale).double()
         dice = None
         if mode == "stochastic":
-            place = torch.arange(start * columns, start * columns + values.numel(), device=x.device) % period
-            dice = uniform(values, place.view(values.shape), seed)
+            first = torch.arange(start, start + len(values), device=x.device) * columns + begin
+            place = first.unsqueeze(1) + torch.arange(values.shape[1], device=x.device)
+            dice = uniform(values, place % period, seed)
         if isinstance(grid, QParams):
-            zero = _spread(grid.zero_point, part, size, columns)
+            zero = _spread(grid.zero_point, part[0], size, columns)
             low, high = grid.qmin - zero.double(), grid.qmax - zero.double()
-            near, level = (part.clamp(low, high) for part in (torch.round(t), _rounded(t, mode, dice)))
+            near, level = (whole.clamp(low, high) for whole in (torch.round(t), _rounded(t, mode, dice)))
         elif isinstance(grid.form, Float):
             quantum, limit = step(t, grid.form), grid.form.largest
             places = t / quantum
             near, level = (
-                (part * quantum).clamp(-limit, limit) for part in (torch.round(places), _rounded(places, mode, dice))
+                (whole * quantum).clamp(-limit, limit) for whole in (torch.round(places), _rounded(places, mode, dice))
             )
         else:
             near, level = _between(t, grid.levels.double(), mode, dice)
-        real, kept = ((part.float() + 0.0) * scale for part in (level, near))
+        real, kept = ((found.float() + 0.0) * scale for found in (level, near))
         out[part] = torch.where(kept == values, kept, real)
 
 
