@@ -18,6 +18,7 @@ from qdebug.recipes.check import check_tensor_plan
 from tests.quantize.tensors import anything, tensors
 
 STATIC = TensorPlan("int8", symmetric=False)
+HALF = 0.5 + 2.0**-10  # steps beyond a limit from which a value is clipped: half a step, and what float32 may add
 
 
 def static(x, low, high, plan=STATIC):
@@ -130,7 +131,7 @@ def test_weights_of_every_granularity(path, plan, shape, axis):
         for part in (qparams.clip_min, qparams.clip_max, qparams.scale.double(), qparams.zero_point)
     ]
     low, high, scale, zero_point = spread
-    clipped = (matrix < low - 0.501 * scale) | (matrix > high + 0.501 * scale)
+    clipped = (matrix < low - HALF * scale) | (matrix > high + HALF * scale)
     assert split.clipping_rate == pytest.approx(clipped.double().mean().item())
     assert split.clipping_mse == pytest.approx(((got - matrix).square() * clipped).mean().item(), rel=1e-12)
     assert bool(split.clipping_rate) == bool(plan.clip)
@@ -237,8 +238,8 @@ def slowly(x, xq, grid, rows):
             own = levels if isinstance(levels, list) else (levels[r] if levels.dim() > 1 else levels).tolist()
             scale, shift = grid.scale[place].item(), 0.0 if offset is None else offset[place].item()
             ends = [
-                (own[0] - (own[1] - own[0]) * 0.501) * scale + shift,
-                (own[-1] + (own[-1] - own[-2]) * 0.501) * scale + shift,
+                (own[0] - (own[1] - own[0]) * HALF) * scale + shift,
+                (own[-1] + (own[-1] - own[-2]) * HALF) * scale + shift,
             ]
             out = math.isfinite(value) and not min(ends) <= value <= max(ends)
             if not math.isnan(got) and (math.isfinite(value) or not isinstance(getattr(grid, "used", None), int)):
