@@ -9,7 +9,7 @@ import torch
 from numpy.typing import ArrayLike
 from torch import Tensor
 
-from qdebug.formats import Gguf, find
+from qdebug.formats import FP16, Gguf, find
 from qdebug.measure.channels import channel_limits, channel_ranges
 from qdebug.recipes import TensorPlan
 from qdebug.results import Finding
@@ -66,8 +66,7 @@ def tensor_findings(
 def weight_findings(layer: str, w: Tensor, out_axis: int = 0, plan: TensorPlan | None = None) -> tuple[Finding, ...]:
     """Everything odd about a weight; see :func:`tensor_findings`.
 
-    Two kinds more, for llama.cpp's formats: ``row-length`` (it would store rows of this length in another format) and
-    ``scale-overflow`` (a block's float16 scale is infinite).
+    One kind more, for llama.cpp's formats: ``row-length`` (it would store rows of this length in another format).
     """
     low, high = channel_limits(w, out_axis)
     nan, inf = int(torch.isnan(w).sum()), int(torch.isinf(w).sum())
@@ -84,12 +83,6 @@ def weight_findings(layer: str, w: Tensor, out_axis: int = 0, plan: TensorPlan |
             f"Rows of {columns} values are no whole number of {form.name}'s blocks of {form.size}: shown is "
             f"{form.name} with a part of a block at the end, while llama.cpp would store {form.stored_as(columns)}.",
         ))  # fmt: skip
-    some = low <= high
-    absmax = float(max(-low[some].min(), high[some].max())) if some.any() else 0.0
-    if absmax / form.largest >= _FP16_OVERFLOW:
-        said.append(
-            ("scale-overflow", f"Values up to {absmax:.3g} need scales beyond float16, which are infinite then.")
-        )
     return found + tuple(Finding(kind=kind, layer=layer, tensor="weight", text=text) for kind, text in said)
 
 
@@ -111,9 +104,24 @@ def _limits(low: float, high: float, plan: TensorPlan | None) -> list[tuple[str,
             f"A value reaches {reach:.3g}: a constant such as an attention mask's, not a signal. A min-max range that "
             "holds it leaves no code for anything else.",
         ))  # fmt: skip
-    if plan is not None and plan.format == "fp16" and absmax >= _FP16_OVERFLOW:
+    form = find(plan.format) if plan is not None else None
+    if form is FP16 and absmax >= _FP16_OVERFLOW:
         found.append(("fp16-overflow", f"Values up to {absmax:.3g} overflow fp16, whose largest is 65504."))
+    if isinstance(form, Gguf) and _float16_scale(low, high, form) >= _FP16_OVERFLOW:
+        text = f"Values up to {absmax:.3g} make the float16 scale of a {form.title} block infinite; the block is lost."
+        found.append(("fp16-overflow", text))
     return found
+
+
+def _float16_scale(low: float, high: float, form: Gguf) -> float:
+    """The largest number that a block of llama.cpp's formats holds in float16: a scale, or the minimum.
+
+    Blocks of 256 divide both once more, by the 63 (q4_k) or 128 (q6_k) of a run's own scale.
+    """
+    runs = 1 if form.size == form.run else 63 if form.minimum else 128
+    if not form.minimum:
+        return max(-low, high) / max(-form.low, form.high) / runs
+    return max(max(high, 0.0) - min(low, 0.0), form.high * abs(low)) / form.high / runs
 
 
 def _channels(low: np.ndarray, high: np.ndarray) -> list[tuple[str, str]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import torch
 
 from qdebug import results
 from qdebug.quantize import Grid, LevelGrid, QParams
@@ -12,13 +13,16 @@ MOST = 257
 
 
 def grid(qparams: Grid) -> results.Grid:
-    """The reals of all codes (for several scales those of the widest) and the outermost clip limits."""
+    """The reals of all codes (for several scales those of the widest that is finite) and the outermost clip limits."""
     scales = qparams.scale.reshape(-1)
-    widest = int(scales.abs().argmax())
+    if not bool(torch.isfinite(scales).any()):
+        return results.Grid(points=(), clip_min=0.0, clip_max=0.0, scales=scales.numel())
+    widest = int(torch.where(torch.isfinite(scales), scales.abs(), -1.0).argmax())
+    low, high = (limit[torch.isfinite(limit)] for limit in (qparams.clip_min, qparams.clip_max))
     points = _uniform(qparams, widest) if isinstance(qparams, QParams) else _levels(qparams, widest)
     return results.Grid(
         points=tuple(points.tolist()) if len(points) <= MOST else (),
-        clip_min=float(qparams.clip_min.min()), clip_max=float(qparams.clip_max.max()), scales=scales.numel(),
+        clip_min=float(low.min()), clip_max=float(high.max()), scales=scales.numel(),
     )  # fmt: skip
 
 

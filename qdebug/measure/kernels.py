@@ -68,20 +68,24 @@ _HALF = 0.5 + 2.0**-10
 
 @njit(cache=True, nogil=True, fastmath={"reassoc"})
 def split_limits(x: Floats, xq: Floats, below: Floats, above: Floats, size: int, sums: Sums) -> None:
-    """The same with the reals ``[R, G]`` beyond which a value is clipped, for grids whose steps are not all alike."""
-    bits = x.view(np.int32)
+    """The same with the reals ``[R, G]`` beyond which a value is clipped, for grids whose steps are not all alike.
+
+    What has become infinite or NaN is clipped, and its whole value is the error, as in :func:`split_cast`.
+    """
+    bits, cast = x.view(np.int32), xq.view(np.int32)
     for r in range(x.shape[0]):
         for g in range(below.shape[1]):
             low, high = below[r, g], above[r, g]
             count, clipped = 0, 0
             signal, clipping, rounding = 0.0, 0.0, 0.0
             part = slice(g * size, min(g * size + size, x.shape[1]))
-            values, quantized, raw = x[r, part], xq[r, part], bits[r, part]
+            values, quantized, raw, raw_cast = x[r, part], xq[r, part], bits[r, part], cast[r, part]
             for i in range(values.size):
                 finite = (raw[i] & _MAGNITUDE) < _INFINITY
+                lost = (raw_cast[i] & _MAGNITUDE) >= _INFINITY
                 value = np.float64(values[i]) if finite else 0.0
-                error = (np.float64(quantized[i]) if finite else 0.0) - value
-                out = finite & ((values[i] < low) | (values[i] > high))
+                error = (np.float64(quantized[i]) if finite and not lost else 0.0) - value
+                out = finite & ((values[i] < low) | (values[i] > high) | lost)
                 count += finite
                 clipped += out
                 signal += value * value

@@ -29,10 +29,10 @@ HALF_STEP = 0.5 + 2.0**-10
 class SplitAccumulator:
     """Adds up the error of a tensor that comes in batches.
 
-    A value is clipped where it lies outside the clip range of its scale by more than half a step (of the outermost gap
-    between levels); its whole error is clipping error. All other error is rounding error. A float that overflows to Inf
-    is clipped and, its error being without bound, counts as if it had become 0. NaN and ±Inf in the tensor itself count
-    for nothing here: they are findings.
+    A value is clipped where it lies outside the clip range of its scale by more than half a step (half the outermost
+    gap between levels); its whole error is clipping error. All other error is rounding error. What overflows to Inf is
+    clipped and, its error being without bound, counts as if it had become 0. NaN and ±Inf in the tensor itself
+    count for nothing here: they are findings.
 
     Args:
         plan: how the tensor is quantized.
@@ -66,8 +66,9 @@ class SplitAccumulator:
         if qparams is None:
             self._add_cast(x.reshape(-1), xq.reshape(-1))
             return
-        self._clip.see(float(qparams.clip_min.min()), float(qparams.clip_max.max()))
-        self._scale.see(float(qparams.scale.min()), float(qparams.scale.max()))
+        for limit in (qparams.clip_min, qparams.clip_max):
+            self._clip.see_finite(limit)
+        self._scale.see_finite(qparams.scale)
         one, two = _in_rows(x, xq, qparams, out_axis)
         if isinstance(qparams, QParams):
             self._see_codes(qparams.qmax - qparams.qmin + 1)
@@ -111,8 +112,10 @@ class SplitAccumulator:
             kernels.split_limits(x.numpy(), xq.numpy(), below.numpy(), above.numpy(), size, self._sums)
             return
         below, above = (limit.repeat_interleave(size, dim=1)[:, :columns] for limit in (below, above))
-        finite, clipped, value = torch.isfinite(x), (x < below) | (x > above), x.double()
-        self._sums += _sums(value[finite], (xq.double() - value).square()[finite], clipped[finite])
+        finite, lost, value = torch.isfinite(x), ~torch.isfinite(xq), x.double()
+        clipped = (x < below) | (x > above) | lost
+        squared = (torch.where(lost, 0.0, xq).double() - value).square()
+        self._sums += _sums(value[finite], squared[finite], clipped[finite])
 
     def _add_cast(self, x: Tensor, xq: Tensor) -> None:
         if kernels is not None and x.device.type == "cpu":

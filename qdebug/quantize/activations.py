@@ -83,7 +83,7 @@ def activation_quantizer(plan: TensorPlan, grid: Grid | None = None, axis: int =
 
     def activate(x: Tensor, out: Tensor | None = None) -> Tensor:
         if not x.numel():
-            return x
+            return x if out is None else out
         chosen = dynamic_grid(x, plan, axis) if is_dynamic(plan) else grid
         assert chosen is not None
         if form.own_blocks and axis % x.dim() != x.dim() - 1:

@@ -18,7 +18,8 @@ _SWEEPS = 25
 _LEARNING = 64
 """Vectors per codeword that vector codebooks are learned from; more change little and cost much."""
 
-_CHUNK = 1 << 14
+_CHUNK = 1 << 11
+"""Vectors whose distances to all codewords are held at once, so that they stay in the cache."""
 
 _NORMAL, _LARGEST = 2.0**-14, 65504.0
 """The smallest normal and the largest float16."""

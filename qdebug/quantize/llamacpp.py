@@ -27,7 +27,7 @@ def quantize_rows(x: Tensor, form: Gguf) -> tuple[Tensor, LevelGrid]:
     values = blocks.values()[:, :columns].contiguous()
     runs = -(-columns // blocks.size)
     scale, offset = blocks.scale[:, :runs].contiguous(), blocks.offset[:, :runs].contiguous()
-    used = len(blocks.codes[:, :columns].unique()) if values.numel() else 0
+    used = len(blocks.codes[:, :columns][finite].unique())
     levels = torch.tensor(form.levels)
     grid = LevelGrid(form, levels, torch.where(scale == 0, 1.0, scale), blocks.size, offset, used, len(levels))
     if not bool(finite.all()):

@@ -52,16 +52,16 @@ def round_by(
         if isinstance(grid, QParams):
             zero = spread(grid.zero_point, tile, size)
             low, high = grid.qmin - zero.double(), grid.qmax - zero.double()
-            near, level = (part.clamp(low, high) for part in (torch.round(t), _rounded(t, mode, dice)))
+            near, level = (whole.clamp(low, high) for whole in (torch.round(t), _rounded(t, mode, dice)))
         elif isinstance(grid.form, Float):
             quantum, limit = step(t, grid.form), grid.form.largest
             places = t / quantum
             near, level = (
-                (part * quantum).clamp(-limit, limit) for part in (torch.round(places), _rounded(places, mode, dice))
+                (whole * quantum).clamp(-limit, limit) for whole in (torch.round(places), _rounded(places, mode, dice))
             )
         else:
             near, level = _between(t, grid.levels.double(), mode, dice)
-        real, kept = ((part.float() + 0.0) * scale for part in (level, near))
+        real, kept = ((found.float() + 0.0) * scale for found in (level, near))
         out[tile] = torch.where(kept == values, kept, real)
 
 

@@ -92,7 +92,8 @@ def _own_rule(matrix: Tensor, plan: TensorPlan) -> tuple[Tensor, Grid | None]:
         values, grid = scalar_codebook(whole, form)
     else:
         assert isinstance(form, Table)
-        values, grid = ternarize(whole, form, plan.group_size or max(whole.shape[1], 1))
+        size = plan.group_size or max(whole.shape[1], 1)
+        values, grid = ternarize(whole, form, size, 0 if plan.group_size else matrix.shape[1])
     return values.view(matrix.shape), grid
 
 

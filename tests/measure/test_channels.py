@@ -6,7 +6,7 @@ import torch
 
 from qdebug.formats import INT4, INT8
 from qdebug.measure import channel_limits, channel_ranges, grid, tensor_findings, weight_findings
-from qdebug.quantize import choose_qparams
+from qdebug.quantize import choose_qparams, quantize_weight
 from qdebug.recipes import TensorPlan
 
 
@@ -119,6 +119,21 @@ def test_fp16_overflow_only_where_fp16_is_asked_for():
     assert kinds(weight_findings("a", w.clamp(max=65504), 0, TensorPlan("fp16"))) == []
 
 
+@pytest.mark.parametrize(
+    ("name", "reach"),
+    [("q4_0", 65520 * 8), ("q5_0", 65520 * 16), ("q8_0", 65520 * 127), ("q6_k", 65520 * 32 * 128),
+     ("q4_1", 65520.0), ("q4_k", 65520 * 63)],
+)  # fmt: skip
+def test_a_scale_beyond_float16_is_named_where_ggml_loses_the_block(name, reach):
+    plan = TensorPlan(name)
+    for factor, lost in ((0.9, False), (1.1, True)):
+        w = torch.randn(2, 256)
+        w[1, 7] = -reach * factor
+        assert bool(torch.isfinite(quantize_weight(w, plan)[0]).all()) == (not lost)
+        assert ("fp16-overflow" in kinds(weight_findings("a", w, 0, plan))) == lost
+        assert "fp16-overflow" not in kinds(weight_findings("a", w, 0, TensorPlan("int4")))
+
+
 def test_an_attention_masks_constant_is_named():
     low, high = np.full(4, -3.4e38), np.ones(4)
     found = tensor_findings("attn", "activation", count=100, channel_low=low, channel_high=high)
@@ -149,6 +164,3 @@ def test_rows_that_llama_cpp_would_store_otherwise():
         ((kind, text),) = said(columns, name)
         assert kind == "row-length"
         assert f"would store {other}" in text
-    huge = torch.full((1, 32), 1e6)
-    huge[0, 0] = -2e6
-    assert kinds(weight_findings("a", huge, 0, TensorPlan("q4_0"))) == ["scale-overflow"]

@@ -7,13 +7,18 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from qdebug.errors import RecipeError
 from qdebug.formats import find
 from qdebug.measure import SplitAccumulator, error_split
-from qdebug.quantize import choose_qparams, dynamic_grid, fake_quantize_activation, quantize, quantize_weight
+from qdebug.measure import grid as drawn_grid
+from qdebug.measure import split as split_module
+from qdebug.quantize import QParams, choose_qparams, dynamic_grid, fake_quantize_activation, quantize, quantize_weight
 from qdebug.recipes import TensorPlan
+from qdebug.recipes.check import check_tensor_plan
 from tests.quantize.tensors import anything, tensors
 
 STATIC = TensorPlan("int8", symmetric=False)
+HALF = 0.5 + 2.0**-10  # steps beyond a limit from which a value is clipped: half a step, and what float32 may add
 
 
 def static(x, low, high, plan=STATIC):
@@ -126,7 +131,7 @@ def test_weights_of_every_granularity(path, plan, shape, axis):
         for part in (qparams.clip_min, qparams.clip_max, qparams.scale.double(), qparams.zero_point)
     ]
     low, high, scale, zero_point = spread
-    clipped = (matrix < low - 0.501 * scale) | (matrix > high + 0.501 * scale)
+    clipped = (matrix < low - HALF * scale) | (matrix > high + HALF * scale)
     assert split.clipping_rate == pytest.approx(clipped.double().mean().item())
     assert split.clipping_mse == pytest.approx(((got - matrix).square() * clipped).mean().item(), rel=1e-12)
     assert bool(split.clipping_rate) == bool(plan.clip)
@@ -209,3 +214,144 @@ def test_extreme_values_stay_finite(path):
 def test_an_integer_needs_a_grid():
     with pytest.raises(ValueError, match="qparams"):
         error_split(torch.ones(2), torch.ones(2), None, STATIC)
+
+
+LEVELS = ("fp8_e4m3fn", "fp4", "nf4", "log2_4", "ternary", "ternary_3_4", "binary", "kmeans3", "mxfp4", "mxint8",
+          "nvfp4", "nvint4", "q4_0", "q4_1", "q4_k", "q6_k")  # fmt: skip
+
+
+def slowly(x, xq, grid, rows):
+    """The split of a matrix value by value: clipping and rounding error, clipped share, places of the levels used."""
+    x, xq = (
+        t.detach().movedim(rows, 0).reshape(grid.scale.shape[0] if grid.scale.dim() else 1, -1).tolist()
+        for t in (x, xq)
+    )
+    if isinstance(grid, QParams):
+        levels, offset = [float(code) for code in range(grid.qmin, grid.qmax + 1)], None
+    else:
+        levels, offset = grid.levels.double(), grid.offset
+    clipping = rounding = clipped = 0.0
+    used = set()
+    for r, (row, quantized) in enumerate(zip(x, xq, strict=True)):
+        for i, (value, got) in enumerate(zip(row, quantized, strict=True)):
+            place = (r, i // (grid.group_size or len(row))) if grid.scale.dim() else ()
+            own = levels if isinstance(levels, list) else (levels[r] if levels.dim() > 1 else levels).tolist()
+            scale, shift = grid.scale[place].item(), 0.0 if offset is None else offset[place].item()
+            ends = [
+                (own[0] - (own[1] - own[0]) * HALF) * scale + shift,
+                (own[-1] + (own[-1] - own[-2]) * HALF) * scale + shift,
+            ]
+            out = math.isfinite(value) and not min(ends) <= value <= max(ends)
+            if not math.isnan(got) and (math.isfinite(value) or not isinstance(getattr(grid, "used", None), int)):
+                used.add(min(range(len(own)), key=lambda k: abs(own[k] * scale + shift - got)))
+            if math.isfinite(value):
+                clipped += out
+                clipping += (got - value) ** 2 if out else 0.0
+                rounding += 0.0 if out else (got - value) ** 2
+    count = sum(map(math.isfinite, [value for row in x for value in row]))
+    return clipping / count, rounding / count, clipped / count, used
+
+
+@pytest.mark.parametrize("name", LEVELS)
+@pytest.mark.parametrize("granularity", ["tensor", "channel", "group", "clipped"])
+@pytest.mark.parametrize(("shape", "axis"), [((4, 70), 0), ((3, 4, 3, 2), 1)])
+def test_grids_of_levels_against_a_slow_reference(path, name, granularity, shape, axis):
+    form = find(name)
+    plan = TensorPlan(name, granularity, 7 if granularity == "group" else 0)
+    if granularity == "clipped":
+        plan = TensorPlan(name, "channel", clip=(-0.5, 1.0))
+    try:
+        check_tensor_plan(plan, "weight", "here")
+    except RecipeError:
+        return
+    w = torch.randn(shape)
+    w.view(-1)[:3] = torch.tensor([math.nan, math.inf, -math.inf])
+    wq, grid = quantize_weight(w, plan, axis)
+    split = error_split(w, wq, grid, plan, axis)
+    clipping, rounding, rate, used = slowly(w, wq, grid, axis)
+    assert split.clipping_mse == pytest.approx(clipping, rel=1e-9, abs=1e-30)
+    assert split.rounding_mse == pytest.approx(rounding, rel=1e-9)
+    assert split.mse == split.clipping_mse + split.rounding_mse
+    assert split.clipping_rate == pytest.approx(rate)
+    if granularity == "clipped" or name in ("nf4", "fp8_e4m3fn", "fp4"):
+        assert bool(split.clipping_rate) == (granularity == "clipped")
+    assert split.used_codes == len(used)
+    assert split.codes == {"kmeans3": 8}.get(name, len(form.levels))
+    assert (split.scale_min, split.scale_max) == (grid.scale.min().item(), grid.scale.max().item())
+    assert (split.clip_min, split.clip_max) == (grid.clip_min.min().item(), grid.clip_max.max().item())
+
+
+@pytest.mark.parametrize("name", ["vq2_16", "vq4_16"])
+def test_vectors(path, name):
+    """Codes are codewords; a coordinate beyond all of theirs is rounded or clipped like any other."""
+    w = torch.randn(8, 64)
+    plan = TensorPlan(name)
+    wq, grid = quantize_weight(w, plan)
+    split = error_split(w, wq, grid, plan)
+    words = wq.view(-1, find(name).dimension).unique(dim=0)
+    assert (split.used_codes, split.codes) == (len(words), 16)
+    assert split.mse == pytest.approx((wq.double() - w.double()).square().mean().item(), rel=1e-12)
+
+
+@pytest.mark.parametrize("name", ["mxfp4", "mxint8", "nvfp4", "fp8_e4m3fn", "fp4"])
+def test_activations_on_levels_in_batches(path, name):
+    """A dynamic grid is made of each batch, and samples are their own: parts add up to the whole."""
+    x = torch.randn(6, 5, 40) * torch.logspace(-2, 2, 6).view(6, 1, 1)
+    plan = TensorPlan(name, dynamic=not find(name).own_blocks)
+    xq = fake_quantize_activation(x, plan)
+    parts = SplitAccumulator(plan)
+    for one, two in zip(x.split([3, 2, 1]), xq.split([3, 2, 1]), strict=True):
+        parts.add(one, two)
+    apart, whole = parts.finish(), error_split(x, xq, None, plan)
+    assert numbers(apart) == pytest.approx(numbers(whole), rel=1e-12)
+    assert whole == error_split(x, xq, dynamic_grid(x, plan), plan)
+    clipping, rounding, rate, used = slowly(x, xq, dynamic_grid(x, plan), 0)
+    assert whole.clipping_mse == pytest.approx(clipping, rel=1e-9)
+    assert whole.rounding_mse == pytest.approx(rounding, rel=1e-9)
+    assert (whole.clipping_rate, whole.used_codes) == (pytest.approx(rate), len(used))
+
+
+def test_saturation_of_a_block_is_clipping(path):
+    """7.9 in a block of scale 1 becomes 6, more than half a step of 2 away; 6.9 becomes 6, and is rounded."""
+    plan = TensorPlan("mxfp4")
+    for value, clipped in ((7.9, True), (6.9, False)):
+        w = torch.tensor([[value, 1.0, 0.0, 0.0]])
+        wq, grid = quantize_weight(w, plan)
+        split = error_split(w, wq, grid, plan)
+        assert wq[0, 0] == 6
+        assert bool(split.clipping_rate) == clipped
+        assert split.clipping_mse == (pytest.approx(1.9**2 / 4, rel=1e-6) if clipped else 0.0)
+        assert split.used_codes == 3
+
+
+@pytest.mark.parametrize("name", [*LEVELS, "vq2_16"])
+def test_levels_with_kernels_and_without(name, monkeypatch):
+    """On awkward values, too."""
+    pytest.importorskip("numba")
+    w = torch.randn(5, 300) * torch.logspace(-30, 30, 300)
+    w[0, :6] = torch.tensor([math.nan, math.inf, -math.inf, 1e-45, -0.0, 3.4e38])
+    plan = TensorPlan(name)
+    wq, grid = quantize_weight(w, plan)
+    compiled = numbers(error_split(w, wq, grid, plan))
+    monkeypatch.setattr(split_module, "kernels", None)
+    plain = numbers(error_split(w, wq, grid, plan))
+    assert compiled == pytest.approx(plain, rel=1e-12)
+    assert all(math.isfinite(number) for number in compiled.values())
+
+
+@pytest.mark.parametrize("name", ["q4_0", "q4_1", "q8_0", "q4_k", "q6_k"])
+def test_an_infinite_scale_is_clipping(path, name):
+    """ggml stores a scale beyond float16 as infinity: those blocks are lost, and the numbers stay finite."""
+    w = torch.randn(2, 512)
+    w[0, 0] = 1e10
+    plan = TensorPlan(name)
+    wq, grid = quantize_weight(w, plan)
+    lost = ~torch.isfinite(wq)
+    assert lost.any()
+    split = error_split(w, wq, grid, plan)
+    assert all(math.isfinite(number) for number in numbers(split).values())
+    assert split.clipping_rate >= lost.double().mean()
+    assert split.clipping_mse == pytest.approx(1e20 / 1024, rel=1e-6)
+    drawn = drawn_grid(grid)
+    assert all(map(math.isfinite, (drawn.clip_min, drawn.clip_max, *drawn.points)))
+    assert drawn.points

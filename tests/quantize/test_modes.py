@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from qdebug.formats import Integer, find
-from qdebug.quantize import fake_quantize, fake_quantize_activation, quantize_weight, rounding
+from qdebug.quantize import activation_quantizer, fake_quantize, fake_quantize_activation, quantize_weight, rounding
 from qdebug.quantize.levels import level_grid
 from qdebug.quantize.modes import cast_by, uniform
 from qdebug.quantize.qparams import QParams
@@ -222,3 +222,19 @@ def test_half_to_even_has_a_path_of_its_own(monkeypatch):
     """The modes never see it: it is the fast path."""
     monkeypatch.setattr(rounding, "round_by", None)
     assert fake_quantize(torch.tensor([0.5, 1.5]), grid_of("int8", 1.0)).tolist() == [0.0, 2.0]
+
+
+@pytest.mark.parametrize("name", ["bf16", "int8", "mxfp4"])
+@pytest.mark.parametrize("mode", MODES)
+def test_results_are_written_where_asked(name, mode):
+    plan = TensorPlan(name, rounding=mode, dynamic=name == "int8")
+    x = torch.randn(3, 40)
+    expected = fake_quantize_activation(x, plan)
+    activate = activation_quantizer(plan)
+    out = torch.empty_like(x)
+    assert activate(x, out) is out
+    assert same_bytes(out, expected)
+    assert activate(x, x) is x
+    assert same_bytes(x, expected)
+    empty = torch.empty(0, 40)
+    assert activate(empty, empty).shape == (0, 40)

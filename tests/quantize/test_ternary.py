@@ -18,29 +18,30 @@ from tests.quantize.tensors import arrays
 NAMES = ("ternary_twn", "ternary", "binary", "ternary_3_4")
 
 
-def twn(w):
+def twn(w, _):
     """Li et al. 2016: Δ = 0.7 · E|W|; α is the mean magnitude beyond Δ; codes are signs beyond Δ."""
     delta = 0.7 * np.abs(w).mean()
     beyond = np.abs(w) > delta
     return np.sign(w) * beyond, np.abs(w[beyond]).mean()
 
 
-def absmean(w):
+def absmean(w, _):
     """Ma et al. 2024: RoundClip(W / γ, −1, 1), γ = E|W|. numpy rounds half to even, as the authors' torch does."""
     gamma = np.abs(w).mean()
     return np.clip(np.rint(w / gamma), -1, 1), gamma
 
 
-def xnor(w):
+def xnor(w, _):
     """Rastegari et al. 2016: sign(W) · E|W|."""
     return np.where(w >= 0, 1.0, -1.0), np.abs(w).mean()
 
 
-def three_of_four(w):
-    """Huang et al. 2026: of each four the smallest magnitude is dropped; α is the mean magnitude of the others."""
+def three_of_four(w, run):
+    """Huang et al. 2026: of each four along a row the smallest magnitude is dropped; α is the mean of the others'."""
     codes = np.where(w >= 0, 1.0, -1.0)
-    for start in range(0, len(w) - 3, 4):
-        codes[start + int(np.abs(w[start : start + 4]).argmin())] = 0.0
+    for start in range(0, len(w), run):
+        for place in range(start, start + min(run, len(w) - start) - 3, 4):
+            codes[place + int(np.abs(w[place : place + 4]).argmin())] = 0.0
     return codes, np.abs(w[codes != 0]).mean()
 
 
@@ -61,7 +62,7 @@ def test_against_the_paper_in_float64(name, granularity, size, shape):
     step = size or matrix.shape[1]
     for row, start in itertools.product(range(len(matrix)), range(0, matrix.shape[1], step)):
         part = slice(start, start + step)
-        codes[row, part], scales[row, part] = RULES[name](matrix[row, part])
+        codes[row, part], scales[row, part] = RULES[name](matrix[row, part], min(step, w[0].numel()))
     expected = (codes * scales).reshape(shape)
     assert np.abs(got.numpy() - expected).max() <= 1e-7 * scales.max()
     assert np.array_equal(np.sign(got.numpy()), codes.reshape(shape))
@@ -106,9 +107,10 @@ def test_three_of_four_leaves_exactly_one_zero_in_each_four(columns):
     w[3, 0] = math.inf
     codes = quantize_weight(w, TensorPlan("ternary_3_4", "channel"))[0].view(50, -1, 4).sign()
     assert ((codes == 0).sum(2) == 1).all()
-    rest = quantize_weight(torch.randn(50, 7), TensorPlan("ternary_3_4", "channel"))[0]
-    assert ((rest[:, :4] == 0).sum(1) == 1).all()
-    assert (rest[:, 4:] != 0).all()
+    for granularity in ("channel", "tensor"):
+        rest = quantize_weight(torch.randn(50, 7), TensorPlan("ternary_3_4", granularity))[0]
+        assert ((rest[:, :4] == 0).sum(1) == 1).all()
+        assert (rest[:, 4:] != 0).all()
 
 
 def packed(codes):

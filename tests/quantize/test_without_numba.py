@@ -1,5 +1,7 @@
 """numba is an accelerator: without it the rooms import and compute the same."""
 
+import contextlib
+import io
 import subprocess
 import sys
 
@@ -34,3 +36,32 @@ def test_everything_works():
     done = subprocess.run([sys.executable, "-c", SCRIPT], capture_output=True, text=True, check=False)
     assert done.stderr == ""
     assert done.stdout == "(-1.0, 1.0)\n"
+
+
+FORMATS = """
+import hashlib, torch
+from qdebug.formats import FORMATS
+from qdebug.quantize import quantize_weight
+from qdebug.recipes import TensorPlan
+w = torch.randn(4, 256, generator=torch.Generator().manual_seed(5))
+for name in FORMATS:
+    if not name.startswith(("int", "uint", "vq")):
+        values = quantize_weight(w, TensorPlan(name))[0]
+        print(name, hashlib.sha256(values.numpy().tobytes()).hexdigest())
+"""
+
+
+def test_every_format_writes_the_same_bytes():
+    """All of them where numba cannot be imported, codebooks' exact search and K-quants included."""
+    plain = subprocess.run(
+        [sys.executable, "-c", 'import sys\nsys.modules["numba"] = None' + FORMATS],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert plain.stderr == ""
+    compiled = io.StringIO()
+    with contextlib.redirect_stdout(compiled):
+        exec(FORMATS, {})
+    assert plain.stdout == compiled.getvalue()
+    assert plain.stdout.count("\n") > 40
