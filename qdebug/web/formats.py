@@ -134,7 +134,8 @@ def _use(info: ModelInfo, chosen: Values, notation: str, place: int) -> None:
     st.button(
         "Use it here" if current != wanted else "In use here", key=f"use-{place}",
         disabled=refused or current == wanted,
-        help=f"Gives the {NOUNS[chosen.tensor]} of {layer.name} this format",
+        help="The input of a convolution has no tokens" if refused
+             else f"Gives the {NOUNS[chosen.tensor]} of {layer.name} this format",
         on_click=_take, args=(info, layer, chosen.tensor, notation),
     )  # fmt: skip
 
