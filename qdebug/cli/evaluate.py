@@ -43,6 +43,7 @@ def run(options: argparse.Namespace) -> None:
     if len(names := several(options.weight_format)) > 1:
         _rank(options, names)
         return
+    options.weight_format = names[0] if names else options.weight_format
     recipe = base_recipe(options)  # a slip of the pen is told before anything is loaded
     verdict: Verdict | None = None
     with Reporter("loading torch") as reporter:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 
 from qdebug.cli.output import table
@@ -33,9 +34,14 @@ def several(text: str | None) -> tuple[str, ...]:
 
 
 def ordered(rows: list[Ranked]) -> tuple[Ranked, ...]:
-    """The best metric first; of equals the smaller."""
-    sign = -1 if rows and rows[0].metric.higher_is_better else 1
-    return tuple(sorted(rows, key=lambda row: (sign * row.metric.quantized, row.size.quantized_bytes)))
+    """The best metric first; of equals the smaller. What has no number for a metric comes last."""
+
+    def place(row: Ranked) -> tuple[bool, float, int]:
+        value = row.metric.quantized
+        known = 0.0 if math.isnan(value) else -value if row.metric.higher_is_better else value
+        return math.isnan(value), known, row.size.quantized_bytes
+
+    return tuple(sorted(rows, key=place))
 
 
 def describe(found: Ranking) -> str:
@@ -52,6 +58,6 @@ def describe(found: Ranking) -> str:
     best = found.ranking[0]
     float_ = numbers.metric_value(first.name, first.float_)
     return "\n".join([
-        f"{found.model}: {best.weight_format} comes nearest to float ({title} {float_}).", "",
+        f"{found.model}: {best.weight_format} does best ({title} of the float model {float_}).", "",
         table(("weights", title, "flips", "size", "bits per weight"), rows, align="<>>>>"),
     ])  # fmt: skip

@@ -26,12 +26,16 @@ def near_four(rows: tuple[FormatRow, ...]) -> tuple[FormatRow, ...]:
 
 def ranking_finding(comparison: FormatComparison) -> str:
     """Which format serves these values best at four bits, in words."""
+    if comparison.rows and all(row.sqnr_db is None for row in comparison.rows):
+        return "These values have no error in any format"
+    exact = [row for row in comparison.rows if row.sqnr_db is None and FOUR[0] <= row.bits <= FOUR[1]]
+    if exact:
+        return f"Near 4 bits {min(exact, key=lambda row: row.bits).notation} keeps these values without an error"
     four = near_four(comparison.rows)
     if not four:
-        exact = [row.notation for row in comparison.rows if row.sqnr_db is None]
-        return "These values have no error in any format" if exact else "No format of about four bits was tried"
+        return "No format of about four bits was tried"
     best, plain = four[0], next((row for row in four if row.notation in ("int4-pc", "int4-tok")), four[-1])
-    if plain is best or not best.sqnr_db or plain.sqnr_db is None:
+    if plain is best or best.sqnr_db is None or plain.sqnr_db is None:
         return f"Near 4 bits {best.notation} keeps most: {decibel(best.sqnr_db)}{NBSP}dB"
     less = decibel(best.sqnr_db - plain.sqnr_db)
     return f"Near 4 bits {best.notation} keeps most: {decibel(best.sqnr_db)}{NBSP}dB, {less} more than {plain.notation}"
@@ -48,12 +52,12 @@ def error_bars(comparison: FormatComparison, *, dark: bool, chosen: tuple[str, .
     rows = comparison.rows
     figure = template.blank(ranking_finding(comparison), dark=dark, height=44 + 17 * len(rows))
     keys = [row.notation for row in rows]
-    widest = max((row.sqnr_db or 0.0 for row in rows), default=1.0) or 1.0
+    widest = max([1.0, *(row.sqnr_db or 0.0 for row in rows)])
     lengths = [max(row.sqnr_db, 0.0) if row.sqnr_db is not None else widest for row in rows]
     figure.add_bar(
         orientation="h", y=keys, x=lengths, width=0.6,
         marker={"color": [colours.of_format(row.format, dark) for row in rows], "line": {"width": 0}},
-        customdata=[_hover(row) for row in rows],
+        customdata=[_hover(row, comparison.rotation) for row in rows],
         hovertemplate="<b>%{customdata[0]}</b> %{customdata[1]} bits per value<br>SQNR %{customdata[2]}<br>"
                       "after a Hadamard rotation %{customdata[3]}<extra></extra>",
         selected={"marker": {"opacity": 1}}, unselected={"marker": {"opacity": 1}},
@@ -83,13 +87,16 @@ def error_bars(comparison: FormatComparison, *, dark: bool, chosen: tuple[str, .
 def rate_finding(comparison: FormatComparison) -> str:
     """How near the formats come to what is possible, or what a rotation gains, in words."""
     four = near_four(comparison.rows)
-    gains = [(row.rotated_sqnr_db - row.sqnr_db, row) for row in four if row.rotated_sqnr_db and row.sqnr_db]
+    turned = [(_turned(row), row) for row in four]
+    gains = [(value - (row.sqnr_db or 0.0), row) for value, row in turned if value is not None]
     if gains:
         gain, row = max(gains, key=lambda pair: pair[0])
         if gain >= _NOTABLE:
             return f"A rotation first would gain {decibel(gain)}{NBSP}dB for {row.notation}"
     gaps = [
-        (at_rate(comparison.limit, row.bits) - row.sqnr_db, row) for row in four if row.sqnr_db and comparison.limit
+        (at_rate(comparison.limit, row.bits) - row.sqnr_db, row)
+        for row in four
+        if row.sqnr_db is not None and comparison.limit
     ]
     if not gaps:
         return "SQNR against bits per value"
@@ -136,7 +143,7 @@ def rate_figure(
             x=[row.bits for row in found], y=[value(row) for row in found], mode="markers",
             marker={"symbol": symbol, "size": [11 if row.notation in chosen else 7 for row in found],
                     "color": [colours.of_format(row.format, dark) for row in found]},
-            customdata=[_hover(row) for row in found],
+            customdata=[_hover(row, comparison.rotation) for row in found],
             hovertemplate="<b>%{customdata[0]}</b> %{customdata[1]} bits per value<br>SQNR %{customdata[2]}<br>"
                           "after a Hadamard rotation %{customdata[3]}<extra></extra>",
         )  # fmt: skip
@@ -158,10 +165,17 @@ def _turned(row: FormatRow) -> float | None:
     return None if row.rotated_sqnr_db is None or row.sqnr_db is None else row.rotated_sqnr_db
 
 
-def _hover(row: FormatRow) -> list[str]:
+def _hover(row: FormatRow, rotation: int) -> list[str]:
     plain = "no error" if row.sqnr_db is None else f"{decibel(row.sqnr_db)} dB"
     if row.rotated_sqnr_db is None:
-        return [row.notation, three(row.bits), plain, "not possible for rows of this length"]
-    change = row.rotated_sqnr_db - (row.sqnr_db or 0.0)
-    signed = f"{'+' if change >= 0 else MINUS}{decibel(abs(change))}"
-    return [row.notation, three(row.bits), plain, f"{decibel(row.rotated_sqnr_db)} dB ({signed})"]
+        return [
+            row.notation,
+            three(row.bits),
+            plain,
+            "no error" if rotation > 1 else "not possible for rows of this length",
+        ]
+    turned = f"{decibel(row.rotated_sqnr_db)} dB"
+    if row.sqnr_db is not None:
+        change = row.rotated_sqnr_db - row.sqnr_db
+        turned += f" ({'+' if change >= 0 else MINUS}{decibel(abs(change))})"
+    return [row.notation, three(row.bits), plain, turned]

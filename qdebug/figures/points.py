@@ -12,10 +12,9 @@ from qdebug.figures.numbers import times
 
 def points_finding(points: tuple[float, ...]) -> str:
     """How the code points lie, in words."""
-    positive = sorted({abs(point) for point in points if point})
-    if len(positive) < 2:
+    gaps = [high - low for low, high in itertools.pairwise(sorted(set(points)))]
+    if len(gaps) < 2:
         return f"{len(points)} code points"
-    gaps = [high - low for low, high in itertools.pairwise(positive)]
     if max(gaps) <= 1.001 * min(gaps):
         return f"{len(points)} code points in units of the scale, all steps alike"
     ratio = times(max(gaps) / min(gaps))

@@ -30,6 +30,8 @@ SEED = 0
 
 _BINS = 256
 _STEP = 0.25
+_FINE = 1024
+"""Bins in which blocks below a crossing are counted."""
 _PAIRS = {
     32: (("mxint8", "mxfp8_e4m3", 8, E4M3), ("mxint6", "mxfp6_e2m3", 6, E2M3), ("mxint4", "mxfp4", 4, E2M1)),
     16: (("nvint4", "nvfp4", 4, E2M1),),
@@ -72,7 +74,7 @@ def contest(
     Returns:
         The rows, and how many values of a row the rotation mixes.
     """
-    turned, block = rotate(x, SEED)
+    turned, block = rotate(torch.where(torch.isfinite(x), x, 0.0), SEED)  # NaN would spread over its block
     found, values = [], max(shape[0] * shape[1], 1)
     for done, (notation, plan) in enumerate(plans.items()):
         step(done, len(plans), f"trying {notation}")
@@ -87,10 +89,14 @@ def contest(
 
 
 def sqnr(x: Tensor, xq: Tensor) -> float | None:
-    """Signal to quantization noise in decibels over values where both are finite; None where either power is zero."""
-    good = torch.isfinite(x) & torch.isfinite(xq)
-    value = x[good].double()
-    return decibels(float(value.square().sum()), float((xq[good].double() - value).square().sum()))
+    """Signal to quantization noise in decibels over the finite values of ``x``; None where either power is zero.
+
+    A value that overflows to Inf counts as if it had become 0, as in the error split.
+    """
+    good = torch.isfinite(x)
+    value, kept = x[good].double(), xq[good].double()
+    error = torch.where(torch.isfinite(kept), kept - value, value)
+    return decibels(float(value.square().sum()), float(error.square().sum()))
 
 
 def limit(x: Tensor, most: float = 10.0) -> tuple[tuple[float, float], ...]:
@@ -110,9 +116,9 @@ def crests(x: Tensor, rows: tuple[FormatRow, ...]) -> tuple[CrestView, ...]:
     measured = {row.notation: row.sqnr_db for row in rows}
     views = []
     for size, pairs in _PAIRS.items():
-        found = crest_factors(x, size)
-        each = crest_factors(x, size, bins=1024)
-        total = max(int(each.counts.sum()), 1)
+        drawn = crest_factors(x, size, levels=(0.5,))
+        fine_bins = crest_factors(x, size, bins=_FINE)
+        total = int(drawn.counts.sum())
         named = []
         for integer, float_, width, element in pairs:
             fine = size if size == 16 else None
@@ -120,11 +126,11 @@ def crests(x: Tensor, rows: tuple[FormatRow, ...]) -> tuple[CrestView, ...]:
             one, two = measured.get(integer), measured.get(float_)
             named.append(CrestPair(
                 integer=integer, float_=float_, crossing=crossing,
-                below=float(each.counts[each.edges[1:] <= crossing].sum()) / total,
+                below=float(fine_bins.counts[fine_bins.edges[1:] <= crossing].sum()) / max(total, 1),
                 gain_db=None if one is None or two is None else one - two,
             ))  # fmt: skip
         views.append(CrestView(
-            size=size, low=float(found.edges[0]), high=float(found.edges[-1]), counts=tuple(found.counts.tolist()),
-            median=float(crest_factors(x, size, levels=(0.5,)).quantiles[0]) if total > 1 else 0.0, pairs=tuple(named),
+            size=size, low=float(drawn.edges[0]), high=float(drawn.edges[-1]), counts=tuple(drawn.counts.tolist()),
+            median=float(drawn.quantiles[0]) if total else 0.0, pairs=tuple(named),
         ))  # fmt: skip
     return tuple(views)

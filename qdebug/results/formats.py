@@ -73,7 +73,8 @@ class FormatComparison(Result, frozen=True, kw_only=True):
 
     Attributes:
         values: which.
-        count: values looked at; ``total``: values there are (rows are left out evenly where there are very many).
+        count: values looked at; ``total``: values there are. Where there are very many, rows are left out evenly, and
+            of a layer's input only the first samples are taken.
         columns: values in a row, along which groups and blocks lie.
         rows: one per format, the least error first.
         limit: ``(bits, SQNR in dB)`` of the rate-distortion limit for independent values with this histogram.

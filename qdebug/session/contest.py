@@ -33,14 +33,14 @@ class Contests:
     def comparison(self, recipe: Recipe, values: Values, work: Work) -> FormatComparison:
         """All formats worth comparing, on the same values."""
         start = time.perf_counter()
-        matrix = self._matrix(recipe, values, work)
-        x = _thinned(matrix)
+        matrix, count = self._matrix(recipe, values, work)
+        x, columns = _thinned(matrix), matrix.shape[1]
         parse = parse_weight_format if values.tensor == "weight" else parse_activation_format
         groups = WEIGHTS if values.tensor == "weight" else ACTIVATIONS
         plans = {notation: parse(notation) for group in groups.values() for notation in group}
-        found, rotation = contest(x, plans, values.tensor, (matrix.shape[0], matrix.shape[1]), work.step)
+        found, rotation = contest(x, plans, values.tensor, (count, columns), work.step)
         return FormatComparison(
-            values=values, count=x.numel(), total=matrix.numel(), columns=matrix.shape[1], rows=found, limit=limit(x),
+            values=values, count=x.numel(), total=count * columns, columns=columns, rows=found, limit=limit(x),
             rotation=rotation, crests=crests(x, found), seconds=time.perf_counter() - start,
         )  # fmt: skip
 
@@ -48,7 +48,7 @@ class Contests:
         """One format on these values: histogram, grid and error."""
         parse = parse_weight_format if values.tensor == "weight" else parse_activation_format
         plan = parse(notation)
-        x = _thinned(self._matrix(recipe, values, work))
+        x = _thinned(self._matrix(recipe, values, work)[0])
         xq, chosen = quantized(x, plan, values.tensor)
         axis = 0 if values.tensor == "weight" else 1
         return TensorView(
@@ -57,14 +57,18 @@ class Contests:
             dynamic=values.tensor == "activation" and is_dynamic(plan),
         )  # fmt: skip
 
-    def _matrix(self, recipe: Recipe, values: Values, work: Work) -> Tensor:
-        """The values as ``[R, C]``, groups and blocks along the rows."""
+    def _matrix(self, recipe: Recipe, values: Values, work: Work) -> tuple[Tensor, int]:
+        """The values as ``[R, C]``, groups and blocks along the rows, and how many such rows there are in all.
+
+        Of inputs, batches are read until there are enough values.
+        """
         if not values.layer:
             if values.distribution not in DISTRIBUTIONS:
                 raise RecipeError(
                     f"There is no distribution '{values.distribution}'", do=near(values.distribution, DISTRIBUTIONS)
                 )
-            return draw(values.distribution)
+            drawn = draw(values.distribution)
+            return drawn, len(drawn)
         try:
             layer = self._subject.by_name[values.layer]
         except KeyError:
@@ -73,18 +77,20 @@ class Contests:
             ) from None
         sheet = self._preparer.float_with_fixes(recipe, work)
         if values.tensor == "weight":
-            return rows(sheet.constant(layer.weight, self._subject.engine.cache), layer.out_axis).float().contiguous()
+            weight = rows(sheet.constant(layer.weight, self._subject.engine.cache), layer.out_axis).float()
+            return weight.contiguous(), len(weight)
         if layer.kind == "embedding":
             raise RecipeError(f"The input of '{layer.name}' is not quantized: it is an index", do="Choose its weight.")
-        parts, count = [], 0
+        parts, count, samples = [], 0, 0
         for batch in self._subject.eval_batches:
             value = real_rows(self._subject.engine.values(sheet, batch, (layer.x,), work)[layer.x], batch)
             moved = value.movedim(layer.channel_axis, -1)
             parts.append(moved.reshape(-1, moved.shape[-1]).float())
-            count += value.numel()
+            count, samples = count + value.numel(), samples + batch.count
             if count >= MOST:
                 break
-        return torch.cat(parts)
+        matrix = torch.cat(parts)
+        return matrix, len(matrix) * self._subject.info.n_eval // max(samples, 1)
 
 
 def _thinned(matrix: Tensor) -> Tensor:

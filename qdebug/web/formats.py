@@ -110,7 +110,7 @@ def _histogram(chosen: Values, view: TensorView, notation: str, place: int) -> N
     figure.update_xaxes(range=_reach(view))
     chart.show(figure, f"format-histogram-{place}")
     error = view.error
-    quality = "no error" if error.sqnr_db is None else f"SQNR {numbers.decibel(error.sqnr_db)}{numbers.NBSP}dB"
+    quality = "no error" if error.mse == 0 else f"SQNR {numbers.decibel(error.sqnr_db)}{numbers.NBSP}dB"
     scales = f", {plural(view.grid.scales, 'scale')}; the widest one's grid is drawn" if view.grid else ""
     st.html(f'<p class="q-quiet">{html.escape(notation)}: {quality}{scales}</p>')
 
@@ -134,7 +134,8 @@ def _use(info: ModelInfo, chosen: Values, notation: str, place: int) -> None:
     st.button(
         "Use it here" if current != wanted else "In use here", key=f"use-{place}",
         disabled=refused or current == wanted,
-        help=f"Gives the {NOUNS[chosen.tensor]} of {layer.name} this format",
+        help="The input of a convolution has no tokens" if refused
+             else f"Gives the {NOUNS[chosen.tensor]} of {layer.name} this format",
         on_click=_take, args=(info, layer, chosen.tensor, notation),
     )  # fmt: skip
 
@@ -168,7 +169,9 @@ def _clicked(chosen: Values, event: Any) -> None:
 
 def legend(found: FormatComparison) -> str:
     """What the marks mean, and what was looked at."""
-    part = "" if found.count == found.total else f" of {numbers.count(found.total)}, rows left out evenly"
+    inputs = found.values.layer and found.values.tensor == "activation"
+    how = "those of the first samples" if inputs else "rows left out evenly"
+    part = "" if found.count == found.total else f" of {numbers.count(found.total)}, {how}"
     turned = (
         f"◇ after a randomized Hadamard rotation of {found.rotation} values of a row at a time"
         if found.rotation > 1

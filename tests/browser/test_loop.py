@@ -199,3 +199,19 @@ def test_every_control_has_a_name(screen):
                 .map(node => node.outerHTML.slice(0, 200))"""
         )
         assert nameless == [], name
+
+
+def test_a_click_on_a_format_s_bar_shows_its_grid(screen):
+    screen.go("formats")
+    contest = screen.page.locator("[class*='st-key-chart-contest-weight']")
+    assert "Near 4 bits" in contest.locator(".q-chart-title").inner_text()
+    second = screen.page.locator("p.q-quiet").filter(has_text="SQNR").nth(1)
+    before = second.inner_text()
+    names = contest.locator(".ytick text").all_text_contents()
+    box = contest.locator(".barlayer .point").nth(3).bounding_box()
+    screen.page.mouse.click(box["x"] + box["width"] / 3, box["y"] + box["height"] / 2)
+    screen.page.wait_for_function(
+        "before => ![...document.querySelectorAll('p.q-quiet')].some(one => one.innerText === before)", arg=before
+    )
+    screen.rest()
+    assert second.inner_text().startswith(f"{names[3]}: SQNR")

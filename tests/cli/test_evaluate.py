@@ -9,9 +9,11 @@ from qdebug.cli.program import parse
 from qdebug.recipes import (
     BiasCorrection,
     CrossLayerEqualization,
+    LayerPlan,
     SmoothQuant,
     TensorPlan,
     load,
+    parse_activation_format,
     parse_plan,
     parse_weight_format,
     preset,
@@ -55,6 +57,52 @@ def test_set_takes_patterns_and_the_later_one_wins():
     assert recipe.plan_for("tokens", "embedding").activation == TensorPlan()
 
 
+@pytest.mark.parametrize(
+    ("text", "weight", "activation"),
+    [
+        ("int8", TensorPlan("int8"), preset("w4a8").default.activation),
+        ("nf4/fp16", parse_weight_format("nf4"), TensorPlan("fp16")),
+        ("nf4 / int8-tok", parse_weight_format("nf4"), parse_activation_format("int8-tok")),
+        ("int4g32-dq", parse_weight_format("int4g32-dq"), preset("w4a8").default.activation),
+        ("w4a16", TensorPlan("int4"), TensorPlan("fp16")),
+        ("w3g32a8-pc", None, None),
+    ],
+)
+def test_a_layer_s_plan_is_a_weight_format_or_both_or_a_short_name(text, weight, activation):
+    wanted = parse_plan(text) if weight is None else LayerPlan(weight, activation)
+    recipe = spelled("--preset", "w4a8", "--set", f"head={text}", layers=[("head", "matmul"), ("stem", "conv")])
+    assert recipe.plan_for("head") == wanted
+    assert recipe.plan_for("stem") == parse_plan("w4a8")
+
+
+def test_an_embedding_takes_the_weight_of_both():
+    recipe = spelled("--set", "*=nf4/fp16", layers=[("tokens", "embedding")])
+    assert recipe.plan_for("tokens", "embedding") == LayerPlan(parse_weight_format("nf4"), TensorPlan())
+
+
+@pytest.mark.parametrize("method", ["mse", "percentile", "moving-average"])
+@pytest.mark.parametrize(
+    ("weight", "activation"),
+    [
+        ("nvfp4", "mxfp4"), ("q4_k", "bf16"), ("kmeans4-pc", "int8-tok"), ("ternary-pc", "fp8_e4m3fn-tok"),
+        ("int4b4x4", "int8-dyn"), ("vq2_16", "fp16"),
+    ],
+)  # fmt: skip
+def test_formats_that_choose_no_range_are_left_alone(method, weight, activation):
+    default = spelled("--range", method, "--weight-format", weight, "--activation-format", activation).default
+    assert default == LayerPlan(parse_weight_format(weight), parse_activation_format(activation))
+
+
+def test_a_range_reaches_those_that_can_have_it():
+    words = ("--weight-format", "fp8_e4m3fn-pc", "--activation-format", "int8")
+    found = spelled("--range", "percentile", *words).default
+    assert (found.weight.range, found.activation.range) == ("percentile", "percentile")
+    found = spelled("--range", "mse", *words).default
+    assert (found.weight.range, found.activation.range) == ("minmax", "mse")
+    layer = spelled("--range", "mse", "--set", "head=mxfp4/int8", layers=[("head", "matmul")]).plan_for("head")
+    assert (layer.weight, layer.activation.range) == (parse_weight_format("mxfp4"), "mse")
+
+
 def test_fixes_come_in_the_order_they_were_named():
     recipe = spelled("--fix", "smoothquant:alpha=0.6,cle,bias-correction")
     assert recipe.fixes == (SmoothQuant(0.6), CrossLayerEqualization(), BiasCorrection())
@@ -93,6 +141,9 @@ def test_range_methods():
         (["--range", "percentil"], "percentile"),
         (["--set", "blocks"], "GLOB=PLAN"),
         (["--set", "blocks.*=w9"], "w8a8"),
+        (["--set", "head=nf4/nf4"], "for weights"),
+        (["--set", "head=/int8"], "Unknown number format"),
+        (["--set", "head=int8/"], "Unknown number format"),
         (["--recipe", "nowhere.yaml"], "Check the path"),
         (["--recipe", "a", "--preset", "w8a8"], "not allowed with"),
         (["--prest", "w8a8"], "--preset"),

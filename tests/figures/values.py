@@ -2,7 +2,11 @@
 
 from qdebug.results import (
     ChannelRanges,
+    CrestPair,
+    CrestView,
     ErrorSplit,
+    FormatComparison,
+    FormatRow,
     Grid,
     Histogram,
     LayerDetail,
@@ -13,6 +17,7 @@ from qdebug.results import (
     Shares,
     Size,
     TensorView,
+    Values,
 )  # fmt: skip
 
 
@@ -69,3 +74,20 @@ def detail(shift=(0.1, -0.4, 0.0), mean_shift=0.2):
         name="a", op="conv 1×1", recipe="r", weight=view(), activation=None, shift=tuple(shift), text="",
         output=OutputError(sqnr_db=20.0, mean_shift=mean_shift),
     )  # fmt: skip
+
+
+def row(notation, bits=4.5, sqnr_db=20.0, rotated_sqnr_db=None, format_=None):
+    name = format_ or notation.split("-")[0].split("g")[0]
+    return FormatRow(
+        notation=notation, format=name, family="integer", bits=bits, sqnr_db=sqnr_db, rotated_sqnr_db=rotated_sqnr_db
+    )
+
+
+def comparison(*rows, limit=((0.0, 0.0), (4.0, 24.0), (8.0, 48.0)), rotation=64, crests=(), **changes):
+    values = {"values": Values(layer="a"), "count": 100, "total": 100, "columns": 64, "seconds": 0.1}
+    return FormatComparison(rows=rows, limit=limit, rotation=rotation, crests=crests, **(values | changes))
+
+
+def crest_view(size=32, high=5.0, counts=(0, 3, 1, 0), gain_db=1.5, crossing=2.0, names=("mxint4", "mxfp4")):
+    pair = CrestPair(integer=names[0], float_=names[1], crossing=crossing, below=0.25, gain_db=gain_db)
+    return CrestView(size=size, low=1.0, high=high, counts=counts, median=2.5, pairs=(pair,))

@@ -4,7 +4,9 @@ import msgspec
 import pytest
 
 from qdebug.figures.colours import MARK, precision
-from qdebug.recipes import TensorPlan, parse_plan
+from qdebug.formats import find
+from qdebug.recipes import TensorPlan, parse_activation_format, parse_plan, parse_weight_format
+from qdebug.recipes.candidates import ACTIVATIONS, WEIGHTS
 from qdebug.recipes.check import check_tensor_plan
 from qdebug.web.choices import activation_choices, choices, label_of, picked, weight_choices
 from tests.web.values import layer
@@ -63,3 +65,39 @@ def test_labels_say_what_is_unusual():
     assert label_of(TensorPlan("int8", symmetric=False), "weight") == "int8 affine"
     dynamic = msgspec.structs.replace(parse_plan("w8a8-dyn").activation)
     assert label_of(dynamic, "activation") == "int8 dyn"
+
+
+@pytest.mark.parametrize(
+    ("notation", "label"),
+    [
+        ("int4g32-dq", "int4 g32 dq"), ("int4g32-fp16", "int4 g32 fp16 scales"), ("int8-pc-e8m0", "int8 pc 2ⁿ scales"),
+        ("int4-away", "int4 away"), ("int4-pc-affine-floor", "int4 pc affine floor"),
+        ("mxfp4-stochastic", "mxfp4 stochastic"),
+        ("nf4-dq", "nf4 g64 dq"), ("int4b4x32", "int4 b4×32"), ("q4_k", "q4_k"), ("kmeans4-pc", "kmeans4 pc"),
+    ],
+)  # fmt: skip
+def test_labels_of_weights_say_how_scales_are_stored_and_values_rounded(notation, label):
+    assert label_of(parse_weight_format(notation), "weight") == label
+
+
+@pytest.mark.parametrize(("tensor", "groups"), [("weight", WEIGHTS), ("activation", ACTIVATIONS)])
+def test_every_candidate_that_is_no_plain_integer_is_offered(tensor, groups):
+    parse = parse_weight_format if tensor == "weight" else parse_activation_format
+    plans = [parse(notation) for group in groups.values() for notation in group]
+    offered = {choice.plan for choice in choices(tensor)}
+    assert {plan for plan in plans if not find(plan.format).is_integer} <= offered
+
+
+def test_groups_of_tables_too_need_a_longer_row():
+    short = {choice.label for choice in weight_choices(layer("dw", in_features=9))}
+    assert not {label for label in short if label.startswith("nf4 g")}
+    assert {"mxfp4", "q4_k", "kmeans4 pc", "fp8_e4m3fn"} <= short
+    assert "nf4 g64" in {choice.label for choice in weight_choices(layer("pw", in_features=65))}
+
+
+def test_a_pick_of_another_kind_leaves_the_range_behind():
+    now = TensorPlan("int8", range="mse", clip=(-1.0, 1.0))
+    assert picked(now, "mxfp4", "weight") == TensorPlan("mxfp4")
+    assert picked(now, "nf4 g64", "weight") == parse_weight_format("nf4")
+    assert picked(TensorPlan("mxfp4"), "int8", "weight") == TensorPlan("int8")
+    assert picked(now, "fp8_e4m3fn", "activation") == TensorPlan("fp8_e4m3fn")
