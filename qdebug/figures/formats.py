@@ -148,9 +148,11 @@ def rate_figure(
                           "after a Hadamard rotation %{customdata[3]}<extra></extra>",
         )  # fmt: skip
     for row in rows:
-        if row.notation in chosen:
+        if row.notation in chosen:  # two at most: one name on each side of its mark, so that they do not meet
+            side = -1 if row.notation == chosen[0] else 1
             figure.add_annotation(x=row.bits, y=row.sqnr_db, text=f"<b>{row.notation}</b>", showarrow=False,
-                                  xanchor="left", xshift=9, yshift=-2, font={"size": 11})  # fmt: skip
+                                  xanchor="right" if side < 0 else "left", xshift=9 * side, yshift=2 * side,
+                                  font={"size": 11})  # fmt: skip
     lowest = min([0.0, *(row.sqnr_db or 0.0 for row in rows)])
     top = max([10.0, *(row.sqnr_db or 0.0 for row in rows), *(row.rotated_sqnr_db or 0.0 for row in turned)])
     figure.update_layout(

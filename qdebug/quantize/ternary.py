@@ -9,6 +9,9 @@ from qdebug.formats import Table
 from qdebug.quantize.layout import groups
 from qdebug.quantize.levels import LevelGrid, level_grid
 
+_MOST = 1 << 18
+"""Values treated at once, so that little memory is needed beside the result."""
+
 PATTERN = 4
 """Consecutive weights of which 3:4 sparse ternary leaves exactly one at zero."""
 
@@ -42,35 +45,60 @@ def ternarize(x: Tensor, form: Table, size: int, run: int = 0) -> tuple[Tensor, 
     count = groups(columns, size)
     out = torch.empty(rows, columns)
     scale = torch.ones(rows, count)
-    for g in range(count):
-        part = slice(g * size, min((g + 1) * size, columns))
-        codes, scale[:, g] = _rule(x[:, part].float(), form, run or size)
-        out[:, part] = codes * scale[:, g : g + 1] + 0.0
+    height = max(1, _MOST // max(min(size, columns), 1))
+    for top in range(0, rows, height):
+        for g in range(count):
+            parts = _parts(slice(top, top + height), g * size, min((g + 1) * size, columns), run or size)
+            mean, own = _scales([x[part].float() for part in parts], form, run or size)
+            for part in parts:
+                out[part] = _codes(x[part].float(), form, mean, run or size) * own.unsqueeze(1) + 0.0
+            scale[top : top + height, g] = own
     return out, level_grid(form, scale, size if count > 1 else 0)
 
 
-def _rule(w: Tensor, form: Table, run: int) -> tuple[Tensor, Tensor]:
-    """Codes and scale ``[R]`` of one group; NaN among the codes where there is one among the weights."""
-    finite = torch.isfinite(w)
-    size = torch.where(finite, w.abs(), 0.0)
-    many = finite.sum(1).clamp(min=1)
-    mean = size.double().sum(1) / many
-    if form.rule == "absmean":
-        scale = _positive(mean)
-        codes = torch.round(w / scale.unsqueeze(1)).clamp(-1, 1)
-        return codes, scale
+def _parts(rows: slice, first: int, last: int, run: int) -> list[tuple[slice, slice]]:
+    """A group in parts of bounded size, none of which cuts a run where four weights belong together."""
+    width = _MOST // run * run if run <= _MOST else run
+    starts = range(first, last, width) or (first,)  # an empty group is one empty part
+    return [(rows, slice(start, min(start + width, last))) for start in starts]
+
+
+def _scales(parts: list[Tensor], form: Table, run: int) -> tuple[Tensor, Tensor]:
+    """The mean of |w| and the scale of a group, ``[R]`` float64 and float32, from its parts."""
+    total, many = _sums([(w, torch.isfinite(w)) for w in parts])
+    mean = total / many.clamp(min=1)
     if form.rule == "mean":
-        scale = mean.float().clamp(min=torch.finfo(torch.float32).tiny)
-        codes = torch.where(w < 0, -1.0, 1.0)
-        return torch.where(torch.isnan(w), w, codes), scale
-    keep = size.double() > 0.7 * mean.unsqueeze(1) if form.rule == "twn" else _three_of_four(w.abs(), run)
-    keep = keep | torch.isinf(w)
-    signs = torch.where(w < 0, -1.0, 1.0)
-    kept = (keep & finite).sum(1).clamp(min=1)
-    scale = _positive(torch.where(keep, size, 0.0).double().sum(1) / kept)
-    codes = torch.where(keep, signs, 0.0)
-    empty = (size == 0).all(1, keepdim=True) & ~torch.isinf(w).any(1, keepdim=True)
-    return torch.where(torch.isnan(w), w, torch.where(empty, 0.0, codes)), scale
+        return mean, mean.float().clamp(min=torch.finfo(torch.float32).tiny)
+    if form.rule != "absmean":
+        total, many = _sums([(w, _kept(w, form, mean, run) & torch.isfinite(w)) for w in parts])
+    scale = (total / many.clamp(min=1)).float()
+    return mean, torch.where(scale == 0, 1.0, scale.clamp(min=torch.finfo(torch.float32).tiny))
+
+
+def _sums(parts: list[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
+    """Sum and number of magnitudes where a mask says so, over all parts; ``[R]`` each."""
+    sums = [torch.where(mask, w.abs(), 0.0).sum(1, dtype=torch.float64) for w, mask in parts]
+    counts = [mask.sum(1) for _, mask in parts]
+    return torch.stack(sums).sum(0), torch.stack(counts).sum(0)
+
+
+def _kept(w: Tensor, form: Table, mean: Tensor, run: int) -> Tensor:
+    """Where codes are not zero."""
+    if form.rule == "sparse":
+        return (_three_of_four(w.abs(), run) & (mean > 0).unsqueeze(1)) | torch.isinf(w)
+    return w.abs() > 0.7 * mean.unsqueeze(1)  # compared in float64; ±Inf is kept
+
+
+def _codes(w: Tensor, form: Table, mean: Tensor, run: int) -> Tensor:
+    """Codes of a part; NaN where the weight is."""
+    if form.rule == "absmean":
+        scale = mean.float().unsqueeze(1)
+        scale = torch.where(scale == 0, 1.0, scale.clamp(min=torch.finfo(torch.float32).tiny))
+        return torch.round(w / scale).clamp(-1, 1)
+    codes = torch.where(w < 0, -1.0, 1.0)
+    if form.rule != "mean":
+        codes = torch.where(_kept(w, form, mean, run), codes, 0.0)
+    return torch.where(torch.isnan(w), w, codes)
 
 
 def _three_of_four(size: Tensor, run: int) -> Tensor:
@@ -84,8 +112,3 @@ def _three_of_four(size: Tensor, run: int) -> Tensor:
     smallest = fours.argmin(2, keepdim=True)
     keep[:, :whole] = torch.ones_like(fours, dtype=torch.bool).scatter_(2, smallest, False).view(rows, whole)
     return keep
-
-
-def _positive(mean: Tensor) -> Tensor:
-    scale = mean.float()
-    return torch.where(scale == 0, 1.0, scale.clamp(min=torch.finfo(torch.float32).tiny))

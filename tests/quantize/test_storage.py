@@ -36,9 +36,9 @@ VALUES = ROWS * COLUMNS
     ("ternary-pc", 672 + 32 * ROWS), ("ternary_twn", 672 + 32),  # 1.6 bits each
     ("ternary_3_4-pc", 525 + 32 * ROWS),  # 1.25 bits each
     ("binary", VALUES + 32),
-    ("kmeans4", 4 * VALUES + 16 * 16), ("kmeans2-pc", 2 * VALUES + ROWS * 4 * 16),
-    ("vq2_16", ROWS * 35 * 4 + 16 * 2 * 16),
-    ("vq4_256", ROWS * 18 * 8 + 256 * 4 * 16),  # the last word of a row is half full
+    ("kmeans4", 4 * VALUES + 16 * 16 + 8), ("kmeans2-pc", 2 * VALUES + ROWS * (4 * 16 + 8)),
+    ("vq2_16", ROWS * 35 * 4 + 16 * 2 * 16 + 8),
+    ("vq4_256", ROWS * 18 * 8 + 256 * 4 * 16 + 8),  # the last word of a row is half full
     ("q8_0", ROWS * 3 * 34 * 8), ("q4_0", ROWS * 3 * 18 * 8), ("q4_1", ROWS * 3 * 20 * 8),
 ])  # fmt: skip
 def test_a_matrix_of_6_by_70(notation, bits):
