@@ -44,27 +44,32 @@ def crest_figure(view: CrestView, *, dark: bool, height: int = 170) -> go.Figure
         hovertemplate="crest factor %{customdata[0]} to %{customdata[1]}<br>%{customdata[2]} of the blocks"
                       "<extra></extra>",
     )  # fmt: skip
+    used = [index for index, count in enumerate(view.counts) if count] or [0]
+    last = max([view.low + width * (used[-1] + 1), *(pair.crossing + 0.3 for pair in inside)])
+    reach = min(view.high, last)
     tallest = max((100 * count / total for count in view.counts), default=1.0) or 1.0
-    for turn, pair in enumerate(sorted(inside, key=lambda one: one.crossing)):
+    # Words stand where there is more room; the line that they would cross ends below them.
+    right = sum(pair.crossing for pair in inside) < len(inside) * (1 + reach) / 2
+    for turn, pair in enumerate(sorted(inside, key=lambda one: one.crossing, reverse=not right)):
+        top = 1 - 0.14 * turn
         tone = colours.of_format(pair.float_, dark)
         figure.add_scatter(
-            x=[pair.crossing] * 2, y=[0, 1], yaxis="y2", mode="lines",
+            x=[pair.crossing] * 2, y=[0, top], yaxis="y2", mode="lines",
             line={"color": tone, "width": 1.5, "dash": "dash"},
             customdata=[[pair.integer, pair.float_, three(pair.crossing), share(pair.below), _gain(pair)]] * 2,
             hovertemplate="%{customdata[0]} beats %{customdata[1]} below %{customdata[2]} (theory)<br>"
                           "%{customdata[3]} of the blocks are<br>measured here: %{customdata[4]}<extra></extra>",
         )  # fmt: skip
         figure.add_annotation(
-            x=pair.crossing, y=1 - 0.14 * turn, yref="y2", yanchor="top", xanchor="left", xshift=4, showarrow=False,
+            x=pair.crossing, y=top, yref="y2", yanchor="top", showarrow=False,
+            xanchor="left" if right else "right", xshift=4 if right else -4,
             text=f"{pair.integer} | {pair.float_} {three(pair.crossing)}: {share(pair.below)} below",
             font={"size": 11, "color": colours.MUTED.on(dark)},
         )  # fmt: skip
-    used = [index for index, count in enumerate(view.counts) if count] or [0]
-    last = max([view.low + width * (used[-1] + 1), *(pair.crossing + 0.3 for pair in inside)])
     figure.update_layout(
         bargap=0,
         xaxis={"title": {"text": "crest factor of a block, peak over RMS"}, "showgrid": False, "nticks": 8,
-               "range": [1, min(view.high, last)]},
+               "range": [1, reach]},
         yaxis={"title": {"text": "blocks, %"}, "nticks": 4,
                "range": [0, tallest * (1.12 + 0.2 * len(inside))]},
         yaxis2={"overlaying": "y", "range": [0, 1], "visible": False, "fixedrange": True},

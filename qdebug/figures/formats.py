@@ -34,7 +34,8 @@ def ranking_finding(comparison: FormatComparison) -> str:
     four = near_four(comparison.rows)
     if not four:
         return "No format of about four bits was tried"
-    best, plain = four[0], next((row for row in four if row.notation in ("int4-pc", "int4-tok")), four[-1])
+    best, second = four[0], four[min(1, len(four) - 1)]
+    plain = next((row for row in four if row.notation in ("int4-pc", "int4-tok")), second)
     if plain is best or best.sqnr_db is None or plain.sqnr_db is None:
         return f"Near 4 bits {best.notation} keeps most: {decibel(best.sqnr_db)}{NBSP}dB"
     less = decibel(best.sqnr_db - plain.sqnr_db)

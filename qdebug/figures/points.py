@@ -21,7 +21,7 @@ def points_finding(points: tuple[float, ...]) -> str:
     return f"{len(points)} code points in units of the scale; the widest step is {ratio} the narrowest"
 
 
-def code_points(points: tuple[float, ...], name: str, *, dark: bool, height: int = 58) -> go.Figure:
+def code_points(points: tuple[float, ...], name: str, *, dark: bool, height: int = 76) -> go.Figure:
     """A tick at every finite number that a code stands for, in units of the scale."""
     figure = template.blank(points_finding(points), dark=dark, height=height)
     figure.add_scatter(
@@ -30,6 +30,7 @@ def code_points(points: tuple[float, ...], name: str, *, dark: bool, height: int
     )  # fmt: skip
     reach = max((abs(point) for point in points), default=1.0) * 1.03
     figure.update_layout(
+        margin={"b": 22},
         xaxis={"showgrid": False, "range": [-reach, reach], "nticks": 7},
         yaxis={"visible": False, "range": [-0.05, 1.05], "fixedrange": True},
     )

@@ -5,6 +5,7 @@ import re
 from itertools import pairwise
 
 import pytest
+from msgspec import structs
 
 from qdebug.figures import code_points, colours, crest_figure, error_bars, rate_figure
 from qdebug.figures.crest import crest_finding
@@ -29,7 +30,10 @@ def test_which_serves_best_near_four_bits():
     assert words(ranking_finding(comparison(best, plain, last))) == (
         "Near 4 bits nvfp4 keeps most: 21.0 dB, 5.5 more than int4-pc"
     )
-    assert words(ranking_finding(comparison(best, last))).endswith("9.0 more than q4_0")
+    binary = row("binary-pc", 4.6, 3.0)
+    assert words(ranking_finding(comparison(best, last, binary))).endswith("9.0 more than q4_0"), (
+        "the next, not the worst"
+    )
     token = row("int4-tok", 4.1, 20.0)
     assert words(ranking_finding(comparison(best, token, last))).endswith("1.0 more than int4-tok")
     assert words(ranking_finding(comparison(plain, last))) == "Near 4 bits int4-pc keeps most: 15.5 dB"
@@ -154,6 +158,18 @@ def test_blocks_by_crest_factor(dark):
     assert words(figure.layout.annotations[0].text) == "mxint4 | mxfp4 2.00: 25 % below"
     assert words(figure.layout.title.text) == "Blocks of 32: peak over RMS is 2.50 in the middle"
     assert tuple(figure.layout.xaxis.range) == (1, 4.0)
+    assert figure.layout.annotations[0].xanchor == "left"
+    late = crest_figure(crest_view(crossing=3.0), dark=dark)
+    assert late.layout.annotations[0].xanchor == "right", "the words stay inside the figure"
+
+
+@pytest.mark.parametrize(("crossings", "order"), [((1.5, 1.6), (1.5, 1.6)), ((3.0, 3.1), (3.1, 3.0))])
+def test_no_line_runs_through_the_words_of_another(crossings, order):
+    """Words to the right of their line: the left one stands on top, and the next line ends below it."""
+    pairs = tuple(crest_view(crossing=one).pairs[0] for one in crossings)
+    figure = crest_figure(structs.replace(crest_view(), pairs=pairs), dark=False)
+    assert [(line.x[0], line.y[1]) for line in figure.data[1:]] == [(order[0], 1.0), (order[1], pytest.approx(0.86))]
+    assert [note.y for note in figure.layout.annotations] == [1.0, pytest.approx(0.86)]
 
 
 def test_crossings_that_no_block_reaches_are_left_out():
