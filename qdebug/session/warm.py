@@ -9,7 +9,7 @@ from qdebug.engine.memory import keep_freed_memory
 from qdebug.formats import INT8
 from qdebug.measure import OutputAccumulator, SplitAccumulator, error_split
 from qdebug.quantize import choose_qparams, fake_quantize_activation, quantize_weight
-from qdebug.recipes import parse_plan
+from qdebug.recipes import parse_plan, parse_weight_format
 
 #: Bytes touched once at the start, so that the first edits do not wait for the kernel to hand out pages.
 RESERVE = 256 * 2**20
@@ -32,3 +32,6 @@ def warm() -> None:
             split = SplitAccumulator(plan.activation)
             split.add(value, quantized, None if plan.activation.dynamic else grid)
             OutputAccumulator(axis).add(value, quantized)
+    for notation in ("nvfp4", "nf4"):
+        plan = parse_weight_format(notation)
+        error_split(vectors, *quantize_weight(vectors, plan), plan)
