@@ -78,13 +78,14 @@ def activation_quantizer(plan: TensorPlan, grid: Grid | None = None, axis: int =
         if plan.rounding == "half_even":
             return lambda x, out=None: cast(x, form, out)
         return lambda x, out=None: _cast_by(x, form, plan, out)
-    if not is_dynamic(plan) and grid is None:
+    dynamic = is_dynamic(plan)
+    if not dynamic and grid is None:
         raise ValueError("a static activation needs a grid from calibration")
 
     def activate(x: Tensor, out: Tensor | None = None) -> Tensor:
         if not x.numel():
             return x if out is None else out
-        chosen = dynamic_grid(x, plan, axis) if is_dynamic(plan) else grid
+        chosen = dynamic_grid(x, plan, axis) if dynamic else grid
         assert chosen is not None
         if form.own_blocks and axis % x.dim() != x.dim() - 1:
             moved = x.movedim(axis, -1)
