@@ -13,7 +13,7 @@ from qdebug.calibrate.tails import sides
 from qdebug.errors import NumericError
 from qdebug.formats import QFormat, find
 from qdebug.quantize import aciq_range, entropy_limit, octav_range
-from qdebug.quantize.aciq import Density
+from qdebug.quantize.ranges.aciq import Density
 from qdebug.recipes import TensorPlan
 
 _MAGNITUDES = 4096

@@ -1,6 +1,5 @@
 """Arithmetic on tensors: grids, rounding, granularity. Pure functions; all real arithmetic is float32."""
 
-from qdebug.quantize.aciq import aciq_range
 from qdebug.quantize.activations import (
     Activate,
     activation_quantizer,
@@ -10,15 +9,13 @@ from qdebug.quantize.activations import (
     is_static,
 )
 from qdebug.quantize.blocks import block_absmax, block_grid
-from qdebug.quantize.entropy import entropy_limit
 from qdebug.quantize.floats import cast, decode, encode
 from qdebug.quantize.grids import Grid, choose_grid
 from qdebug.quantize.layout import by_channel, flat, from_rows, groups, memory_order, rows
 from qdebug.quantize.levels import LevelGrid, level_grid
-from qdebug.quantize.octav import octav_range
 from qdebug.quantize.qparams import SMALLEST_SCALE, QParams, choose_qparams
+from qdebug.quantize.ranges import aciq_range, entropy_limit, octav_range, search_clip
 from qdebug.quantize.rounding import dequantize, fake_quantize, quantize
-from qdebug.quantize.search import search_clip
 from qdebug.quantize.weights import quantize_weight, weight_grid
 
 __all__ = [

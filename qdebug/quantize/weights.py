@@ -7,14 +7,14 @@ from torch import Tensor
 
 from qdebug.errors import NumericError
 from qdebug.formats import Block, Codebook, Float, Gguf, Integer, Table, find
-from qdebug.quantize import ranges
 from qdebug.quantize.blocks import block_grid
 from qdebug.quantize.codebooks import scalar_codebook, vector_codebook
 from qdebug.quantize.floats import cast
+from qdebug.quantize.ggml.rows import quantize_rows
 from qdebug.quantize.grids import Grid, choose_grid
 from qdebug.quantize.layout import from_rows, groups, rows
-from qdebug.quantize.llamacpp import quantize_rows
 from qdebug.quantize.modes import cast_by
+from qdebug.quantize.ranges import groups as ranges
 from qdebug.quantize.rounding import fake_quantize
 from qdebug.quantize.ternary import ternarize
 from qdebug.recipes import TensorPlan

@@ -9,7 +9,7 @@ import torch
 from scipy import integrate, stats
 
 from qdebug.calibrate import Observer, choose_range
-from qdebug.quantize.aciq import clip_ratio
+from qdebug.quantize.ranges.aciq import clip_ratio
 from qdebug.recipes import TensorPlan
 
 PUBLISHED = {  # Banner et al. 2019; cut, not rounded, after two digits in places

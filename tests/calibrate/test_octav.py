@@ -6,7 +6,8 @@ import torch
 
 from qdebug.calibrate import Observer, choose_range
 from qdebug.formats import find
-from qdebug.quantize import octav, ranges
+from qdebug.quantize.ranges import groups as ranges
+from qdebug.quantize.ranges import octav
 from qdebug.recipes import TensorPlan
 
 

@@ -7,7 +7,8 @@ from contextlib import contextmanager
 
 import pytest
 
-from qdebug.quantize import blocks, levels, ranges, rounding
+from qdebug.quantize import blocks, levels, rounding
+from qdebug.quantize.ranges import groups as ranges
 
 WITH_KERNELS = (blocks, levels, ranges, rounding)
 

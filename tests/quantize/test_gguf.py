@@ -13,8 +13,8 @@ from gguf import GGMLQuantizationType, quants
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qdebug.quantize import kquant_search
-from qdebug.quantize.gguf import decode, encode
+from qdebug.quantize.ggml import search as kquant_search
+from qdebug.quantize.ggml.gguf import decode, encode
 from tests.quantize.blocks import families
 from tests.quantize.tensors import same_bytes
 

@@ -13,8 +13,8 @@ import torch
 from hypothesis import given
 from hypothesis.extra import numpy as hnp
 
-from qdebug.quantize import kquant_search
-from qdebug.quantize.gguf import encode
+from qdebug.quantize.ggml import search as kquant_search
+from qdebug.quantize.ggml.gguf import encode
 from tests.quantize.blocks import families
 from tests.quantize.tensors import finite
 

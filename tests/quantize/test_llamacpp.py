@@ -7,8 +7,8 @@ import torch
 
 from qdebug.formats import FORMATS, Gguf, find
 from qdebug.quantize import quantize_weight
-from qdebug.quantize.gguf import encode
-from qdebug.quantize.llamacpp import quantize_rows
+from qdebug.quantize.ggml.gguf import encode
+from qdebug.quantize.ggml.rows import quantize_rows
 from qdebug.recipes import TensorPlan
 from tests.quantize.tensors import same_bytes
 

@@ -5,8 +5,9 @@ import pytest
 import torch
 
 from qdebug.formats import find
-from qdebug.quantize import entropy_limit, quantize_weight, ranges, weight_grid
-from qdebug.quantize.aciq import clip_ratio
+from qdebug.quantize import entropy_limit, quantize_weight, weight_grid
+from qdebug.quantize.ranges import groups as ranges
+from qdebug.quantize.ranges.aciq import clip_ratio
 from qdebug.recipes import TensorPlan
 
 INT4 = find("int4")

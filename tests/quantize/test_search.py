@@ -5,7 +5,8 @@ import pytest
 import torch
 
 from qdebug.formats import find
-from qdebug.quantize import choose_qparams, quantize_weight, ranges, search_clip
+from qdebug.quantize import choose_qparams, quantize_weight, search_clip
+from qdebug.quantize.ranges import groups as ranges
 from qdebug.recipes import TensorPlan
 from tests.quantize import reference
 

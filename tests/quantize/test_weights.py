@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from qdebug.errors import NumericError
-from qdebug.quantize import quantize_weight, ranges, rows, weight_grid
+from qdebug.quantize import quantize_weight, rows, weight_grid
+from qdebug.quantize.ranges import groups as ranges
 from qdebug.recipes import TensorPlan
 from tests.quantize import reference
 from tests.quantize.tensors import same_bytes

@@ -12,7 +12,7 @@ import torch
 from qdebug.calibrate import Observer, choose_range
 from qdebug.measure import OutputAccumulator, error_split
 from qdebug.quantize import quantize_weight
-from qdebug.quantize.gguf import encode
+from qdebug.quantize.ggml.gguf import encode
 from qdebug.recipes import TensorPlan
 w = torch.linspace(-1, 1, 24).view(4, 6)
 groups = [TensorPlan("int4", "group", 4, range=method) for method in ("mse", "octav")]

@@ -13,13 +13,13 @@ import torch
 from torch import Tensor
 
 from qdebug.formats import QFormat
-from qdebug.quantize.aciq import Density, aciq_range
-from qdebug.quantize.entropy import entropy_limit
 from qdebug.quantize.layout import groups
-from qdebug.quantize.octav import octav_range
 from qdebug.quantize.qparams import QParams, choose_qparams
+from qdebug.quantize.ranges.aciq import Density, aciq_range
+from qdebug.quantize.ranges.entropy import entropy_limit
+from qdebug.quantize.ranges.octav import octav_range
+from qdebug.quantize.ranges.search import search_clip
 from qdebug.quantize.rounding import kernels
-from qdebug.quantize.search import search_clip
 
 Range = tuple[Tensor, Tensor]
 
@@ -65,7 +65,7 @@ def mse(x: Tensor, fmt: QFormat, symmetric: bool, size: int = 0) -> Range:
 
 
 def entropy(x: Tensor, fmt: QFormat, symmetric: bool) -> Range:
-    """The clip range of each row that loses least information (see :mod:`qdebug.quantize.entropy`)."""
+    """The clip range of each row that loses least information (see :mod:`qdebug.quantize.ranges.entropy`)."""
     low, high = minmax(x)
     bins, most = (2 * _BINS, 2 * _BINS) if len(x) == 1 else (_BINS, _TRIED)
     reach = torch.maximum(-low, high)
@@ -80,12 +80,12 @@ def entropy(x: Tensor, fmt: QFormat, symmetric: bool) -> Range:
 
 
 def aciq(x: Tensor, density: Density, fmt: QFormat, symmetric: bool, size: int = 0) -> Range:
-    """The clip range of each group by a model of its density (see :mod:`qdebug.quantize.aciq`)."""
+    """The clip range of each group by a model of its density (see :mod:`qdebug.quantize.ranges.aciq`)."""
     return _each(x, size, lambda part: _aciq_rows(part, density, fmt.bits, symmetric))
 
 
 def octav(x: Tensor, fmt: QFormat, symmetric: bool, size: int = 0) -> Range:
-    """The clip range of each group by OCTAV's recursion (see :mod:`qdebug.quantize.octav`), all groups at once."""
+    """The clip range of each group by OCTAV's recursion (see :mod:`.octav`), all groups at once."""
     columns = x.shape[1]
     if not columns:
         return minmax(x)
@@ -183,7 +183,7 @@ def _moments(x: Tensor, density: Density) -> Tensor:
 
 
 def _tails(x: Tensor, low: Tensor, high: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """What lies beyond limits ``[R, G]`` in finite ``x [R, G, size]``: see :data:`qdebug.quantize.octav.Tails`."""
+    """What lies beyond limits ``[R, G]`` in finite ``x [R, G, size]``: see :data:`.octav.Tails`."""
     if kernels is not None and x.device.type == "cpu":
         out = torch.empty(4, *low.shape, dtype=torch.float64)
         kernels.group_tails(x.detach().numpy(), low.contiguous().numpy(), high.contiguous().numpy(), out.numpy())

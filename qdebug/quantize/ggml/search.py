@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 try:
-    from qdebug.quantize import kquant_kernels as kernels
+    from qdebug.quantize.ggml import kernels
 except ImportError:  # numba is an accelerator, never a need
     kernels = None
 

@@ -3,7 +3,7 @@
 Source of layouts and arithmetic: ``ggml-common.h`` and the ``quantize_row_*_ref`` and ``dequantize_row_*`` functions of
 ``ggml-quants.c`` (ggml-org/llama.cpp, ggml 0.25). All arithmetic is float32, one rounding an operation. The codes are
 found with the unrounded scale, and only then is the scale stored, in half precision; the K-quants, which find their
-last codes with the stored scale, are in :mod:`qdebug.quantize.kquants`.
+last codes with the stored scale, are in :mod:`qdebug.quantize.ggml.kquants`.
 
 Where C leaves a conversion undefined (a scale so small that its reciprocal is infinite), the code is what x86 gives.
 A scale beyond the largest half, 65504, is stored as infinity, as ggml does.
@@ -20,8 +20,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from qdebug.quantize import kquants
-from qdebug.quantize.kquants import Bytes, Floats, Unpacked, half, half_bytes, nibbles
+from qdebug.quantize.ggml import kquants
+from qdebug.quantize.ggml.kquants import Bytes, Floats, Unpacked, half, half_bytes, nibbles
 
 _CHUNK = 1 << 18
 """Values treated at once. Temporaries of that size stay in the cache and, all together, far below 64 MB."""

@@ -2,7 +2,7 @@
 
 Source: ``quantize_row_q4_K_ref``, ``quantize_row_q6_K_ref`` and ``dequantize_row_*`` of ``ggml-quants.c``
 (ggml-org/llama.cpp, ggml 0.25). Each sub-block's scale (and for Q4_K its minimum) is searched by weighted least squares
-over a few first guesses, see :mod:`qdebug.quantize.kquant_search`; these are then quantized themselves, to 6 or 8 bits
+over a few first guesses, see :mod:`qdebug.quantize.ggml.search`; these are then quantized themselves, to 6 or 8 bits
 with a half-precision scale of the whole block, and the codes are found again with what was stored.
 
 The search compares sums of rounded products. A build of ggml whose compiler fuses multiplications and additions (gcc
@@ -15,7 +15,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from qdebug.quantize.kquant_search import affine_search, nearest_int, symmetric_search
+from qdebug.quantize.ggml.search import affine_search, nearest_int, symmetric_search
 
 Bytes = NDArray[np.uint8]
 Floats = NDArray[np.float32]

@@ -1,4 +1,4 @@
-"""Compiled searches of the K-quants, equal bit for bit to those of :mod:`qdebug.quantize.kquant_search`.
+"""Compiled searches of the K-quants, equal bit for bit to those of :mod:`qdebug.quantize.ggml.search`.
 
 Importing this fails where numba is missing; callers then use numpy. Sub-blocks are treated 64 at a time, one a lane, so
 that sums run down the values in ggml's order while the loop over lanes vectorizes. No fast-math flag is set, and

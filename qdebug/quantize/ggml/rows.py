@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from qdebug.formats import Gguf
-from qdebug.quantize.gguf import encode
+from qdebug.quantize.ggml.gguf import encode
 from qdebug.quantize.levels import LevelGrid
 
 
