@@ -76,7 +76,7 @@ class LayerQuant:
         """A text that is equal when the activation is quantized alike."""
         plan, grid = self.plan.activation, self.activation
         if grid is None:
-            return msgspec.json.encode(plan)
+            return msgspec.json.encode((plan, self.axis))
         codes = (grid.zero_point.item(), grid.qmin, grid.qmax) if isinstance(grid, QParams) else plan.format
         return f"{grid.scale.item()!r} {codes!r} {plan.rounding} {plan.seed}".encode()
 

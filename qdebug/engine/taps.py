@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from qdebug.engine.sheet import LayerQuant, Sheet
 from qdebug.graph import Layer, Program
 from qdebug.graph.program import refs
-from qdebug.quantize import is_dynamic
+from qdebug.quantize import QParams, is_dynamic
 
 
 @dataclass(frozen=True)
@@ -99,4 +99,5 @@ def _born(sheet: Sheet, tap: Tap) -> Born | None:
         return None
     key = hashlib.blake2b(sheet.keys[tap.base] + b"born" + first.activation_key, digest_size=16).digest()
     grid = first.activation
-    return Born(tap, first, key, grid is not None and grid.scale.dim() == 0 and int(grid.zero_point) == grid.qmin)
+    uniform = isinstance(grid, QParams) and grid.scale.dim() == 0
+    return Born(tap, first, key, uniform and int(grid.zero_point) == grid.qmin)

@@ -80,7 +80,7 @@ class _Drawn:
         st.selectbox(
             "Scales", list(dict.fromkeys([now, *scales])), key=self._put("scales", now),
             format_func=lambda one: str(scales.get(one, f"tiles of {plan.block}" if one == "block" else one)),
-            on_change=self._change("scales", _granularity),
+            on_change=self._change("scales", now, _granularity),
         )  # fmt: skip
 
     def range(self) -> None:
@@ -91,35 +91,38 @@ class _Drawn:
         known = [name for name in edits.RANGES if name in range_methods(plan)]
         st.selectbox(
             "Range", known, key=self._put("range", plan.range), format_func=edits.RANGES.__getitem__,
-            on_change=self._change("range", lambda value: {"range": value}),
+            on_change=self._change("range", plan.range, lambda value: {"range": value}),
         )  # fmt: skip
         if plan.range == "percentile":
             st.number_input(
                 "Percentile kept", 50.01, 100.0, step=0.01, format="%.3f", key=self._put("percentile", plan.percentile),
-                on_change=self._change("percentile", lambda value: {"percentile": value}),
+                on_change=self._change("percentile", plan.percentile, lambda value: {"percentile": value}),
             )  # fmt: skip
 
     def toggle(self, label: str, name: str) -> None:
         """A field that is on or off."""
-        change = self._change(name, lambda value: {name: value})
-        st.toggle(label, key=self._put(name, getattr(self.plan, name)), on_change=change)
+        now = getattr(self.plan, name)
+        change = self._change(name, now, lambda value: {name: value})
+        st.toggle(label, key=self._put(name, now), on_change=change)
 
     def select(self, label: str, name: str, words: dict[str, str], leave: tuple[str, ...] = ()) -> None:
         """A field that is one of several names; the empty one stands for None."""
         now = getattr(self.plan, name) or ""
         st.selectbox(
             label, [one for one in words if one == now or one not in leave], key=self._put(name, now),
-            format_func=words.__getitem__, on_change=self._change(name, lambda value: {name: value or None}),
+            format_func=words.__getitem__, on_change=self._change(name, now, lambda value: {name: value or None}),
         )  # fmt: skip
 
-    def _key(self, name: str) -> str:
-        return f"option-{name}-{self.layer.name}-{self.tensor}"
+    def _key(self, name: str, now: Any) -> str:
+        # A closed popover does not hear of a new value (after undo, say): the widget in it would send its old one with
+        # the next click, as if someone had chosen it. With the value in its key it is another widget.
+        return f"option-{name}-{self.layer.name}-{self.tensor}--{now}"
 
-    def _put(self, name: str, value: Any) -> str:
-        return state.put(self._key(name), value)
+    def _put(self, name: str, now: Any) -> str:
+        return state.put(self._key(name, now), now)
 
-    def _change(self, name: str, make: Callable[[Any], dict[str, Any]]) -> Callable[[], None]:
-        return lambda: _change(self.info, self.layer, self.tensor, **make(st.session_state[self._key(name)]))
+    def _change(self, name: str, now: Any, make: Callable[[Any], dict[str, Any]]) -> Callable[[], None]:
+        return lambda: _change(self.info, self.layer, self.tensor, **make(st.session_state[self._key(name, now)]))
 
 
 def _scales(layer: LayerInfo, tensor: Tensor) -> dict[str, str]:

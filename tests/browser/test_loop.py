@@ -51,6 +51,33 @@ def test_a_pick_that_got_lost_on_its_way_is_sent_again(screen):
     assert "1 × int8 pc" in screen.page.locator(".q-pills").inner_text()
 
 
+def test_undo_takes_an_option_back_and_it_stays_back(screen):
+    screen.go("layers")
+    choose(screen, "blocks.2.dw")
+    page, select = screen.page, screen.page.get_by_role("combobox", name="weight format of blocks.2.dw", exact=True)
+    first = screen.strip
+    select.select_option("nvfp4")
+    screen.until_strip_changes(first)
+    second = screen.strip
+    page.get_by_role("button", name="Options").click()
+    page.get_by_role("combobox", name="Rounding").click()
+    page.get_by_role("option", name="stochastic").click()
+    screen.until_strip_changes(second)
+    page.keyboard.press("Escape")
+    screen.rest()
+    for label in ("nvfp4", "int8"):
+        before = screen.strip
+        page.get_by_role("button", name="Undo").click()
+        screen.until_strip_changes(before)
+        assert select.input_value() == label
+    page.locator("[class*='st-key-tensor-'] button", has_text="activations").click()
+    screen.rest()
+    page.get_by_role("button", name="Options").click()
+    screen.rest()
+    assert select.input_value() == "int8"
+    assert page.get_by_role("button", name="Undo").is_disabled()
+
+
 def test_dragging_over_the_histogram_sets_the_clip_range(screen):
     screen.go("layers")
     choose(screen, "blocks.2.dw")

@@ -35,7 +35,7 @@ def _operation(sheet, step, values):
     if quant is not None:
         if layer.kind != "embedding":
             args[layer.x_argument] = fake_quantize_activation(
-                args[layer.x_argument], quant.plan.activation, quant.activation
+                args[layer.x_argument], quant.plan.activation, quant.activation, quant.axis
             )
         args[layer.weight_argument] = quantize_weight(args[layer.weight_argument], quant.plan.weight, layer.out_axis)[0]
     if bias is not None and layer.bias_argument is not None:

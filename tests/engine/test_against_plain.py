@@ -9,14 +9,15 @@ import torch
 
 from qdebug.engine import Overlay, Sheet, ValueCache
 from qdebug.engine.sheet import LayerQuant
-from qdebug.formats import find
-from qdebug.quantize import choose_qparams
-from qdebug.recipes import parse_plan
+from qdebug.quantize import choose_grid, is_static
+from qdebug.recipes import LayerPlan, parse_activation_format, parse_plan, parse_weight_format
 from qdebug.session import open as open_model
 from tests.engine.plain import execute
 from tests.networks import Attention, Residual, data_for, seeded
 
 PLANS = ["w8a8", "w4a8-tok", "w4g8a16", "w8a8-pc", "w2a4", "w16a16", "w32a32", "w4a8-dyn", "w3a32"]
+WEIGHTS = ["nf4", "mxfp4", "q4_k", "ternary-pc", "kmeans2", "fp8_e5m2-pc", "int4-stochastic", "vq2_16"]
+INPUTS = ["fp8_e4m3fn", "fp6_e3m2-dyn", "fp4-tok", "nvfp4", "mxint8", "int8-stochastic", "tf32", "fp16-floor"]
 
 
 def random_sheet(session, dice: random.Random) -> Sheet:
@@ -25,16 +26,14 @@ def random_sheet(session, dice: random.Random) -> Sheet:
     quants, tensors, biases = {}, {}, {}
     for layer in subject.layers:
         plan = parse_plan(dice.choice(PLANS))
+        if dice.random() < 0.5:
+            plan = LayerPlan(parse_weight_format(dice.choice(WEIGHTS)), parse_activation_format(dice.choice(INPUTS)))
         if layer.kind == "conv" and plan.activation.granularity == "token":
             plan = parse_plan("w8a8")
-        static = find(plan.activation.format).is_integer and not plan.activation.dynamic
-        qparams = (
-            choose_qparams(-dice.uniform(0.5, 3), dice.uniform(0.5, 3), find(plan.activation.format), False)
-            if static
-            else None
-        )
+        ends = -dice.choice([0.0, dice.uniform(0.5, 3)]), dice.uniform(0.5, 3)
+        grid = choose_grid(*ends, plan.activation) if is_static(plan.activation) else None
         if dice.random() < 0.8:
-            quants[layer.step] = LayerQuant(plan, qparams)
+            quants[layer.step] = LayerQuant(plan, grid, layer.channel_axis)
         width = subject.program.state[layer.weight].shape[layer.out_axis]
         noise = torch.randn(width, generator=torch.Generator().manual_seed(dice.randrange(10**6)))
         if dice.random() < 0.2 and layer.bias is not None:

@@ -42,8 +42,14 @@ def plan_of(app, tensor="weight", name="head"):
     return getattr(recipe(app).plan_for(name), tensor)
 
 
+def option(app, name, tensor="weight", layer="head", kind="selectbox"):
+    """The widget of an option; its key ends with the value it shows."""
+    (found,) = (one for one in getattr(app, kind) if (one.key or "").startswith(f"option-{name}-{layer}-{tensor}--"))
+    return found
+
+
 def change(app, kind, name, value, tensor="weight"):
-    getattr(app, kind)(key=f"option-{name}-head-{tensor}").set_value(value).run()
+    option(app, name, tensor, kind=kind).set_value(value).run()
     assert not app.exception
 
 
@@ -78,20 +84,18 @@ def test_what_is_offered_for_activations(notation, offered):
 
 
 def test_ranges_of_small_floats_are_those_that_need_no_uniform_grid():
-    key = "option-range-head-weight"
-    assert drawn(weight="fp4-pc").selectbox(key=key).options == ["min–max", "moving average", "percentile"]
-    assert "least squared error" in drawn(weight="int4-pc").selectbox(key=key).options
+    assert option(drawn(weight="fp4-pc"), "range").options == ["min–max", "moving average", "percentile"]
+    assert "least squared error" in option(drawn(weight="int4-pc"), "range").options
 
 
 def test_scales_that_a_layer_can_have():
-    key = "option-scales-{}-{}"
-    assert drawn().selectbox(key=key.format("head", "weight")).options == [
+    assert option(drawn(), "scales").options == [
         "one scale per tensor", "one per channel", "groups of 32",
     ]  # fmt: skip
-    assert "tiles of (4, 4)" in drawn(weight="int4b4x4").selectbox(key=key.format("head", "weight")).options
-    inputs = drawn(tensor="activation").selectbox(key=key.format("head", "activation")).options
+    assert "tiles of (4, 4)" in option(drawn(weight="int4b4x4"), "scales").options
+    inputs = option(drawn(tensor="activation"), "scales", "activation").options
     assert inputs == ["one scale per tensor", "one per token"]
-    pixels = drawn(tensor="activation", name="a.pw").selectbox(key=key.format("a.pw", "activation")).options
+    pixels = option(drawn(tensor="activation", name="a.pw"), "scales", "activation", "a.pw").options
     assert pixels == ["one scale per tensor"]
 
 
@@ -103,7 +107,7 @@ def test_changes_reach_the_plan():
     assert plan_of(app) == parse_weight_format("int4g32-affine-away-dq")
     change(app, "selectbox", "scales", "tensor")
     assert plan_of(app) == parse_weight_format("int4-affine-away")
-    assert STORED["double"] not in app.selectbox(key="option-scale_format-head-weight").options
+    assert STORED["double"] not in option(app, "scale_format").options
     change(app, "selectbox", "rounding", "half_even")
     assert plan_of(app) == parse_weight_format("int4-affine")
 
@@ -129,7 +133,7 @@ def test_a_percentile_is_asked_for_with_its_method():
 def test_every_rounding_and_every_storage_that_is_offered_makes_a_plan_that_holds(notation):
     first = drawn(weight=notation)
     for name in ("rounding", "scale_format"):
-        found = [one for one in first.selectbox if one.key == f"option-{name}-head-weight"]
+        found = [one for one in first.selectbox if one.key.startswith(f"option-{name}-head-weight--")]
         words = {"rounding": ROUNDING, "scale_format": STORED}[name]
         for value in (key for key, text in words.items() if found and text in found[0].options):
             app = drawn(weight=notation)

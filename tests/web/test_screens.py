@@ -138,10 +138,10 @@ def test_a_pattern_that_selects_nothing_says_what_is_near(app):
 def test_options_of_a_tensor_change_its_plan(app):
     show(app, "layers")
     layer = app.session_state.chosen[app.session_state.ref]
-    app.selectbox(key=f"option-range-{layer}-weight").set_value("percentile")
+    app.selectbox(key=f"option-range-{layer}-weight--minmax").set_value("percentile")
     settle(app)
     assert recipe(app).plan_for(layer).weight.range == "percentile"
-    app.selectbox(key=f"option-scales-{layer}-weight").set_value("channel")
+    app.selectbox(key=f"option-scales-{layer}-weight--tensor").set_value("channel")
     settle(app)
     assert recipe(app).plan_for(layer).weight.granularity == "channel"
 
