@@ -8,10 +8,11 @@ import plotly.graph_objects as go
 
 from qdebug.figures import colours, template
 from qdebug.figures.numbers import MINUS, NBSP, decibel, three
+from qdebug.formats import FORMATS
 from qdebug.results import FormatComparison, FormatRow
 
 FOUR = (4.0, 4.75)
-"""Bits of what counts as four-bit formats."""
+"""Bits, scales included, of what counts as four-bit formats; a code of theirs has four."""
 
 _NOTABLE = 1.0
 """Decibels from which a difference is worth a remark."""
@@ -21,19 +22,23 @@ _MOST_BITS = 9.5
 
 def near_four(rows: tuple[FormatRow, ...]) -> tuple[FormatRow, ...]:
     """The formats of about four bits, the least error first."""
-    return tuple(row for row in rows if FOUR[0] <= row.bits <= FOUR[1] and row.sqnr_db is not None)
+    return tuple(row for row in rows if _is_four(row) and row.sqnr_db is not None)
+
+
+def _is_four(row: FormatRow) -> bool:
+    return FORMATS[row.format].bits == 4 and FOUR[0] <= row.bits <= FOUR[1]
 
 
 def ranking_finding(comparison: FormatComparison) -> str:
     """Which format serves these values best at four bits, in words."""
     if comparison.rows and all(row.sqnr_db is None for row in comparison.rows):
         return "These values have no error in any format"
-    exact = [row for row in comparison.rows if row.sqnr_db is None and FOUR[0] <= row.bits <= FOUR[1]]
+    exact = [row for row in comparison.rows if row.sqnr_db is None and _is_four(row)]
     if exact:
         return f"Near 4 bits {min(exact, key=lambda row: row.bits).notation} keeps these values without an error"
     four = near_four(comparison.rows)
     if not four:
-        return "No format of about four bits was tried"
+        return "No format takes about four bits here: rows are short, and scales weigh"
     best, second = four[0], four[min(1, len(four) - 1)]
     plain = next((row for row in four if row.notation in ("int4-pc", "int4-tok")), second)
     if plain is best or best.sqnr_db is None or plain.sqnr_db is None:
@@ -63,11 +68,11 @@ def error_bars(comparison: FormatComparison, *, dark: bool, chosen: tuple[str, .
                       "after a Hadamard rotation %{customdata[3]}<extra></extra>",
         selected={"marker": {"opacity": 1}}, unselected={"marker": {"opacity": 1}},
     )  # fmt: skip
-    for row, length in zip(rows, lengths, strict=True):
-        figure.add_annotation(
-            x=max(length, _turned(row) or 0.0), y=row.notation, xanchor="left", xshift=7, showarrow=False,
-            text="no error" if row.sqnr_db is None else decibel(row.sqnr_db), font={"size": 11},
-        )  # fmt: skip
+    for row in rows:
+        _beside(
+            figure, row.notation, "no error" if row.sqnr_db is None else decibel(row.sqnr_db), three(row.bits), dark
+        )
+    _beside(figure, -0.95, "dB", "bits", dark)
     turned = [row for row in rows if _turned(row) is not None]
     figure.add_scatter(
         x=[_turned(row) for row in turned], y=[row.notation for row in turned], mode="markers", hoverinfo="skip",
@@ -76,13 +81,23 @@ def error_bars(comparison: FormatComparison, *, dark: bool, chosen: tuple[str, .
     reach = max([widest, *(row.rotated_sqnr_db or 0.0 for row in turned)])
     bold = {key: f"<b>{key}</b>" if key in chosen else key for key in keys}
     figure.update_layout(
-        xaxis={"title": {"text": "SQNR, dB"}, "range": [0, reach * 1.12], "nticks": 6},
-        yaxis={"type": "category", "range": [len(rows) - 0.4, -0.6], "showgrid": False,
+        margin={"l": 8, "r": 104, "t": 8, "b": 8, "pad": 2},
+        xaxis={"title": {"text": "SQNR, dB"}, "range": [0, reach * 1.03], "nticks": 6},
+        yaxis={"type": "category", "range": [len(rows) - 0.4, -1.5], "showgrid": False,
                "tickmode": "array", "tickvals": keys,
                "ticktext": [bold[key] for key in keys],
                "tickfont": {"family": template.MONO, "size": 11, "color": colours.INK.on(dark)}},
     )  # fmt: skip
     return figure
+
+
+def _beside(figure: go.Figure, y: str | float, sqnr: str, bits: str, dark: bool) -> None:
+    """Two right-aligned columns behind the bars."""
+    for text, shift, tone in ((sqnr, 50, colours.INK), (bits, 96, colours.MUTED)):
+        figure.add_annotation(
+            x=1, xref="paper", y=y, text=text, xanchor="right", xshift=shift, showarrow=False,
+            font={"size": 11, "color": tone.on(dark)},
+        )  # fmt: skip
 
 
 def rate_finding(comparison: FormatComparison) -> str:

@@ -38,15 +38,24 @@ _PAIRS = {
 }
 
 
-def quantized(x: Tensor, plan: TensorPlan, tensor: str) -> tuple[Tensor, Grid | None]:
+Calibrated = Callable[[TensorPlan], Grid]
+"""The grid that calibration gives a static plan."""
+
+
+def quantized(
+    x: Tensor, plan: TensorPlan, tensor: str, calibrated: Calibrated | None = None
+) -> tuple[Tensor, Grid | None]:
     """A matrix ``[R, C]`` as a weight or an activation of that plan, and its grid (None for a cast).
 
-    An activation is taken for one sample, and a static range for that of the values at hand.
+    An activation is taken for one sample. A static range is the calibrated one, or, where nothing was calibrated, that
+    of the values at hand.
     """
     if tensor == "weight":
         return quantize_weight(x, plan)
     sample = x.unsqueeze(0)
-    if is_static(plan):
+    if is_static(plan) and calibrated is not None:
+        grid = calibrated(plan)
+    elif is_static(plan):
         finite = x[torch.isfinite(x)]
         low, high = (0.0, 0.0) if not finite.numel() else (float(finite.min()), float(finite.max()))
         grid = choose_grid(low, high, plan)
@@ -61,6 +70,7 @@ def contest(
     tensor: str,
     shape: tuple[int, int],
     step: Callable[[int, int, str], None] = lambda done, of, what: None,
+    calibrated: Calibrated | None = None,
 ) -> tuple[tuple[FormatRow, ...], int]:
     """Every format's error on the same matrix, as it is and rotated; the least error first.
 
@@ -70,6 +80,7 @@ def contest(
         tensor: ``weight`` or ``activation``.
         shape: rows and columns of the whole tensor, of which ``x`` may be a part: its values share what is stored.
         step: called before each format.
+        calibrated: what gives static activations their range; rotated values take their own.
 
     Returns:
         The rows, and how many values of a row the rotation mixes.
@@ -81,7 +92,7 @@ def contest(
         form = find(plan.format)
         found.append(FormatRow(
             notation=notation, format=plan.format, family=form.family, bits=stored_bits(*shape, plan) / values,
-            sqnr_db=sqnr(x, quantized(x, plan, tensor)[0]),
+            sqnr_db=sqnr(x, quantized(x, plan, tensor, calibrated)[0]),
             rotated_sqnr_db=sqnr(turned, quantized(turned, plan, tensor)[0]) if block > 1 else None,
         ))  # fmt: skip
     best = float("inf")

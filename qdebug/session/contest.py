@@ -7,13 +7,14 @@ import time
 import torch
 from torch import Tensor
 
+from qdebug.calibrate import choose_range
 from qdebug.engine import Work
 from qdebug.errors import RecipeError, near
 from qdebug.measure import channel_limits, channel_ranges, error_split, grid
-from qdebug.measure.contest import contest, crests, limit, quantized
+from qdebug.measure.contest import Calibrated, contest, crests, limit, quantized
 from qdebug.measure.distributions import draw
-from qdebug.quantize import is_dynamic, rows
-from qdebug.recipes import Recipe, parse_activation_format, parse_weight_format
+from qdebug.quantize import choose_grid, is_dynamic, rows
+from qdebug.recipes import Recipe, TensorPlan, parse_activation_format, parse_weight_format
 from qdebug.recipes.candidates import ACTIVATIONS, WEIGHTS
 from qdebug.results import DISTRIBUTIONS, FormatComparison, TensorView, Values
 from qdebug.session.detail import tensor_histogram
@@ -25,7 +26,10 @@ MOST = 1 << 18
 
 
 class Contests:
-    """Tries formats on the values of one subject. Of a recipe only the fixes count: what is quantized is float."""
+    """Tries formats on the values of one subject. Of a recipe only the fixes count: what is quantized is float.
+
+    Static activations take the calibrated min-max range.
+    """
 
     def __init__(self, subject: Subject, preparer: Preparer) -> None:
         self._subject, self._preparer = subject, preparer
@@ -35,10 +39,8 @@ class Contests:
         start = time.perf_counter()
         matrix, count = self._matrix(recipe, values, work)
         x, columns = _thinned(matrix), matrix.shape[1]
-        parse = parse_weight_format if values.tensor == "weight" else parse_activation_format
-        groups = WEIGHTS if values.tensor == "weight" else ACTIVATIONS
-        plans = {notation: parse(notation) for group in groups.values() for notation in group}
-        found, rotation = contest(x, plans, values.tensor, (count, columns), work.step)
+        calibrated = self._calibrated(recipe, values, work)
+        found, rotation = contest(x, self._plans(values), values.tensor, (count, columns), work.step, calibrated)
         return FormatComparison(
             values=values, count=x.numel(), total=count * columns, columns=columns, rows=found, limit=limit(x),
             rotation=rotation, crests=crests(x, found), seconds=time.perf_counter() - start,
@@ -46,16 +48,36 @@ class Contests:
 
     def view(self, recipe: Recipe, values: Values, notation: str, work: Work) -> TensorView:
         """One format on these values: histogram, grid and error."""
-        parse = parse_weight_format if values.tensor == "weight" else parse_activation_format
-        plan = parse(notation)
+        plan = _parse(values, notation)
+        if self._has_no_tokens(values) and plan.granularity == "token":
+            raise RecipeError("A convolution's input has no tokens", layer=values.layer, do="Choose another format.")
         x = _thinned(self._matrix(recipe, values, work)[0])
-        xq, chosen = quantized(x, plan, values.tensor)
+        xq, chosen = quantized(x, plan, values.tensor, self._calibrated(recipe, values, work))
         axis = 0 if values.tensor == "weight" else 1
         return TensorView(
             histogram=tensor_histogram(x), grid=grid(chosen) if chosen else None,
             channels=channel_ranges(*channel_limits(x, axis)), error=error_split(x, xq, chosen, plan),
             dynamic=values.tensor == "activation" and is_dynamic(plan),
         )  # fmt: skip
+
+    def _plans(self, values: Values) -> dict[str, TensorPlan]:
+        """The formats that these values could have, by notation."""
+        groups = WEIGHTS if values.tensor == "weight" else ACTIVATIONS
+        plans = {notation: _parse(values, notation) for group in groups.values() for notation in group}
+        refused = "token" if self._has_no_tokens(values) else None
+        return {notation: plan for notation, plan in plans.items() if plan.granularity != refused}
+
+    def _has_no_tokens(self, values: Values) -> bool:
+        layer = self._subject.by_name.get(values.layer)
+        return layer is not None and layer.kind == "conv" and values.tensor == "activation"
+
+    def _calibrated(self, recipe: Recipe, values: Values, work: Work) -> Calibrated | None:
+        """What gives static plans of a layer's input their grid."""
+        layer = self._subject.by_name.get(values.layer)
+        if layer is None or values.tensor == "weight" or layer.kind == "embedding":
+            return None
+        stats = self._preparer.stats(self._preparer.overlay(recipe, work), layer, work)
+        return lambda plan: choose_grid(*choose_range(stats, plan, layer=layer.name), plan, layer=layer.name)
 
     def _matrix(self, recipe: Recipe, values: Values, work: Work) -> tuple[Tensor, int]:
         """The values as ``[R, C]``, groups and blocks along the rows, and how many such rows there are in all.
@@ -91,6 +113,10 @@ class Contests:
                 break
         matrix = torch.cat(parts)
         return matrix, len(matrix) * self._subject.info.n_eval // max(samples, 1)
+
+
+def _parse(values: Values, notation: str) -> TensorPlan:
+    return (parse_weight_format if values.tensor == "weight" else parse_activation_format)(notation)
 
 
 def _thinned(matrix: Tensor) -> Tensor:

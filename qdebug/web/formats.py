@@ -73,7 +73,7 @@ def pair(info: ModelInfo, chosen: Values) -> tuple[str, str]:
 
 
 def _one(info: ModelInfo, chosen: Values, place: int) -> str:
-    groups = WEIGHTS if chosen.tensor == "weight" else ACTIVATIONS
+    groups = offered(info, chosen)
     options = [notation for group in groups.values() for notation in group]
     key = picker_key(chosen, place)
     if st.session_state.get(key) not in options:
@@ -90,6 +90,17 @@ def _one(info: ModelInfo, chosen: Values, place: int) -> str:
     request = GetFormatView(ref=state.ref(), recipe=fixes_only(state.recipe()), values=chosen, notation=notation)
     ask.show(f"format-{place}", request, lambda view, fresh: _histogram(chosen, view, notation, place))
     return notation
+
+
+def offered(info: ModelInfo, chosen: Values) -> dict[str, tuple[str, ...]]:
+    """The formats that these values could have, by heading."""
+    if chosen.tensor == "weight":
+        return WEIGHTS
+    conv = any(layer.name == chosen.layer and layer.kind == "conv" for layer in info.layers)
+    if not conv:
+        return ACTIVATIONS
+    without = {title: tuple(one for one in group if "-tok" not in one) for title, group in ACTIVATIONS.items()}
+    return {title: group for title, group in without.items() if group}  # a convolution's input has no tokens
 
 
 def picker_key(chosen: Values, place: int) -> str:
@@ -130,12 +141,9 @@ def _use(info: ModelInfo, chosen: Values, notation: str, place: int) -> None:
     layer = next(one for one in info.layers if one.name == chosen.layer)
     current = getattr(edits.plan_of(state.recipe(), layer), chosen.tensor)
     wanted = (parse_weight_format if chosen.tensor == "weight" else parse_activation_format)(notation)
-    refused = chosen.tensor == "activation" and layer.kind == "conv" and wanted.granularity == "token"
     st.button(
         "Use it here" if current != wanted else "In use here", key=f"use-{place}",
-        disabled=refused or current == wanted,
-        help="The input of a convolution has no tokens" if refused
-             else f"Gives the {NOUNS[chosen.tensor]} of {layer.name} this format",
+        disabled=current == wanted, help=f"Gives the {NOUNS[chosen.tensor]} of {layer.name} this format",
         on_click=_take, args=(info, layer, chosen.tensor, notation),
     )  # fmt: skip
 

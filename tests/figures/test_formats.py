@@ -20,9 +20,9 @@ def words(text):
 
 
 def test_near_four_bits():
-    rows = (row("int8", 8.0), row("nf4", 4.5), row("int4", 4.0), row("x", 4.75), row("y", 4.76), row("z", 3.99),
-            row("exact", 4.2, None))  # fmt: skip
-    assert [one.notation for one in near_four(rows)] == ["nf4", "int4", "x"]
+    rows = (row("int8", 8.0), row("nf4", 4.5), row("int4", 4.0), row("apot4", 4.75), row("q4_1", 4.76),
+            row("kmeans4", 3.99), row("int5", 4.2), row("binary", 4.2), row("mxfp4", 4.2, None))  # fmt: skip
+    assert [one.notation for one in near_four(rows)] == ["nf4", "int4", "apot4"]
 
 
 def test_which_serves_best_near_four_bits():
@@ -30,7 +30,7 @@ def test_which_serves_best_near_four_bits():
     assert words(ranking_finding(comparison(best, plain, last))) == (
         "Near 4 bits nvfp4 keeps most: 21.0 dB, 5.5 more than int4-pc"
     )
-    binary = row("binary-pc", 4.6, 3.0)
+    binary = row("binary-pc", 4.6, 30.0)  # its codes have one bit, whatever its scales add
     assert words(ranking_finding(comparison(best, last, binary))).endswith("9.0 more than q4_0"), (
         "the next, not the worst"
     )
@@ -49,9 +49,9 @@ def test_what_has_no_error_is_said_to_have_none():
         "Near 4 bits int4 keeps these values without an error"
     )
     assert ranking_finding(comparison(row("fp16", 16.0, None), row("int8", 8.0))) == (
-        "No format of about four bits was tried"
+        "No format takes about four bits here: rows are short, and scales weigh"
     )
-    assert ranking_finding(comparison()) == "No format of about four bits was tried"
+    assert ranking_finding(comparison()) == "No format takes about four bits here: rows are short, and scales weigh"
 
 
 def test_what_a_rotation_or_the_limit_leaves_to_gain():
@@ -111,9 +111,9 @@ def test_a_bar_per_format_in_the_colour_of_its_precision(dark):
     assert list(bars.x) == [40.0, 40.0, 20.0, 0.0]
     assert list(bars.marker.color) == [colours.MARK[one].on(dark) for one in ("p8", "p16", "p4", "p2")]
     assert (list(diamonds.y), list(diamonds.x)) == (["int8", "nf4"], [38.0, 21.5])
-    assert {note.y: note.text for note in figure.layout.annotations} == {
-        "int8": "40.0", "fp16": "no error", "nf4": "20.0", "int2": "−3.0",
-    }  # fmt: skip
+    notes = [(note.y, note.text) for note in figure.layout.annotations]
+    assert notes[::2] == [("int8", "40.0"), ("fp16", "no error"), ("nf4", "20.0"), ("int2", "−3.0"), (-0.95, "dB")]
+    assert notes[1::2] == [("int8", "8.10"), ("fp16", "16.0"), ("nf4", "4.50"), ("int2", "2.10"), (-0.95, "bits")]
     assert list(figure.layout.yaxis.ticktext) == ["int8", "fp16", "<b>nf4</b>", "int2"]
     assert figure.layout.xaxis.range[1] > 40
     assert figure.layout.font.color == colours.INK.on(dark)
