@@ -12,6 +12,8 @@ if info := frame.model():
             chosen = formats.values(info)
         looked_at = formats.pair(info, chosen)
         formats.settling_of(info, chosen)
-        formats.crests(chosen)
     with right:
         formats.contest(chosen, looked_at)
+    # fewer formats are for activations: there is room below their ranking
+    with right if chosen.tensor == "activation" else left:
+        formats.crests(chosen)

@@ -53,4 +53,4 @@ def convergence(
             settled = count
         low, high = zip(*ranges, strict=True)
         found.append(RangeConvergence(method=method, low=low, high=high, settled=settled))
-    return Convergence(samples=samples, tolerance=tolerance, methods=tuple(found))
+    return Convergence(format=plan.label, samples=samples, tolerance=tolerance, methods=tuple(found))

@@ -15,12 +15,12 @@ SUMMARY = "every number format on one layer's values"
 EXAMPLES = """\
   qdebug compare pydoc-gpt blocks.0.mlp.fc1
   qdebug compare pydoc-gpt blocks.0.mlp.fc1 --tensor activation --json
-  qdebug compare pydoc-gpt --distribution laplace"""
+  qdebug compare --distribution laplace"""
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Declare what the verb takes."""
-    add_model(parser)
+    add_model(parser, needed=False)
     parser.add_argument("layer", metavar="LAYER", nargs="?", default="", help="a layer that 'qdebug inspect' lists")
     parser.add_argument("--tensor", choices=("weight", "activation"), default="weight", help="of the layer")
     parser.add_argument("--distribution", choices=tuple(DISTRIBUTIONS), default="", help="instead of a layer")
@@ -29,15 +29,21 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Compare and print, the least error first."""
-    if bool(options.layer) == bool(options.distribution):
-        raise UsageError("Name a layer or a --distribution", do="See qdebug compare --help.")
+    if options.layer and options.distribution:
+        raise UsageError("Both a layer and a --distribution are named", do="Leave one of them out.")
+    if not (options.layer or options.distribution):
+        raise UsageError("Name a model and its layer, or a --distribution", do="See qdebug compare --help.")
     fixes = () if options.fix is None else parse_fixes(options.fix)
     values = Values(layer=options.layer, tensor=options.tensor, distribution=options.distribution)
     with Reporter("loading torch") as reporter:
         from qdebug import session
+        from qdebug.session.contest import compare_distribution
 
-        opened = session.open(options.model, options.data, options.calib, work=reporter.work)
-        found = opened.compare_formats(values, Recipe(fixes=fixes), reporter.work)
+        if options.distribution:
+            found = compare_distribution(options.distribution, options.tensor, reporter.work)
+        else:
+            opened = session.open(options.model, options.data, options.calib, work=reporter.work)
+            found = opened.compare_formats(values, Recipe(fixes=fixes), reporter.work)
     print_json(found) if options.json else print(describe(found))
 
 

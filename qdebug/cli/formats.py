@@ -9,6 +9,7 @@ import msgspec
 from qdebug.cli.output import print_json, table
 from qdebug.errors import RecipeError, near
 from qdebug.formats import FORMATS, SpecCard, card, facts, number, split_name
+from qdebug.recipes import parse_weight_format
 
 SUMMARY = "the number formats and their spec cards"
 EXAMPLES = """\
@@ -36,7 +37,9 @@ def run(options: argparse.Namespace) -> None:
 
 def _known(text: str) -> str:
     found = split_name(text.strip().lower())
-    if found is None or found[1]:
+    if found is not None and found[1]:
+        parse_weight_format(text)  # a notation such as int4g32: the card is that of its format
+    if found is None:
         raise RecipeError(f"Unknown number format '{text}'", do=near(text, FORMATS))
     return found[0]
 

@@ -32,9 +32,14 @@ from qdebug.results import LayerInfo
 PRESET = "w8a8"
 
 
-def add_model(parser: argparse.ArgumentParser) -> None:
+def add_model(parser: argparse.ArgumentParser, *, needed: bool = True) -> None:
     """Declare the model and its data."""
-    parser.add_argument("model", metavar="MODEL", help="a sample's name, or the path of a .pt2 file of your own")
+    parser.add_argument(
+        "model",
+        metavar="MODEL",
+        nargs=None if needed else "?",
+        help="a sample's name, or the path of a .pt2 file of your own",
+    )
     parser.add_argument(
         "--data", metavar="D", help="evaluation data (.npz: the model's inputs, labels); samples bring theirs"
     )
@@ -52,7 +57,7 @@ def add_recipe(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument(
         "--weight-format", metavar="F",
-        help="replaces the default plan's weights: int4g32, int8-pc, nf4, mxfp4, q4_k; several (nf4,mxfp4) get ranked",
+        help="replaces the default plan's weights: int4g32, int8-pc, nf4, mxfp4, q4_k; evaluate ranks several (a,b)",
     )  # fmt: skip
     group.add_argument(
         "--activation-format", metavar="F", help="replaces its activations: int8, int8-tok, fp8_e4m3fn, bf16 …"
@@ -80,9 +85,9 @@ def base_recipe(options: argparse.Namespace) -> Recipe:
     """
     recipe = load(options.recipe) if options.recipe else preset(options.preset or PRESET)
     default = recipe.default
-    if options.weight_format:
+    if options.weight_format is not None:
         default = msgspec.structs.replace(default, weight=parse_weight_format(options.weight_format))
-    if options.activation_format:
+    if options.activation_format is not None:
         default = msgspec.structs.replace(default, activation=parse_activation_format(options.activation_format))
     if options.range:
         default = _with_range(default, range_method(options.range))

@@ -12,7 +12,7 @@ from qdebug.results import Convergence
 SUMMARY = "how soon the clip range of a layer's input settles, by range method"
 EXAMPLES = """\
   qdebug ranges digits-mobilenet blocks.2.dw
-  qdebug ranges pydoc-gpt head --activation-format int4 --json"""
+  qdebug ranges pydoc-gpt lm_head --activation-format int4 --json"""
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -32,8 +32,13 @@ def run(options: argparse.Namespace) -> None:
         recipe = with_layers(recipe, options, opened.info().layers)
         found = opened.range_convergence(recipe, options.layer, reporter.work)
         kinds = {layer.name: layer.kind for layer in opened.info().layers}
-        method = recipe.plan_for(options.layer, kinds[options.layer]).activation.range
-    print_json(found) if options.json else print(describe(found, method))
+        plan = recipe.plan_for(options.layer, kinds[options.layer]).activation
+    if options.json:
+        print_json(found)
+        return
+    if plan.label != found.format:
+        print(f"{plan.label} takes no calibrated range here; the ranges are those for {found.format}.")
+    print(describe(found, plan.range))
 
 
 def describe(found: Convergence, method: str) -> str:

@@ -30,7 +30,7 @@ class Ranking(Result, frozen=True, kw_only=True):
 
 def several(text: str | None) -> tuple[str, ...]:
     """The weight formats that an option names, apart by commas or bars."""
-    return tuple(part.strip() for part in re.split(r"[,|]", text or "") if part.strip())
+    return tuple(dict.fromkeys(part.strip() for part in re.split(r"[,|]", text or "") if part.strip()))
 
 
 def ordered(rows: list[Ranked]) -> tuple[Ranked, ...]:

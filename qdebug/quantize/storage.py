@@ -14,7 +14,7 @@ def stored_bits(rows: int, columns: int, plan: TensorPlan) -> int:
 
     Codes, scales, zero points (one code each) and codebooks. Where the plan does not say how scales are stored they
     count 32 bits per tensor, channel or token, as ONNX stores them, and 16 bits per group or tile, as GPTQ, AWQ and
-    llama.cpp do.
+    llama.cpp do (nf4's groups 32, as bitsandbytes).
     """
     form = find(plan.format)
     values = rows * columns
@@ -38,7 +38,8 @@ def _scale_bits(scales: int, plan: TensorPlan, code: int) -> int:
     zero_points = 0 if plan.symmetric else scales * code
     if plan.scale_format == "double":
         return zero_points + scales * 8 + 32 * -(-scales // SECOND) + 32
-    usual = 16 if plan.granularity in ("group", "block") else 32
+    grouped = plan.granularity in ("group", "block") and not find(plan.format).group
+    usual = 16 if grouped else 32
     each = {"fp32": 32, "fp16": 16, "bf16": 16, "e8m0": 8}.get(plan.scale_format or "", usual)
     return zero_points + scales * each
 

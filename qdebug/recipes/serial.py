@@ -150,9 +150,20 @@ def _tensor_plan(plain: object, where: str, file: str | None) -> TensorPlan:
     try:
         plan = msgspec.convert(mapping, TensorPlan)
     except msgspec.ValidationError as error:
-        raise RecipeError(f"Wrong value in {where}: {error}", file=file, do="See docs/recipes.md.") from None
+        raise RecipeError(f"Wrong value in {where}: {error}", file=file, do=_allowed(mapping, str(error))) from None
     check_tensor_plan(plan, "activation" if where.endswith(".activation") else "weight", where, file)
     return plan
+
+
+def _allowed(mapping: dict[Any, Any], error: str) -> str:
+    """The values that a field takes, where it takes one of several names."""
+    for field in msgspec.structs.fields(TensorPlan):
+        names = [
+            name for part in (field.type, *get_args(field.type)) for name in get_args(part) if isinstance(name, str)
+        ]
+        if names and f"`$.{field.name}`" in error:
+            return near(str(mapping.get(field.name)), names)
+    return "See docs/recipes.md."
 
 
 def _fix(plain: object, file: str | None) -> Fix:

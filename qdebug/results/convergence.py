@@ -24,11 +24,13 @@ class Convergence(Result, frozen=True, kw_only=True):
     """All range methods of one activation.
 
     Attributes:
+        format: the format that the ranges are for, as people read it.
         samples: the numbers of samples, rising; the last is all of them.
         tolerance: how far from the final limits still counts as settled, as a share of the final range's width.
         methods: one entry per method.
     """
 
+    format: str = ""
     samples: tuple[int, ...]
     tolerance: float
     methods: tuple[RangeConvergence, ...]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -36,19 +37,13 @@ class Contests:
 
     def comparison(self, recipe: Recipe, values: Values, work: Work) -> FormatComparison:
         """All formats worth comparing, on the same values."""
-        start = time.perf_counter()
         matrix, count = self._matrix(recipe, values, work)
-        x, columns = _thinned(matrix), matrix.shape[1]
-        calibrated = self._calibrated(recipe, values, work)
-        found, rotation = contest(x, self._plans(values), values.tensor, (count, columns), work.step, calibrated)
-        return FormatComparison(
-            values=values, count=x.numel(), total=count * columns, columns=columns, rows=found, limit=limit(x),
-            rotation=rotation, crests=crests(x, found), seconds=time.perf_counter() - start,
-        )  # fmt: skip
+        plans = plans_for(values.tensor, tokens=not self._has_no_tokens(values))
+        return compared(values, matrix, count, plans, work, self._calibrated(recipe, values, work))
 
     def view(self, recipe: Recipe, values: Values, notation: str, work: Work) -> TensorView:
         """One format on these values: histogram, grid and error."""
-        plan = _parse(values, notation)
+        plan = _parse(values.tensor, notation)
         if self._has_no_tokens(values) and plan.granularity == "token":
             raise RecipeError("A convolution's input has no tokens", layer=values.layer, do="Choose another format.")
         x = _thinned(self._matrix(recipe, values, work)[0])
@@ -59,13 +54,6 @@ class Contests:
             channels=channel_ranges(*channel_limits(x, axis)), error=error_split(x, xq, chosen, plan),
             dynamic=values.tensor == "activation" and is_dynamic(plan),
         )  # fmt: skip
-
-    def _plans(self, values: Values) -> dict[str, TensorPlan]:
-        """The formats that these values could have, by notation."""
-        groups = WEIGHTS if values.tensor == "weight" else ACTIVATIONS
-        plans = {notation: _parse(values, notation) for group in groups.values() for notation in group}
-        refused = "token" if self._has_no_tokens(values) else None
-        return {notation: plan for notation, plan in plans.items() if plan.granularity != refused}
 
     def _has_no_tokens(self, values: Values) -> bool:
         layer = self._subject.by_name.get(values.layer)
@@ -85,11 +73,7 @@ class Contests:
         Of inputs, batches are read until there are enough values.
         """
         if not values.layer:
-            if values.distribution not in DISTRIBUTIONS:
-                raise RecipeError(
-                    f"There is no distribution '{values.distribution}'", do=near(values.distribution, DISTRIBUTIONS)
-                )
-            drawn = draw(values.distribution)
+            drawn = _drawn(values.distribution)
             return drawn, len(drawn)
         try:
             layer = self._subject.by_name[values.layer]
@@ -115,8 +99,45 @@ class Contests:
         return matrix, len(matrix) * self._subject.info.n_eval // max(samples, 1)
 
 
-def _parse(values: Values, notation: str) -> TensorPlan:
-    return (parse_weight_format if values.tensor == "weight" else parse_activation_format)(notation)
+def compare_distribution(name: str, tensor: Literal["weight", "activation"], work: Work) -> FormatComparison:
+    """All formats worth comparing on a textbook distribution; needs no model.
+
+    Raises:
+        RecipeError: there is no such distribution.
+    """
+    drawn = _drawn(name)
+    return compared(Values(distribution=name, tensor=tensor), drawn, len(drawn), plans_for(tensor), work)
+
+
+def compared(
+    values: Values, matrix: Tensor, count: int, plans: dict[str, TensorPlan], work: Work,
+    calibrated: Calibrated | None = None,
+) -> FormatComparison:  # fmt: skip
+    """These formats on a matrix, which is part of one with ``count`` rows."""
+    start = time.perf_counter()
+    x, columns = _thinned(matrix), matrix.shape[1]
+    found, rotation = contest(x, plans, values.tensor, (count, columns), work.step, calibrated)
+    return FormatComparison(
+        values=values, count=x.numel(), total=count * columns, columns=columns, rows=found, limit=limit(x),
+        rotation=rotation, crests=crests(x, found), seconds=time.perf_counter() - start,
+    )  # fmt: skip
+
+
+def plans_for(tensor: str, *, tokens: bool = True) -> dict[str, TensorPlan]:
+    """The formats that such values could have, by notation."""
+    groups = WEIGHTS if tensor == "weight" else ACTIVATIONS
+    plans = {notation: _parse(tensor, notation) for group in groups.values() for notation in group}
+    return {notation: plan for notation, plan in plans.items() if tokens or plan.granularity != "token"}
+
+
+def _drawn(name: str) -> Tensor:
+    if name not in DISTRIBUTIONS:
+        raise RecipeError(f"There is no distribution '{name}'", do=near(name, DISTRIBUTIONS))
+    return draw(name)
+
+
+def _parse(tensor: str, notation: str) -> TensorPlan:
+    return (parse_weight_format if tensor == "weight" else parse_activation_format)(notation)
 
 
 def _thinned(matrix: Tensor) -> Tensor:

@@ -32,6 +32,8 @@ class Settling:
     def of(self, recipe: Recipe, name: str, work: Work) -> Convergence:
         """The clip range that each range method would choose after 1, 2, 4 … calibration samples.
 
+        For the recipe's format, or, where that takes no calibrated range, for affine int8.
+
         Raises:
             RecipeError: there is no such layer, or it has no input to quantize.
             NumericError: calibration saw no finite value.
@@ -54,7 +56,6 @@ class Settling:
         batches = self._subject.calib_batches
         for done, batch in enumerate(batches):
             work.step(done, len(batches), f"calibrating {name}")
-
             self._subject.engine.visit(sheet, batch, {layer.x: observer}, _shown(observer, batch), work, remember=False)
         return convergence(observer.checkpoints(), plan, range_methods(plan), layer=name)
 

@@ -9,8 +9,10 @@ import streamlit as st
 
 from qdebug.figures import channel_ranges, error_parts, error_split, mean_shift, numbers, tensor_histogram
 from qdebug.figures.split import Part
+from qdebug.formats import find
 from qdebug.jobs.verbs import GetDetail
 from qdebug.recipes import TensorPlan
+from qdebug.recipes.check import has_range
 from qdebug.results import LayerDetail, LayerInfo, ModelInfo, TensorView
 from qdebug.web import ask, chart, edits, options, state
 from qdebug.web.choices import Tensor
@@ -81,7 +83,8 @@ def _which(info: ModelInfo, layer: LayerInfo, tensors: tuple[Tensor, ...], first
 
 def _histogram(info: ModelInfo, layer: LayerInfo, tensor: Tensor, view: TensorView, fresh: bool) -> None:
     figure = tensor_histogram(view, NOUNS[tensor], dark=is_dark(), log=st.session_state["log-counts"])
-    draggable = fresh and view.grid is not None and not view.dynamic
+    plan: TensorPlan = getattr(edits.plan_of(state.recipe(), layer), tensor)
+    draggable = fresh and view.grid is not None and not view.dynamic and has_range(find(plan.format))
     key = f"histogram-{layer.name}-{tensor}-{state.recipe().digest}"
     if not draggable:
         figure.update_layout(dragmode=False)
@@ -90,7 +93,6 @@ def _histogram(info: ModelInfo, layer: LayerInfo, tensor: Tensor, view: TensorVi
     chart.show(
         figure, key, selection_mode="box", on_select=lambda: _dragged(info, layer, tensor, st.session_state[key])
     )
-    plan: TensorPlan = getattr(edits.plan_of(state.recipe(), layer), tensor)
     st.html(f'<p class="q-quiet">{clip_note(plan, view)}</p>')
 
 

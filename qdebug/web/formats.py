@@ -12,9 +12,9 @@ from qdebug.figures.crest import crest_finding
 from qdebug.figures.text import plural
 from qdebug.formats import FORMATS, split_name
 from qdebug.jobs.verbs import GetConvergence, GetFormats, GetFormatView
-from qdebug.recipes import Recipe, parse_activation_format, parse_weight_format
+from qdebug.recipes import Recipe, TensorPlan, parse_activation_format, parse_weight_format
 from qdebug.recipes.candidates import ACTIVATIONS, WEIGHTS
-from qdebug.results import DISTRIBUTIONS, FormatComparison, LayerInfo, ModelInfo, TensorView, Values
+from qdebug.results import DISTRIBUTIONS, Convergence, FormatComparison, LayerInfo, ModelInfo, TensorView, Values
 from qdebug.web import ask, chart, edits, layers, speccard, state
 from qdebug.web.choices import Tensor
 from qdebug.web.detail import NOUNS
@@ -196,9 +196,13 @@ def settling_of(info: ModelInfo, chosen: Values) -> None:
     layer = next(one for one in info.layers if one.name == chosen.layer)
     plan = edits.plan_of(recipe, layer).activation
     request = GetConvergence(ref=state.ref(), recipe=recipe, layer=chosen.layer)
-    ask.show("settling", request, lambda found, fresh: chart.show(
-        settling(found, plan.range, dark=is_dark()), "settling"
-    ))  # fmt: skip
+    ask.show("settling", request, lambda found, fresh: _settling(found, plan))
+
+
+def _settling(found: Convergence, plan: TensorPlan) -> None:
+    chart.show(settling(found, plan.range, dark=is_dark()), "settling")
+    other = "" if plan.label == found.format else f"; for {found.format}, as {plan.label} takes no calibrated range"
+    st.html(f'<p class="q-quiet">● from here on within 5 % of the last range{html.escape(other)}</p>')
 
 
 def crests(chosen: Values) -> None:

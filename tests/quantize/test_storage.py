@@ -30,7 +30,7 @@ VALUES = ROWS * COLUMNS
     ("mxfp4", 4 * VALUES + 8 * ROWS * 3), ("mxfp6_e3m2", 6 * VALUES + 8 * ROWS * 3),
     ("mxint8", 8 * VALUES + 8 * ROWS * 3),
     ("nvfp4", 4 * VALUES + 8 * ROWS * 5 + 32), ("nvint4", 4 * VALUES + 8 * ROWS * 5 + 32),
-    ("nf4", 4 * VALUES + 16 * ROWS * 2),
+    ("nf4", 4 * VALUES + 32 * ROWS * 2), ("nf4g32", 4 * VALUES + 32 * ROWS * 3),
     ("nf4-dq", 4 * VALUES + 8 * ROWS * 2 + 32 + 32),
     ("apot4-pc", 4 * VALUES + 32 * ROWS), ("log2_3", 3 * VALUES + 32),
     ("ternary-pc", 672 + 32 * ROWS), ("ternary_twn", 672 + 32),  # 1.6 bits each
