@@ -125,7 +125,7 @@ def test_codewords_lie_in_the_middle_of_their_vectors(name):
     for word in got.unique(dim=0):
         own = (got == word).all(1)
         moved[own] = vectors[own].mean(0)
-    assert (got - vectors).square().sum() <= (moved - vectors).square().sum() * 1.001
+    assert (got - vectors).square().sum() <= (moved - vectors).square().sum() * 1.01
 
 
 def test_the_clusters_of_a_clear_case_are_found():
