@@ -87,6 +87,7 @@ def test_as_published_for_int8(kind):
 
 
 def test_an_outlier_is_clipped_and_a_full_range_is_not():
+    torch.manual_seed(0)  # of 120 seeds, two make every limit but the widest worse
     observer = Observer(1)
     observer.update(torch.cat([torch.randn(50_000, 1), torch.tensor([[50.0]])]))
     low, high = choose_range(observer.stats(), TensorPlan("int8", range="entropy"))
