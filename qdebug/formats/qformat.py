@@ -83,8 +83,8 @@ class Integer(QFormat):
     """A uniform grid with a scale and a zero point.
 
     Attributes:
-        signed: None takes signed codes for symmetric plans and unsigned ones for affine plans, as ONNX does; False
-            takes unsigned codes for both, so that a symmetric plan has no negative values (activations after a ReLU).
+        signed: takes signed codes for symmetric plans and unsigned ones for affine plans, as ONNX does. Otherwise
+            unsigned codes for both, so that a symmetric plan has no negative values (activations after a ReLU).
             An affine plan on signed codes, as TensorFlow Lite writes it, has the same reals with the zero point moved.
         narrow: leave out the lowest code, so that a symmetric grid has as many codes on either side of zero.
     """

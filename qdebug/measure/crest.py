@@ -9,7 +9,6 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
-from scipy.optimize import brentq
 from scipy.special import ndtr
 from torch import Tensor
 
@@ -168,6 +167,7 @@ def theoretical_crossing(
     Raises:
         ValueError: the two do not change places between 1 and 100.
     """
+    from scipy.optimize import brentq  # a fifth of a second that a start need not wait for
 
     def gain(crest: float) -> float:
         one, two = integer_qsnr(crest, width, overhead, size), float_qsnr(crest, element, overhead, size)

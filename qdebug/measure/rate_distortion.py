@@ -7,7 +7,6 @@ from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.interpolate import PchipInterpolator
 from scipy.special import entr
 
 from qdebug.measure.blahut import STEP, lagrangian
@@ -111,6 +110,8 @@ def _log_distortion(x: Array, p: Array, density: Array, rates: Array) -> Array:
     """The log of D in squared bin widths at rates in nats: the largest ``(L(s) − R) / s`` of all slopes s (duality)."""
     slopes, values = lagrangian(x, p, coldest=1.0)
     logs, share = np.log(slopes), float(density.sum())
+    from scipy.interpolate import PchipInterpolator  # a fifth of a second that a start need not wait for
+
     base = _bound_at_one(density)
     left = _what_is_left(logs, base + share / 2 * logs - values)
 

@@ -99,8 +99,12 @@ def offered(info: ModelInfo, chosen: Values) -> dict[str, tuple[str, ...]]:
     conv = any(layer.name == chosen.layer and layer.kind == "conv" for layer in info.layers)
     if not conv:
         return ACTIVATIONS
-    without = {title: tuple(one for one in group if "-tok" not in one) for title, group in ACTIVATIONS.items()}
-    return {title: group for title, group in without.items() if group}  # a convolution's input has no tokens
+    return {title: kept for title, group in ACTIVATIONS.items() if (kept := tuple(filter(_tokenless, group)))}
+
+
+def _tokenless(notation: str) -> bool:
+    """Whether a convolution's input, which has no tokens, can have that format."""
+    return parse_activation_format(notation).granularity != "token"
 
 
 def picker_key(chosen: Values, place: int) -> str:
