@@ -21,6 +21,7 @@ from qdebug.quantize import (
     quantize_weight,
 )
 from qdebug.quantize.hadamard import rotate
+from qdebug.quantize.ranges import minmax
 from qdebug.quantize.storage import stored_bits
 from qdebug.recipes import TensorPlan
 from qdebug.results import CrestPair, CrestView, FormatRow
@@ -56,9 +57,7 @@ def quantized(
     if is_static(plan) and calibrated is not None:
         grid = calibrated(plan)
     elif is_static(plan):
-        finite = x[torch.isfinite(x)]
-        low, high = (0.0, 0.0) if not finite.numel() else (float(finite.min()), float(finite.max()))
-        grid = choose_grid(low, high, plan)
+        grid = choose_grid(*(end.view(()) for end in minmax(x.reshape(1, -1))), plan)
     else:
         grid = dynamic_grid(sample, plan) if is_dynamic(plan) else None
     return fake_quantize_activation(sample, plan, grid)[0], grid

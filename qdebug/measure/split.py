@@ -12,6 +12,7 @@ from torch import Tensor
 from qdebug.formats import Integer, find
 from qdebug.measure.limits import Limits
 from qdebug.quantize import Grid, LevelGrid, QParams, dynamic_grid, flat, is_dynamic
+from qdebug.quantize.tiles import spread, tiles
 from qdebug.recipes import TensorPlan
 from qdebug.results import ErrorSplit
 
@@ -161,13 +162,10 @@ def _places(xq: Tensor, levels: LevelGrid, size: int) -> NDArray[np.int64]:
     """The numbers of the levels that occur."""
     found = torch.zeros(levels.levels.shape[-1], dtype=torch.bool)
     scale = levels.scale.reshape(-1, 1) if not levels.scale.dim() else levels.scale
-    step = max(1, _CHUNK // max(xq.shape[1], 1))
-    for start in range(0, len(xq), step):
-        part = slice(start, start + step)
-        own = scale if len(scale) == 1 else scale[part]
-        t = xq[part] / (own.repeat_interleave(size, dim=1)[:, : xq.shape[1]] if own.shape[1] > 1 else own)
-        shared = levels.thresholds.dim() == 1 or len(levels.thresholds) == 1
-        limits = levels.thresholds.reshape(-1) if shared else levels.thresholds[part].contiguous()
+    shared = levels.thresholds.dim() == 1 or len(levels.thresholds) == 1
+    for tile in tiles(*xq.shape, size, _CHUNK):
+        t = xq[tile] / spread(scale, tile, size)
+        limits = levels.thresholds.reshape(-1) if shared else levels.thresholds[tile[0]].contiguous()
         places = torch.bucketize(t, limits) if shared else torch.searchsorted(limits, t.contiguous())
         found[places[~torch.isnan(t)]] = True
     return found.nonzero().view(-1).numpy()

@@ -75,12 +75,7 @@ class Contests:
         if not values.layer:
             drawn = _drawn(values.distribution)
             return drawn, len(drawn)
-        try:
-            layer = self._subject.by_name[values.layer]
-        except KeyError:
-            raise RecipeError(
-                f"The model has no layer '{values.layer}'", do=near(values.layer, self._subject.by_name)
-            ) from None
+        layer = self._subject.layer(values.layer)
         sheet = self._preparer.float_with_fixes(recipe, work)
         if values.tensor == "weight":
             weight = rows(sheet.constant(layer.weight, self._subject.engine.cache), layer.out_axis).float()

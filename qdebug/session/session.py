@@ -5,8 +5,6 @@ from __future__ import annotations
 import time
 
 from qdebug.engine import Work
-from qdebug.errors import RecipeError, near
-from qdebug.graph import Layer
 from qdebug.recipes import Recipe, preset
 from qdebug.results import (
     CacheStats,
@@ -97,7 +95,7 @@ class Session:
             RecipeError: there is no such layer.
         """
         recipe = self._checked(recipe)
-        return self._details.detail(recipe, self._layer(layer), work or Work())
+        return self._details.detail(recipe, self._subject.layer(layer), work or Work())
 
     def fixes(self, recipe: Recipe | str, work: Work | None = None) -> tuple[FixCard, ...]:
         """Every fix: what it does, where it applies here, where not and why."""
@@ -170,9 +168,3 @@ class Session:
     def _fits(self, recipe: Recipe) -> Recipe:
         self.check(recipe)
         return recipe
-
-    def _layer(self, name: str) -> Layer:
-        try:
-            return self._subject.by_name[name]
-        except KeyError:
-            raise RecipeError(f"The model has no layer '{name}'", do=near(name, self._subject.by_name)) from None

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from qdebug.calibrate import Observer, convergence
 from qdebug.engine import Batch, Work
-from qdebug.errors import RecipeError, near
+from qdebug.errors import RecipeError
 from qdebug.quantize import is_static
 from qdebug.recipes import Recipe, TensorPlan
 from qdebug.recipes.check import range_methods
@@ -38,9 +38,7 @@ class Settling:
             RecipeError: there is no such layer, or it has no input to quantize.
             NumericError: calibration saw no finite value.
         """
-        layer = self._subject.by_name.get(name)
-        if layer is None:
-            raise RecipeError(f"The model has no layer '{name}'", do=near(name, self._subject.by_name))
+        layer = self._subject.layer(name)
         if layer.kind == "embedding":
             raise RecipeError(f"The input of '{name}' is not quantized: it is an index", do="Choose another layer.")
         plan = recipe.plan_for(layer.name, layer.kind).activation

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from qdebug.doors import Dataset
 from qdebug.engine import Batch, Engine
+from qdebug.errors import RecipeError, near
 from qdebug.graph import Chain, Layer, NormSite, Program, chains, norm_sites
 from qdebug.results import ModelInfo
 
@@ -49,6 +50,17 @@ class Subject:
     def by_name(self) -> dict[str, Layer]:
         """Layers by name."""
         return {layer.name: layer for layer in self.layers}
+
+    def layer(self, name: str) -> Layer:
+        """The layer of that name.
+
+        Raises:
+            RecipeError: there is none; the message lists near names.
+        """
+        try:
+            return self.by_name[name]
+        except KeyError:
+            raise RecipeError(f"The model has no layer '{name}'", do=near(name, self.by_name)) from None
 
     @cached_property
     def broken_weights(self) -> dict[int, tuple[int, int]]:
