@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from qdebug.engine.calls import Values, fill
+from qdebug.graph.calls import Values, fill
 from qdebug.graph.program import Program, Ref, Step
 
 _aten = torch.ops.aten

@@ -12,7 +12,6 @@ import torch
 from torch import Tensor
 
 from qdebug.engine.cache import Claim, Key, ValueCache, nbytes
-from qdebug.engine.calls import compiled_layer
 from qdebug.engine.overwrite import is_fresh
 from qdebug.engine.sheet import Sheet
 from qdebug.engine.stations import Call, Segment, Stations
@@ -20,6 +19,7 @@ from qdebug.engine.taps import Born, births, find_taps
 from qdebug.engine.work import Work
 from qdebug.errors import ModelError
 from qdebug.graph import Layer, Program
+from qdebug.graph.calls import compiled_layer
 
 Visit = Callable[[int, Tensor], None]
 """Called with a step's index and its value as soon as the value is there."""

@@ -13,8 +13,8 @@ import torch
 from torch import Tensor
 
 from qdebug.engine.cache import ValueCache
-from qdebug.engine.calls import call
 from qdebug.graph import Layer, Program
+from qdebug.graph.calls import call
 from qdebug.graph.program import refs, tensor_key
 from qdebug.quantize import Activate, Grid, QParams, activation_quantizer, quantize_weight
 from qdebug.recipes import LayerPlan

@@ -6,9 +6,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from qdebug.engine.calls import Values, compiled
 from qdebug.engine.overwrite import overwriting
 from qdebug.graph import Layer, Program
+from qdebug.graph.calls import Values, compiled
 
 Call = Callable[[Values], Any]
 

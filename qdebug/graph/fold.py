@@ -7,7 +7,7 @@ from dataclasses import replace
 from torch import Tensor
 
 from qdebug.graph.layers import Layer, find_layers
-from qdebug.graph.program import Program, Ref, Step
+from qdebug.graph.program import Program, Ref, Step, moved_template
 
 _NORMS = ("aten._native_batch_norm_legit_no_training.default", "aten.batch_norm.default")
 
@@ -73,7 +73,9 @@ def _apply(program: Program, edits: dict[int, _Edit]) -> Program:
 
     def add(step: Step, tensor: Tensor | None = None) -> int:
         index = len(steps)
-        steps.append(replace(step, index=index, args=_moved(step.args, moved), kwargs=_moved(step.kwargs, moved)))
+        steps.append(
+            replace(step, index=index, args=moved_template(step.args, moved), kwargs=moved_template(step.kwargs, moved))
+        )
         if tensor is not None:
             state[index] = tensor
         return index
@@ -84,26 +86,18 @@ def _apply(program: Program, edits: dict[int, _Edit]) -> Program:
             name = program.steps[edit.layer.weight].name.removesuffix(".weight") + ".bias"
             bias = add(Step(0, "state", name), edit.bias)
             assert edit.layer.bias_argument is not None
-            args = list(_moved(step.args, moved))
+            args = list(moved_template(step.args, moved))
             args += [None] * (edit.layer.bias_argument + 1 - len(args))
             args[edit.layer.bias_argument] = Ref(bias)
             moved[step.index] = len(steps)
-            steps.append(replace(step, index=len(steps), args=tuple(args), kwargs=_moved(step.kwargs, moved)))
+            steps.append(replace(step, index=len(steps), args=tuple(args), kwargs=moved_template(step.kwargs, moved)))
         elif step.index in norms:
             moved[step.index] = moved[norms[step.index].layer.step]
         elif step.op == "getitem" and isinstance(step.args[0], Ref) and step.args[0].index in norms:
             moved[step.index] = moved[step.args[0].index]
         else:
             moved[step.index] = add(step, weights.get(step.index, program.state.get(step.index)))
-    inputs = {name: moved[index] for name, index in program.inputs.items()}
-    return replace(program, steps=tuple(steps), inputs=inputs, output=moved[program.output], state=state)
-
-
-def _moved(template: object, moved: dict[int, int]) -> object:
-    if isinstance(template, Ref):
-        return Ref(moved[template.index])
-    if isinstance(template, (tuple, list)):
-        return type(template)(_moved(item, moved) for item in template)
-    if isinstance(template, dict):
-        return {key: _moved(item, moved) for key, item in template.items()}
-    return template
+    places = {
+        part: {name: moved[index] for name, index in getattr(program, part).items()} for part in ("inputs", "outputs")
+    }
+    return replace(program, steps=tuple(steps), output=moved[program.output], state=state, **places)

@@ -60,6 +60,7 @@ class Program:
         output: index of the value that is scored.
         state: tensors by step index.
         batch: samples per batch where the graph was captured at a fixed size; None where any number will do.
+        outputs: index of each of the model's outputs, by name, where they have names.
     """
 
     steps: tuple[Step, ...]
@@ -67,6 +68,7 @@ class Program:
     output: int
     state: Mapping[int, Tensor]
     batch: int | None = None
+    outputs: Mapping[str, int] = field(default_factory=dict)
 
     @cached_property
     def sources(self) -> tuple[tuple[int, ...], ...]:
@@ -134,6 +136,17 @@ def refs(template: Any) -> Iterator[int]:
     elif isinstance(template, Mapping):
         for item in template.values():
             yield from refs(item)
+
+
+def moved_template(template: Any, moved: Mapping[int, int]) -> Any:
+    """An argument template whose references point to where the steps have been moved."""
+    if isinstance(template, Ref):
+        return Ref(moved[template.index])
+    if isinstance(template, (tuple, list)):
+        return type(template)(moved_template(item, moved) for item in template)
+    if isinstance(template, Mapping):
+        return {key: moved_template(item, moved) for key, item in template.items()}
+    return template
 
 
 def _spell(template: Any) -> str:

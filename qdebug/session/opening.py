@@ -13,9 +13,9 @@ from torch import Tensor, nn
 
 from qdebug.doors import SAMPLE_NAMES, Dataset, capture, join_data, load_sample, read_npz, read_pt2
 from qdebug.engine import Engine, ValueCache, Work
-from qdebug.engine.calls import call
 from qdebug.errors import DataError, FileError, ModelError, near
 from qdebug.graph import Layer, Program, channels_last, lower
+from qdebug.graph.calls import call
 from qdebug.graph.fold import fold_batch_norm
 from qdebug.graph.layers import find_layers
 from qdebug.graph.trace import Trace, trace

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from qdebug.graph import Layer
+from qdebug.graph.layers import Layer
 from qdebug.graph.program import Program, Ref, Step, refs
 
 Values = Any

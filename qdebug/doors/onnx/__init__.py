@@ -1,0 +1,6 @@
+"""ONNX files: read, checked, and lowered to programs."""
+
+from qdebug.doors.onnx.lowering import Lowered, lower_onnx
+from qdebug.doors.onnx.read import OnnxFile, from_proto, newest, read_onnx
+
+__all__ = ["Lowered", "OnnxFile", "from_proto", "lower_onnx", "newest", "read_onnx"]

@@ -1,0 +1,104 @@
+"""Tensors in files beside the model: read only from its own folder."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path, PurePosixPath, PureWindowsPath
+from typing import NoReturn
+
+import numpy as np
+import torch
+from onnx import TensorProto
+from torch import Tensor
+
+from qdebug.errors import FileError
+
+
+class Folder:
+    """The folder of a model's file, and the files in it that its tensors lie in. Each is mapped once.
+
+    Args:
+        file: the model's file; None where tensors may lie nowhere but in the model itself.
+    """
+
+    def __init__(self, file: Path | None) -> None:
+        self.file = file
+        self._maps: dict[str, np.memmap | np.ndarray] = {}
+
+    def bytes(self, proto: TensorProto, owner: str, size: int) -> Tensor:
+        """The bytes of a tensor that says it lies outside; copied when they are written to, not before.
+
+        Raises:
+            FileError: the place is outside the model's folder, a link, no regular file or too short, or is not given.
+        """
+        entries = {entry.key: entry.value for entry in proto.external_data}
+        location = entries.get("location", "")
+        offset = self._number(entries, "offset", 0, owner, location)
+        length = self._number(entries, "length", size, owner, location)
+        if length != size:
+            self._refuse(f"It is said to have {length} bytes where {size} are needed", owner, location)
+        whole = self._map(location, owner)
+        if offset + size > len(whole):
+            self._refuse(f"It should end at byte {offset + size}, the file has {len(whole)}", owner, location)
+        if size == 0:
+            return torch.zeros(0, dtype=torch.uint8)
+        return torch.from_numpy(whole[offset : offset + size])
+
+    def _number(self, entries: dict[str, str], key: str, default: int, owner: str, location: str) -> int:
+        text = entries.get(key, "")
+        if not text:
+            return default
+        if not (text.isascii() and text.isdigit() and len(text) < 19):
+            self._refuse(f"Its {key} is '{text[:40]}'", owner, location)
+        return int(text)
+
+    def _map(self, location: str, owner: str) -> np.ndarray:
+        if location not in self._maps:
+            self._maps[location] = self._opened(self._place(location, owner), owner, location)
+        return self._maps[location]
+
+    def _place(self, location: str, owner: str) -> Path:
+        """The file that a location names, or a refusal. Nothing is opened, no link is followed."""
+        if self.file is None:
+            self._refuse("The model was given without files beside it", owner, location)
+        plain = PurePosixPath(location)
+        windows = PureWindowsPath(location)
+        climbing = ".." in plain.parts or ".." in windows.parts
+        if (
+            not location
+            or plain.is_absolute()
+            or windows.is_absolute()
+            or windows.drive
+            or climbing
+            or "\0" in location
+        ):
+            self._refuse("Its place is no file in the model's own folder", owner, location)
+        place = self.file.parent
+        for part in plain.parts:
+            place = place / part
+            if place.is_symlink():
+                self._refuse("Its place is a link", owner, location)
+        return place
+
+    def _opened(self, place: Path, owner: str, location: str) -> np.ndarray:
+        try:
+            # Neither waits for a pipe nor follows a link that has appeared since.
+            handle = os.open(place, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
+        except (OSError, ValueError) as error:
+            self._refuse(f"Its file cannot be read ({getattr(error, 'strerror', None) or error})", owner, location)
+        with os.fdopen(handle, "rb") as opened:
+            status = os.fstat(opened.fileno())
+            if not stat.S_ISREG(status.st_mode):
+                self._refuse("Its place is no regular file", owner, location)
+            if status.st_nlink > 1 and status.st_uid != os.getuid():
+                self._refuse("Its file is a hard link to somebody else's", owner, location)
+            if status.st_size == 0:
+                return np.zeros(0, dtype=np.uint8)
+            return np.memmap(opened, dtype=np.uint8, mode="c")
+
+    def _refuse(self, what: str, owner: str, location: str) -> NoReturn:
+        raise FileError(
+            f"A tensor lies outside the model's file, in '{location[:200]}'. {what}", file=self.file, tensor=owner,
+            do="Put the data file beside the model, as it was when the model was written.",
+        )  # fmt: skip

@@ -1,0 +1,227 @@
+"""From an ONNX graph to a :class:`~qdebug.graph.Program`: steps that know the file's names."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NoReturn
+
+import torch
+from torch import Tensor
+
+from qdebug.doors.onnx import ops  # noqa: F401 - registers the operators
+from qdebug.doors.onnx.body import Body
+from qdebug.doors.onnx.builder import Builder
+from qdebug.doors.onnx.elements import ELEMENTS, name_of
+from qdebug.doors.onnx.ir import Constant, Graph, Node, bodies, plain
+from qdebug.doors.onnx.read import OnnxFile
+from qdebug.doors.onnx.registry import Operator, kernel_for, lowering_for
+from qdebug.doors.onnx.types import output_elements
+from qdebug.errors import ModelError
+from qdebug.graph.program import Program, Ref
+from qdebug.results import TensorSpec
+
+_CONSTANTS = {
+    "value_float": torch.float32, "value_floats": torch.float32, "value_int": torch.int64, "value_ints": torch.int64,
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Lowered:
+    """An ONNX file as a program.
+
+    Attributes:
+        program: its steps. A step is called as the value it computes, and its ``module`` as its node.
+        inputs: what the model wants to be fed.
+        unknown: nodes that cannot be run, in words. The program holds them; running one raises ModelError.
+    """
+
+    program: Program
+    inputs: tuple[TensorSpec, ...]
+    unknown: tuple[str, ...]
+
+
+def lower_onnx(file: OnnxFile) -> Lowered:
+    """The program of an ONNX file.
+
+    Raises:
+        ModelError: it has an input that is no tensor, or a node contradicts its operator's definition.
+    """
+    graph = file.model.graph
+    lowering = _Lowering(Builder(file.model.opsets), file.tensors)
+    specs = tuple(_spec(value) for value in graph.inputs)
+    for value in graph.inputs:
+        lowering.builder.input(value.name, value.elem)
+    lowering.nodes(graph)
+    outputs = {value.name: lowering.builder.names[value.name] for value in graph.outputs}
+    return Lowered(lowering.builder.program(outputs, _fixed_batch(specs)), specs, tuple(lowering.unknown))
+
+
+def _spec(value: Any) -> TensorSpec:
+    if value.kind != "tensor" or (value.elem and value.elem not in ELEMENTS):
+        held = name_of(value.elem) if value.kind == "tensor" else value.kind
+        raise ModelError(
+            f"The input '{value.name}' is a {held}, not a tensor of numbers",
+            do="Export the model with tensors as its inputs.",
+        )
+    carrier = ELEMENTS[value.elem or 1].carrier
+    shape = tuple(size if isinstance(size, int) else None for size in value.shape or ())
+    return TensorSpec(name=value.name, shape=shape, dtype=str(carrier).removeprefix("torch."))
+
+
+def _fixed_batch(specs: Sequence[TensorSpec]) -> int | None:
+    """The first size where the file fixes it; None where it may vary."""
+    return next((spec.shape[0] for spec in specs if spec.shape and spec.shape[0]), None)
+
+
+class _Lowering:
+    """Walks a graph once. Graphs inside nodes have a walk and a builder of their own."""
+
+    def __init__(self, builder: Builder, tensors: Mapping[str, Tensor]) -> None:
+        self.builder = builder
+        self.tensors = tensors
+        self.unknown: list[str] = []
+
+    def nodes(self, graph: Graph) -> None:
+        """Add everything of a graph."""
+        for constant in graph.constants:
+            self.constant(constant.name, constant)
+        for node in graph.nodes:
+            self.node(node)
+
+    def constant(self, name: str, constant: Constant) -> None:
+        """Add a stored tensor."""
+        self.builder.names[name] = self.builder.state(name, self.tensors[constant.key])
+        self.builder.elems[name] = constant.elem
+
+    def node(self, node: Node) -> None:
+        """Add a node."""
+        builder = self.builder
+        builder.begin(node)
+        lowered = lowering_for(node.domain, node.op, self._opset(node))
+        results = lowered(builder, node) if lowered else None
+        if results is None:
+            results = self._constant_node(node) or self._branch(node) or self._kernel(node)
+        elems = output_elements(node, builder.elems)
+        for place, (name, index) in enumerate(zip(node.outputs, results, strict=False)):
+            if name:
+                builder.names[name] = builder.called(Ref(index), name).index
+                builder.elems[name] = elems[min(place, len(elems) - 1)]
+
+    def _opset(self, node: Node) -> int:
+        return self.builder.opsets.get(node.domain, 1)
+
+    def _kernel(self, node: Node) -> tuple[int, ...]:
+        known = kernel_for(node.domain, node.op, self._opset(node))
+        if known is None:
+            self.unknown.append(f"{node.title} (opset {self._opset(node)}), node '{node.name}'")
+        kernel = known.kernel if known else _Unknown(node, self._opset(node))
+        args: list[Any] = [self.builder.at(node, place) for place in range(len(node.inputs))]
+        while args and args[-1] is None:
+            args.pop()
+        kwargs = self._keywords(node, known) if known else {}
+        op = known.op if known else f"onnx.{node.title}"
+        written = [name for name in node.outputs if name]
+        if len(node.outputs) == 1:
+            return (self.builder.emit(kernel, *args, op=op, name=written[0] if written else node.name, **kwargs).index,)
+        several = self.builder.emit(kernel, *args, op=op, name=f"{node.name}/outputs", **kwargs)
+        return tuple(
+            self.builder.pick(several, place, name).index if name else several.index
+            for place, name in enumerate(node.outputs)
+        )
+
+    def _keywords(self, node: Node, known: Operator) -> dict[str, Any]:
+        found: dict[str, Any] = {}
+        for name, attribute in node.attributes.items():
+            if known.keywords is not None and name not in known.keywords:
+                raise ModelError(
+                    f"{node.title} of opset {known.since} has no attribute '{name}'", layer=node.name,
+                    do="Write the file again with a current exporter.",
+                )  # fmt: skip
+            found[name] = self._attribute(node, name, attribute)
+        if known.wants_outputs:
+            found["outputs"] = [bool(name) for name in node.outputs]
+        if known.wants_types:
+            found["types"] = [self.builder.elems.get(name, 0) for name in node.inputs]
+        if any(True for _ in bodies(node)):
+            found["captured"] = [Ref(self.builder.names[name]) for name in _captured(node)]
+        return found
+
+    def _attribute(self, node: Node, name: str, attribute: Any) -> Any:
+        if isinstance(attribute, Constant):
+            return Ref(self.builder.state(f"{node.name}.{name}", self.tensors[attribute.key]))
+        if isinstance(attribute, Graph):
+            return self._body(attribute, _captured(node))
+        return plain(attribute)
+
+    def _body(self, graph: Graph, captured: Sequence[str]) -> Body:
+        builder = Builder(self.builder.opsets)
+        for value in graph.inputs:
+            builder.input(value.name, value.elem)
+        for name in captured:
+            builder.input(name, self.builder.elems.get(name, 0))
+        inner = _Lowering(builder, self.tensors)
+        inner.nodes(graph)
+        self.unknown += inner.unknown
+        # A graph may hand out one value twice, which a mapping by name would hold once.
+        outputs = {f"{place}": builder.names[value.name] for place, value in enumerate(graph.outputs)}
+        return Body(builder.program(outputs), len(graph.inputs))
+
+    def _constant_node(self, node: Node) -> tuple[int, ...] | None:
+        if node.domain or node.op != "Constant" or len(node.attributes) != 1:
+            return None
+        name, attribute = next(iter(node.attributes.items()))
+        if isinstance(attribute, Constant):
+            value = self.tensors[attribute.key]
+        elif name in _CONSTANTS:
+            value = torch.tensor(plain(attribute), dtype=_CONSTANTS[name])
+        else:
+            return None
+        return (self.builder.state(node.outputs[0], value, node.name),)
+
+    def _branch(self, node: Node) -> tuple[int, ...] | None:
+        """The steps of the branch that an If always takes, where its condition is a constant."""
+        if node.domain or node.op != "If":
+            return None
+        condition = self.builder.constant(node, 0)
+        if condition is None:
+            return None
+        graph = node.attributes["then_branch" if bool(condition.reshape(-1)[0]) else "else_branch"]
+        assert isinstance(graph, Graph)
+        around = dict(self.builder.names)
+        self.nodes(graph)
+        results = tuple(self.builder.names[value.name] for value in graph.outputs)
+        self.builder.names = {**self.builder.names, **around}
+        return results
+
+
+def _captured(node: Node) -> tuple[str, ...]:
+    """What the graphs of a node read from around them, each once."""
+    return tuple(dict.fromkeys(name for body in bodies(node) for name in body.captured))
+
+
+class _Unknown:
+    """Stands in the place of an operator that cannot be run."""
+
+    folds = False
+
+    def __init__(self, node: Node, opset: int) -> None:
+        self.node, self.opset = node, opset
+
+    def __call__(self, *inputs: Any, **attributes: Any) -> NoReturn:
+        """Say what cannot be run."""
+        raise unknown_operator(self.node, self.opset)
+
+    def __repr__(self) -> str:
+        return f"unknown {self.node.title}"
+
+
+def unknown_operator(node: Node, opset: int) -> ModelError:
+    """What people are told of an operator that cannot be run."""
+    if node.domain:
+        do = "Export the model without operators of that domain; its weights can still be inspected."
+    else:
+        do = "Export the model with other operators, or cut it before this node; its weights can still be inspected."
+    return ModelError(
+        f"The operator {node.op} cannot be run", domain=node.domain or "ai.onnx", node=node.name, opset=opset, do=do
+    )

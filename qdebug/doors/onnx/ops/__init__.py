@@ -1,0 +1,5 @@
+"""What each operator computes: lowered to torch's own operators, or a kernel. Importing this registers them all."""
+
+from qdebug.doors.onnx.ops import activations, layers
+
+__all__ = ["activations", "layers"]

@@ -1,0 +1,92 @@
+"""Nodes in an order that can be executed."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from pathlib import Path
+
+import onnx
+from onnx import GraphProto, NodeProto
+
+from qdebug.errors import ModelError
+
+
+def ordered(nodes: Sequence[NodeProto], given: Collection[str], file: Path | None) -> list[NodeProto]:
+    """The nodes such that each stands behind what it reads; as they are where they already do.
+
+    The specification asks files for that order; some tools write another.
+
+    Args:
+        nodes: all nodes of a graph.
+        given: the values that are there before the first node.
+        file: for messages.
+
+    Raises:
+        ModelError: a value is written twice or never, or nodes wait for each other.
+    """
+    writer: dict[str, int] = {}
+    for place, node in enumerate(nodes):
+        for name in node.output:
+            if name and (name in writer or name in given):
+                raise ModelError(
+                    f"The value '{name}' is written twice", file=file, node=_name(node),
+                    do="The file is damaged: write it again.",
+                )  # fmt: skip
+            if name:
+                writer[name] = place
+    needs = [[name for name in wanted(node) if name not in given] for node in nodes]
+    for node, names in zip(nodes, needs, strict=True):
+        missing = next((name for name in names if name not in writer), None)
+        if missing is not None:
+            raise ModelError(
+                f"It reads '{missing}', which nothing writes", file=file, node=_name(node), operator=node.op_type,
+                do="The file is damaged: write it again.",
+            )  # fmt: skip
+    return [nodes[place] for place in _sorted(nodes, [[writer[name] for name in names] for names in needs], file)]
+
+
+def _sorted(nodes: Sequence[NodeProto], needs: Sequence[Sequence[int]], file: Path | None) -> list[int]:
+    """Depth first, in the order of the file, without recursion: a chain may be long."""
+    state = [0] * len(nodes)
+    found: list[int] = []
+    for start in range(len(nodes)):
+        stack = [start]
+        while stack:
+            at = stack[-1]
+            if state[at] == 0:
+                state[at] = 1
+                stack.extend(before for before in needs[at] if state[before] == 0)
+                loop = next((before for before in needs[at] if state[before] == 1), None)
+                if loop is not None:
+                    raise ModelError(
+                        f"Its nodes go in a circle: '{_name(nodes[at])}' waits for '{_name(nodes[loop])}' and the "
+                        "other way round",
+                        file=file, do="The file is damaged: write it again.",
+                    )  # fmt: skip
+            else:
+                stack.pop()
+                if state[at] == 1:
+                    state[at] = 2
+                    found.append(at)
+    return found
+
+
+def wanted(node: NodeProto) -> Iterator[str]:
+    """Names of the values that a node needs: its inputs, and what the graphs in it take from around them."""
+    yield from (name for name in node.input if name)
+    for attribute in node.attribute:
+        if attribute.type == onnx.AttributeProto.GRAPH:
+            yield from _captured(attribute.g)
+
+
+def _captured(graph: GraphProto) -> Iterator[str]:
+    own = {one.name for one in graph.input} | {one.name for one in graph.initializer}
+    own |= {one.values.name for one in graph.sparse_initializer}
+    own |= {name for node in graph.node for name in node.output}
+    for node in graph.node:
+        yield from (name for name in wanted(node) if name not in own)
+    yield from (one.name for one in graph.output if one.name not in own)
+
+
+def _name(node: NodeProto) -> str:
+    return node.name or next((name for name in node.output if name), node.op_type)
