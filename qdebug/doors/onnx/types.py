@@ -26,8 +26,10 @@ def output_elements(node: Node, elems: Mapping[str, int]) -> tuple[int, ...]:
         return elems.get(node.inputs[place], 0) if place < len(node.inputs) and node.inputs[place] else 0
 
     if node.op == "Constant":
-        value = attributes.get("value")
-        return (value.elem if isinstance(value, Constant) else 7 if "value_int" in attributes else 1,)
+        stored = next((value for value in attributes.values() if isinstance(value, Constant)), None)
+        if stored is not None:
+            return (stored.elem,)
+        return (7 if "value_int" in attributes or "value_ints" in attributes else 1,)
     for name in ("to", "output_dtype", "dtype"):
         chosen = attributes.get(name)
         if isinstance(chosen, int) and chosen:
