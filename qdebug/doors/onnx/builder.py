@@ -10,8 +10,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from qdebug.doors.onnx.ir import Node
 from qdebug.doors.onnx.folding import FAILURES, fold
+from qdebug.doors.onnx.ir import Node
 from qdebug.errors import ModelError
 from qdebug.graph.calls import compiled, fill
 from qdebug.graph.program import Program, Ref, Step, refs
@@ -123,13 +123,13 @@ class Builder:
             return None
         probe = Step(0, "op", name, op=op, target=target, args=tuple(args), kwargs=kwargs)
         try:
-            value = fold(compiled(probe), self._state, fill([list(args), dict(kwargs)], self._state))
+            value = fold(compiled(probe), self._state, fill([list(args), dict(kwargs)], self._state), op)
         except ModelError as error:
             raise ModelError(error.what, do=error.do, **{"node": self._node, **error.where}) from error
         except FAILURES as error:
             words = str(error).strip().partition("\n")[0] or type(error).__name__
             raise ModelError(
-                f"{op or target} failed: {words}", layer=self._node,
+                f"{op or target} failed: {words.rstrip(chr(46))}", layer=self._node,
                 do="The file's own constants do not fit each other: write it again.",
             ) from error  # fmt: skip
         if not isinstance(value, Tensor):

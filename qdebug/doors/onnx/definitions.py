@@ -23,6 +23,8 @@ _TYPES: dict[Any, tuple[str, tuple[type, ...]]] = {
     _KIND.INTS: ("a list of integers", (int,)), _KIND.FLOATS: ("a list of floats", (float, NonFinite)),
     _KIND.STRINGS: ("a list of texts", (Texts,)),
 }  # fmt: skip
+_POSITIVE = ("kernel_shape", "strides", "dilations")
+_ANY_SIGN = ("pads", "output_padding")
 _LISTS = (_KIND.INTS, _KIND.FLOATS)
 _DAMAGED = "The file is damaged or of another opset: write it again with a current exporter."
 
@@ -66,8 +68,13 @@ def operator_of(domain: str, name: str, opset: int) -> Definition | None:
     )  # fmt: skip
 
 
-def check_node(node: Node, opset: int) -> None:
+def check_node(node: Node, opset: int, axes: int | None = None) -> None:
     """Hold a node against its operator's definition. An operator that ONNX does not define is not looked at.
+
+    Args:
+        node: the node.
+        opset: version of its domain's operators.
+        axes: along how many axes its windows move, where that is known and it has any.
 
     Raises:
         ModelError: an input, output or attribute is missing, too many, unknown or of a wrong type.
@@ -90,7 +97,7 @@ def check_node(node: Node, opset: int) -> None:
             _check_attribute(node, name, value, known.kinds[name])
         elif not name.startswith("__"):  # what tools keep for themselves, by the checker of onnx
             _refuse(node, f"{node.title} has no attribute '{name}'", do=near(name, known.kinds) + " " + _DAMAGED)
-    _check_windows(node)
+    _check_windows(node, axes)
     _check_bodies(node)
 
 
@@ -120,20 +127,18 @@ def _check_attribute(node: Node, name: str, value: Any, kind: Any) -> None:
         _refuse(node, f"The attribute '{name}' of {node.title} names the element type {value}, which is none")
 
 
-def _check_windows(node: Node) -> None:
-    """Lists of one number per axis that windows move along: equally long and, but for padding, positive."""
-    lists = {
-        name: node.attributes[name] for name in ("kernel_shape", "strides", "dilations") if name in node.attributes
-    }
-    if not lists:
-        return
-    pads = node.attributes.get("pads")
-    lengths = {len(one) for one in lists.values() if isinstance(one, tuple)}
-    lengths |= {len(pads) / 2} if isinstance(pads, tuple) and pads else set()  # type: ignore[arg-type]
-    positive = all(size > 0 for one in lists.values() if isinstance(one, tuple) for size in one)  # type: ignore[operator]
-    if len(lengths - {0}) > 1 or not positive:
-        given = ", ".join(f"{name} {list(one)}" for name, one in {**lists, "pads": pads or ()}.items())[:200]  # type: ignore[arg-type]
-        _refuse(node, f"The windows of {node.title} contradict each other: {given}")
+def _check_windows(node: Node, axes: int | None) -> None:
+    """Lists of one number per axis that windows move along: equally long, and positive where they have to be."""
+    lists = {name: node.attributes[name] for name in (*_POSITIVE, *_ANY_SIGN) if name in node.attributes}
+    lists = {name: value for name, value in lists.items() if isinstance(value, tuple) and value}
+    lengths = {len(value) / 2 if name == "pads" else len(value) for name, value in lists.items()}
+    if axes is not None and lists:
+        lengths.add(axes)
+    positive = all(size > 0 for name in _POSITIVE for size in lists.get(name, ()))
+    if len(lengths) > 1 or not positive:
+        given = ", ".join(f"{name} {list(value)}" for name, value in lists.items())[:200]
+        moves = "" if axes is None else f" over {axes} axes"
+        _refuse(node, f"The windows of {node.title}{moves} contradict each other: {given}")
 
 
 def _check_bodies(node: Node) -> None:

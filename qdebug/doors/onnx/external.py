@@ -12,6 +12,7 @@ import torch
 from onnx import TensorProto
 from torch import Tensor
 
+from qdebug.doors.onnx.parse import NOT_TEXT, are_texts, opened_file
 from qdebug.errors import FileError
 
 WIDEST = 16
@@ -38,6 +39,8 @@ class Folder:
         Raises:
             FileError: the place is outside the model's folder, a link, no regular file or too short, or is not given.
         """
+        if not are_texts(*(text for entry in proto.external_data for text in (entry.key, entry.value))):
+            self._refuse(NOT_TEXT, owner, "")
         entries = {entry.key: entry.value for entry in proto.external_data}
         location = entries.get("location", "")
         if len(entries) < len(proto.external_data):
@@ -105,10 +108,10 @@ class Folder:
             )
         except (OSError, ValueError) as error:
             self._refuse(f"Its file cannot be read ({getattr(error, 'strerror', None) or error})", owner, location)
-        with os.fdopen(handle, "rb") as opened:
-            status = os.fstat(opened.fileno())
-            if not stat.S_ISREG(status.st_mode):
+        with opened_file(handle) as opened:
+            if opened is None:
                 self._refuse("Its place is no regular file", owner, location)
+            status = os.fstat(handle)
             if status.st_nlink > 1 and hasattr(os, "getuid") and status.st_uid != os.getuid():
                 self._refuse("Its file is a hard link to somebody else's", owner, location)
             if status.st_size == 0:

@@ -10,15 +10,15 @@ import onnx
 from onnx import AttributeProto, FunctionProto, GraphProto, ModelProto, NodeProto
 
 from qdebug.doors.onnx.definitions import operator_of
-from qdebug.doors.onnx.order import called
-from qdebug.doors.onnx.parse import own
-from qdebug.errors import ModelError
+from qdebug.doors.onnx.order import called, texts
+from qdebug.doors.onnx.parse import NOT_TEXT, are_texts, own
+from qdebug.errors import FileError, ModelError
 
 DEEPEST = 32
 """Calls within calls."""
-MOST_CALLS = 200_000
+MOST_CALLS = 100_000
 """Calls of functions in a file, and nodes that they unfold to; more is a bomb."""
-MOST_BYTES = 2**31
+MOST_BYTES = 2**28
 """Bytes that calls may unfold to: a function's own constants are written out at each call."""
 Key = tuple[str, str, str]
 _DAMAGED = "The file is damaged: write it again."
@@ -41,6 +41,12 @@ class Functions:
         self.file = file
         self.known: dict[Key, FunctionProto] = {}
         for one in proto.functions:
+            names = (one.name, one.domain, getattr(one, "overload", ""), *one.input, *one.output, *one.attribute)
+            nodes = (text for node in _all(one.node) for text in texts(node))
+            given = (text for entry in one.attribute_proto for text in (entry.name, entry.ref_attr_name))
+            domains = (entry.domain for entry in one.opset_import)
+            if not are_texts(*names, *nodes, *given, *domains):
+                raise FileError(NOT_TEXT, file=file, do=_DAMAGED)
             key = (own(one.domain), one.name, getattr(one, "overload", ""))
             if key in self.known:
                 raise ModelError(f"Two functions are called '{one.name}'", file=file, function=one.name, do=_DAMAGED)
@@ -93,7 +99,7 @@ class Functions:
         self._bytes += size
         if self._calls > MOST_CALLS or self._nodes > MOST_CALLS or self._bytes > MOST_BYTES:
             raise ModelError(
-                f"Its functions unfold to more than {MOST_CALLS} nodes or {MOST_BYTES // 2**30} GiB", file=self.file,
+                f"Its functions unfold to more than {MOST_CALLS} nodes or {MOST_BYTES // 2**20} MiB", file=self.file,
                 do="Inline them with onnx.inliner before.",
             )  # fmt: skip
 

@@ -101,7 +101,7 @@ class _Lowering:
         """Add a node."""
         builder = self.builder
         builder.begin(node)
-        check_node(node, self._opset(node))
+        check_node(node, self._opset(node), self._window_axes(node))
         try:
             results = self._lowered(node)
         except FAILURES as error:
@@ -120,6 +120,11 @@ class _Lowering:
             if name:
                 builder.names[name] = builder.called(Ref(index), name).index
                 builder.elems[name] = elems[min(place, len(elems) - 1)]
+
+    def _window_axes(self, node: Node) -> int | None:
+        """Along how many axes a convolution's windows move, where its weight is known and has any."""
+        weight = self.builder.constant(node, 1) if node.op in ("Conv", "ConvTranspose") and not node.domain else None
+        return None if weight is None else max(weight.dim() - 2, 0)
 
     def _lowered(self, node: Node) -> tuple[int, ...]:
         """The steps of a node's outputs, by the first that knows how."""

@@ -71,6 +71,14 @@ def _sorted(nodes: Sequence[NodeProto], needs: Sequence[Sequence[int]], file: Pa
     return found
 
 
+def texts(node: NodeProto) -> Iterator[str]:
+    """All names in a node but those in its graphs."""
+    yield from (node.name, node.op_type, node.domain, getattr(node, "overload", ""), *node.input, *node.output)
+    for attribute in node.attribute:
+        yield attribute.name
+        yield attribute.ref_attr_name
+
+
 def wanted(node: NodeProto) -> Iterator[str]:
     """Names of the values that a node needs: its inputs, and what the graphs in it take from around them."""
     yield from (name for name in node.input if name)

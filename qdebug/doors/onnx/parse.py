@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 import onnx
 from google.protobuf.message import DecodeError
@@ -16,6 +19,7 @@ OLDEST = 7
 """The oldest opset that is read: before it, broadcasting had rules of its own."""
 LARGEST_FILE = 2**31
 """Bytes a protobuf may have."""
+NOT_TEXT = "A name in the file is not UTF-8"
 OWN_DOMAINS = ("", "ai.onnx")
 
 
@@ -53,11 +57,10 @@ def _content(file: Path) -> bytes:
     """All bytes of a regular file; of anything else not one is read, and no pipe is waited for."""
     try:
         handle = os.open(file, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
-        with os.fdopen(handle, "rb") as opened:
-            status = os.fstat(handle)
-            if not stat.S_ISREG(status.st_mode):
+        with opened_file(handle) as opened:
+            if opened is None:
                 raise FileError("This is no regular file", file=file, do="Give the path of an ONNX file.")
-            if status.st_size >= LARGEST_FILE:
+            if os.fstat(handle).st_size >= LARGEST_FILE:
                 raise FileError(
                     "An ONNX file of 2 GB or more cannot be read", file=file,
                     do="Save it with external data (onnx.save_model(..., save_as_external_data=True)).",
@@ -71,12 +74,32 @@ def _content(file: Path) -> bytes:
         raise FileError(f"The file cannot be read ({error.strerror})", file=file, do="Check who may read it.") from None
 
 
+@contextmanager
+def opened_file(handle: int) -> Iterator[BinaryIO | None]:
+    """A file of an open handle, which is closed in the end; None where it is no regular file."""
+    if not stat.S_ISREG(os.fstat(handle).st_mode):
+        os.close(handle)
+        yield None
+        return
+    with os.fdopen(handle, "rb") as opened:
+        yield opened
+
+
+def are_texts(*names: object) -> bool:
+    """Whether names are UTF-8: protobuf's second language does not ask, and hands out bytes where they are not."""
+    return all(type(one) is str for one in names)
+
+
 def read_opsets(proto: ModelProto, file: Path | None) -> dict[str, int]:
     """The opset version by domain, that of ONNX's own operators under the empty name.
 
     Raises:
         ModelError: the format's or an opset's version is none that is understood, or a domain has two.
     """
+    notes = (text for entry in proto.metadata_props for text in (entry.key, entry.value))
+    domains = (one.domain for one in proto.opset_import)
+    if not are_texts(proto.producer_name, proto.producer_version, *notes, *domains):
+        raise FileError(NOT_TEXT, file=file, do="The file is damaged: write it again.")
     if not 1 <= proto.ir_version <= onnx.IR_VERSION:
         raise ModelError(
             f"Version {proto.ir_version} of the ONNX file format is not understood: 1 to {onnx.IR_VERSION} are",

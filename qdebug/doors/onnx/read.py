@@ -13,7 +13,7 @@ from torch import Tensor
 from qdebug.doors.onnx.external import Folder
 from qdebug.doors.onnx.functions import Functions
 from qdebug.doors.onnx.ir import Model
-from qdebug.doors.onnx.parse import newest, parse, read_opsets
+from qdebug.doors.onnx.parse import NOT_TEXT, newest, parse, read_opsets
 from qdebug.doors.onnx.walk import Walk
 from qdebug.errors import FileError
 
@@ -59,10 +59,8 @@ def from_proto(proto: ModelProto, file: Path | None = None) -> OnnxFile:
             graph=graph, opsets=opsets, producer=" ".join(filter(None, (proto.producer_name, proto.producer_version))),
             metadata={entry.key: entry.value for entry in proto.metadata_props}, ir_version=proto.ir_version,
         )  # fmt: skip
-    except UnicodeDecodeError:  # protobuf's second language looks at a text when it is asked for, not before
-        raise FileError(
-            "A name in the file is not UTF-8", file=file, do="The file is damaged: write it again."
-        ) from None
+    except UnicodeDecodeError:  # protobuf as pure Python, of a text that the walk does not look at
+        raise FileError(NOT_TEXT, file=file, do="The file is damaged: write it again.") from None
     return OnnxFile(model, walk.tensors)
 
 

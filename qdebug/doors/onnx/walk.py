@@ -13,10 +13,10 @@ from torch import Tensor
 from qdebug.doors.onnx.external import Folder
 from qdebug.doors.onnx.functions import Functions
 from qdebug.doors.onnx.ir import Attribute, Constant, Graph, Node, Texts, Value, wrapped
-from qdebug.doors.onnx.order import called, ordered
-from qdebug.doors.onnx.parse import own
+from qdebug.doors.onnx.order import called, ordered, texts
+from qdebug.doors.onnx.parse import NOT_TEXT, are_texts, own
 from qdebug.doors.onnx.tensors import LARGEST, read_sparse, read_tensor
-from qdebug.errors import ModelError
+from qdebug.errors import FileError, ModelError
 
 DEEPEST = 16
 """Graphs within graphs."""
@@ -64,6 +64,7 @@ class Walk:
         """
         if depth > DEEPEST:
             self._refuse(f"Graphs lie more than {DEEPEST} deep in each other", graph=proto.name)
+        self._check_texts(proto)
         constants = self._constants(proto)
         stored = {constant.name for constant in constants}
         inputs = tuple(self._value(one) for one in proto.input if one.name not in stored)
@@ -85,6 +86,13 @@ class Walk:
             if value.name not in known:
                 self._refuse(f"No node writes the output '{value.name}'", graph=proto.name)
         return Graph(proto.name, tuple(read), inputs, outputs, tuple(constants))
+
+    def _check_texts(self, proto: GraphProto) -> None:
+        values = [text for one in (*proto.input, *proto.output) for text in (one.name, *_names(one))]
+        stored = [one.name for one in proto.initializer] + [one.values.name for one in proto.sparse_initializer]
+        nodes = (text for node in proto.node for text in texts(node))
+        if not are_texts(proto.name, *values, *stored) or not all(map(are_texts, nodes)):
+            raise FileError(NOT_TEXT, file=self.folder.file, do=_DAMAGED)
 
     def _constants(self, proto: GraphProto) -> list[Constant]:
         if len(self.tensors) + len(proto.initializer) > MOST:
@@ -191,6 +199,10 @@ class Walk:
 
     def _refuse(self, what: str, *, do: str = _DAMAGED, **where: object) -> NoReturn:
         raise ModelError(what, do=do, file=self.folder.file, **where)
+
+
+def _names(value: ValueInfoProto) -> list[str]:
+    return [one.dim_param for one in value.type.tensor_type.shape.dim]
 
 
 def _size(dim: onnx.TensorShapeProto.Dimension) -> int | str | None:
