@@ -12,7 +12,7 @@ from qdebug.graph.program import Program, Ref, Step
 _HOMOGENEOUS = {
     "aten.relu.default", "aten.leaky_relu.default", "aten.max_pool2d.default", "aten.max_pool1d.default",
     "aten.avg_pool2d.default", "aten.adaptive_avg_pool2d.default", "aten.adaptive_avg_pool1d.default",
-    "aten.mean.dim", "aten.flatten.using_ints",
+    "aten.mean.dim", "aten.flatten.using_ints", "onnx.global_average_pool",
 }  # fmt: skip
 #: Leaves every value where and what it is, for evaluation.
 _IDENTITY = {
