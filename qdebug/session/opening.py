@@ -141,7 +141,9 @@ def _session(
     info = describe(name, card, loaded, layers, traced, data, calibration, words, task)
     program = channels_last(program, layers)
     engine = Engine(program, layers, cache or shared_cache())
-    return Session(Subject(program, layers, traced.shapes, traced.samples, data, calibration, task, engine, info))
+    return Session(
+        Subject(program, layers, traced.shapes, traced.samples, data, calibration, task, engine, info, loaded.recipe)
+    )
 
 
 def blank(loaded: Loaded) -> dict[str, Tensor]:

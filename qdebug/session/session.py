@@ -65,6 +65,10 @@ class Session:
         """What is known of the model before anything is quantized."""
         return self._subject.info
 
+    def own_recipe(self) -> Recipe | None:
+        """The recipe in a model that was quantized already; None for a float model."""
+        return self._subject.recipe
+
     def check(self, recipe: Recipe) -> None:
         """Refuse a recipe that does not fit this model.
 
