@@ -17,7 +17,6 @@ _aten = torch.ops.aten
 
 _PLAIN = {
     "Relu": _aten.relu.default, "Sigmoid": _aten.sigmoid.default, "Tanh": _aten.tanh.default,
-    "Identity": _aten.alias.default,
 }  # fmt: skip
 
 

@@ -28,9 +28,7 @@ _FLOATS = (1, 10, 11, 16)
 
 @lowering("Cast", 6)
 def lower_cast(builder: Builder, node: Node) -> tuple[int, ...] | None:
-    """A cast between floats of 16 bits and more; the rest is the kernel's, and float64 to 16 bits, which torch rounds
-    twice.
-    """
+    """A cast between floats of 16 bits and more; else the kernel's, as float64 to 16 bits, which torch rounds twice."""
     source, to = builder.elems.get(node.inputs[0], 0), node.attributes.get("to", 0)
     if source not in _FLOATS or to not in _FLOATS or (source == 11 and to in (10, 16)):
         return None

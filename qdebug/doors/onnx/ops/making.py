@@ -45,8 +45,9 @@ def eye_like(x: Tensor, *, dtype: int = 0, k: int = 0) -> Tensor:
 
 @operator("OneHot", 9)
 def one_hot(index: Tensor, depth: Tensor, values: Tensor, *, axis: int = -1) -> Tensor:
-    """A new axis of length ``depth`` with the second value at the index, the first elsewhere; negative ones count from
-    the end, and beyond both ends there is no second value.
+    """A new axis of length ``depth`` with the second of two values at the index, the first elsewhere.
+
+    Negative indices count from the end; for one beyond either end all are the first value.
     """
     length = int(depth.reshape(-1)[0])
     checked((*index.shape, length))

@@ -8,9 +8,15 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from qdebug.doors.onnx.builder import Builder
+from qdebug.doors.onnx.ir import Node
 from qdebug.doors.onnx.ops.kinds import movable
 from qdebug.doors.onnx.ops.sizes import checked
-from qdebug.doors.onnx.registry import operator
+from qdebug.doors.onnx.registry import lowering, operator
+
+_aten = torch.ops.aten
+_USUAL_PADDING = 2**16
+"""Beyond it the kernel looks at the size of the result first."""
 
 
 @operator("Pad", 2)
@@ -34,6 +40,23 @@ def pad(
     """
     along = range(x.dim()) if axes is None else [axis % x.dim() for axis in axes.tolist()]
     return _padded(x, pads.tolist(), along, mode, 0 if value is None else value)
+
+
+@lowering("Pad", 11)
+def lower_pad(builder: Builder, node: Node) -> tuple[int, ...] | None:
+    """A constant around all axes by a known number of places; else the kernel computes it."""
+    pads, value = builder.constant(node, 1), builder.constant(node, 2)
+    if pads is None or builder.at(node, 3) is not None or node.attributes.get("mode", "constant") != "constant":
+        return None
+    if (value is None and builder.at(node, 2) is not None) or builder.elems.get(node.inputs[0], 0) not in (1, 10, 16):
+        return None
+    sides = pads.tolist()
+    half = len(sides) // 2
+    order = [sides[place] for axis in reversed(range(half)) for place in (axis, half + axis)]
+    if any(side < 0 or side > _USUAL_PADDING for side in order):
+        return None
+    fill = 0 if value is None else value.reshape(()).item()
+    return (builder.emit(_aten.constant_pad_nd.default, builder.at(node, 0), order, fill).index,)
 
 
 def _padded(x: Tensor, pads: Sequence[int], axes: Sequence[int], mode: str, value: Tensor | float) -> Tensor:

@@ -82,7 +82,9 @@ _REDUCTIONS: dict[str, tuple[Callable[[Tensor], Tensor], Reduction, Callable[[Te
 }  # fmt: skip
 
 
-def _register(name: str, before: Callable[[Tensor], Tensor], over: Reduction, after: Callable[[Tensor], Tensor]) -> None:
+def _register(
+    name: str, before: Callable[[Tensor], Tensor], over: Reduction, after: Callable[[Tensor], Tensor]
+) -> None:
     def reduced(x: Tensor, axes: Sequence[int], keepdims: int, noop: int) -> Tensor:
         if noop and not axes:
             return after(before(x))

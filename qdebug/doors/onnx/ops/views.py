@@ -14,6 +14,8 @@ from qdebug.doors.onnx.ops.shapes import rows
 from qdebug.doors.onnx.registry import lowering, operator
 
 _aten = torch.ops.aten
+_SEQUENCES = ("onnx.Sequence", "onnx.SplitToSequence", "onnx.Optional", "onnx.If", "onnx.Loop", "onnx.Scan", "getitem")
+"""Operators that may give a sequence."""
 
 
 def _given(builder: Builder, node: Node, name: str, place: int) -> list[int] | None:
@@ -133,7 +135,17 @@ def dropout(
     return (result, kept) if len(outputs) > 1 else result
 
 
+@lowering("Identity")
+def lower_identity(builder: Builder, node: Node) -> tuple[int, ...] | None:
+    """The tensor itself; what may be a sequence goes through the kernel."""
+    x = builder.at(node, 0)
+    assert x is not None
+    if not builder.elems.get(node.inputs[0], 0) or builder.made_by(x).startswith(_SEQUENCES):
+        return None
+    return (builder.emit(_aten.alias.default, x).index,)
+
+
+@operator("Identity")
 def identity(x: Any) -> Any:
     """The value itself, which need not be a tensor."""
     return x
-
