@@ -73,6 +73,8 @@ def chains(program: Program, layers: Sequence[Layer]) -> tuple[Chain, ...]:
 def _walk(program: Program, start: int, readers: dict[int, Layer]) -> tuple[Layer, str | None] | None:
     """Follow an output to the next layer. The first obstacle on the way becomes the reason for refusing."""
     at, refused = start, None
+    weight = program.state.get(readers[start].weight)
+    axes = 0 if weight is None else weight.dim() - 2
     while True:
         users = program.consumers[at]
         if at == program.output:
@@ -83,7 +85,7 @@ def _walk(program: Program, start: int, readers: dict[int, Layer]) -> tuple[Laye
         reader = next((readers[user] for user in users if user in readers and readers[user].x == at), None)
         if reader:
             return reader, refused
-        step = next((program.steps[user] for user in users if _passes(program, program.steps[user], at)), None)
+        step = next((program.steps[user] for user in users if _passes(program, program.steps[user], at, axes)), None)
         if step is None:
             return None
         if step.op in _BENT:
@@ -91,21 +93,24 @@ def _walk(program: Program, start: int, readers: dict[int, Layer]) -> tuple[Laye
         at = step.index
 
 
-def _passes(program: Program, step: Step, source: int) -> bool:
+def _passes(program: Program, step: Step, source: int, axes: int) -> bool:
+    """Whether a step hands a value's channels on; ``axes`` are the axes behind the channels."""
     known = step.op in _HOMOGENEOUS or step.op in _IDENTITY or step.op in _BENT
     if step.op in ("aten.mean.dim", "aten.squeeze.dims") and not set(step.args[1]) <= {2, 3, -1, -2}:
         return False
     # Channels stay channels in a matrix where every channel has one value left.
-    if step.op == "aten.reshape.default" and not (len(step.args[1]) == 2 and _is_global(program.steps[source])):
+    if step.op == "aten.reshape.default" and not (len(step.args[1]) == 2 and _is_global(program.steps[source], axes)):
         return False
     # A flatten that mixes channels with positions changes their number, which _mismatch notices.
     return known and bool(step.args) and step.args[0] == Ref(source)
 
 
-def _is_global(step: Step) -> bool:
+def _is_global(step: Step, axes: int) -> bool:
     """Whether a value is a pooling of all places to one."""
     if step.op == "aten.adaptive_avg_pool2d.default":
         return list(step.args[1]) == [1, 1]
+    if step.op == "aten.mean.dim":
+        return len(set(step.args[1])) == axes
     return step.op in ("onnx.global_average_pool", "onnx.GlobalMaxPool-1")
 
 

@@ -12,6 +12,7 @@ from qdebug.doors.onnx.builder import Builder
 from qdebug.doors.onnx.ir import Node
 from qdebug.doors.onnx.ops.shapes import rows
 from qdebug.doors.onnx.registry import lowering, operator
+from qdebug.graph.program import Ref
 
 _aten = torch.ops.aten
 _SEQUENCES = ("onnx.Sequence", "onnx.SplitToSequence", "onnx.Optional", "onnx.If", "onnx.Loop", "onnx.Scan", "getitem")
@@ -29,16 +30,39 @@ def _given(builder: Builder, node: Node, name: str, place: int) -> list[int] | N
 
 @lowering("Reshape", 5)
 def lower_reshape(builder: Builder, node: Node) -> tuple[int, ...] | None:
-    """Constant sizes without zeros; ``[0, -1]``, which flattens all but the first axis, as such."""
-    known = builder.constant(node, 1)
+    """Constant sizes without zeros; what flattens all but the first axis, as such."""
+    known, x = builder.constant(node, 1), builder.at(node, 0)
     if known is None:
-        return None
+        flat = _flattens(builder, x, builder.at(node, 1))
+        return (builder.emit(rows, x, op="onnx.flatten").index,) if flat else None
     sizes = known.tolist()
     if sizes == [0, -1] and not node.attributes.get("allowzero", 0):
-        return (builder.emit(rows, builder.at(node, 0), op="onnx.flatten").index,)
+        return (builder.emit(rows, x, op="onnx.flatten").index,)
     if 0 in sizes:
         return None
-    return (builder.emit(_aten.reshape.default, builder.at(node, 0), sizes).index,)
+    return (builder.emit(_aten.reshape.default, x, sizes).index,)
+
+
+def _flattens(builder: Builder, x: Ref | None, sizes: Ref | None) -> bool:
+    """Whether computed sizes are the first of ``x`` and one more: ``x.view(x.size(0), -1)`` as exporters write it."""
+    joined = builder.step(sizes) if sizes else None
+    if joined is None or joined.op != "aten.cat.default" or len(joined.args[0]) != 2:
+        return False
+    part, rest = joined.args[0]
+    if not builder.is_constant(rest.index) or builder.value(rest.index).numel() != 1:
+        return False
+    took = False
+    while isinstance(part, Ref):
+        step = builder.step(part)
+        if step.op.startswith("onnx.Shape-"):
+            return took and step.args[0] == x and not step.kwargs
+        taken = tuple(step.args[1:])
+        if (step.op, *taken) in (("aten.select.int", 0, 0), ("aten.slice.Tensor", 0, 0, 1, 1)):
+            took = True
+        elif step.op not in ("aten.unsqueeze.default", "aten.alias.default"):
+            return False
+        part = step.args[0]
+    return False
 
 
 @lowering("Flatten")
@@ -140,7 +164,7 @@ def lower_identity(builder: Builder, node: Node) -> tuple[int, ...] | None:
     """The tensor itself; what may be a sequence goes through the kernel."""
     x = builder.at(node, 0)
     assert x is not None
-    if not builder.elems.get(node.inputs[0], 0) or builder.made_by(x).startswith(_SEQUENCES):
+    if not builder.elems.get(node.inputs[0], 0) or builder.step(x).op.startswith(_SEQUENCES):
         return None
     return (builder.emit(_aten.alias.default, x).index,)
 
