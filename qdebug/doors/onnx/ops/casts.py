@@ -6,10 +6,11 @@ import torch
 from torch import Tensor
 
 from qdebug.doors.onnx.builder import Builder
-from qdebug.doors.onnx.elements import ELEMENTS
+from qdebug.doors.onnx.elements import ELEMENTS, name_of
 from qdebug.doors.onnx.ir import Node
 from qdebug.doors.onnx.ops.kinds import carrier
 from qdebug.doors.onnx.registry import lowering, operator
+from qdebug.errors import ModelError
 from qdebug.formats import FORMATS, Float
 from qdebug.quantize.floats import cast as rounded
 from qdebug.quantize.floats import decode, encode
@@ -79,8 +80,17 @@ def cast_like(
 
 @operator("BitCast", 26)
 def bit_cast(x: Tensor, *, to: int, types: list[int]) -> Tensor:
-    """The same bits read as another type of as many."""
+    """The same bits read as another type of as many.
+
+    Raises:
+        ModelError: it has more bits, or fewer.
+    """
     source = types[0]
+    if source in ELEMENTS and to in ELEMENTS and ELEMENTS[source].bits != ELEMENTS[to].bits:
+        raise ModelError(
+            f"The bits of {name_of(source)} cannot be read as {name_of(to)}",
+            do="A type of as many bits is needed: write the file again.",
+        )
     codes = encode(x, _format(source)) if source in _SMALL_FLOATS and ELEMENTS[source].carrier == torch.float32 else x
     if to in _SMALL_FLOATS and ELEMENTS[to].carrier == torch.float32:
         return decode(codes.view(torch.uint8) if codes.element_size() == 1 else codes, _format(to))

@@ -57,6 +57,11 @@ def movable(x: Tensor) -> Tensor:
     return x if same is None else x.view(same)
 
 
+def restored(moved: Tensor, dtype: torch.dtype) -> Tensor:
+    """What :func:`movable` values became, in their own type. A view of the same type would end the gradient."""
+    return moved if moved.dtype == dtype else moved.view(dtype)
+
+
 def sortable(x: Tensor) -> Tensor:
     """Values in the same order, in a type that torch can compare."""
     if x.dtype == torch.uint64:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from qdebug.doors.onnx.ops.kinds import carrier, movable
+from qdebug.doors.onnx.ops.kinds import carrier, movable, restored
 from qdebug.doors.onnx.ops.sizes import checked
 from qdebug.doors.onnx.registry import operator
 
@@ -17,8 +17,8 @@ from qdebug.doors.onnx.registry import operator
 def constant_of_shape(sizes: Tensor, *, value: Tensor | None = None) -> Tensor:
     """One value everywhere; float32 zero where none is given."""
     whole = checked(sizes.tolist())
-    one = torch.zeros((), dtype=torch.float32) if value is None else value.reshape(())
-    return movable(one).repeat(whole).view(one.dtype)
+    one = torch.zeros((), dtype=torch.float32, device=sizes.device) if value is None else value.reshape(())
+    return restored(movable(one).repeat(whole), one.dtype)
 
 
 @operator("Range", 11)
@@ -64,7 +64,7 @@ def one_hot(index: Tensor, depth: Tensor, values: Tensor, *, axis: int = -1) -> 
 def trilu(x: Tensor, k: Tensor | None = None, *, upper: int = 1) -> Tensor:
     """The upper or lower triangle of matrices, zero elsewhere."""
     diagonal = 0 if k is None else max(min(int(k), x.shape[-1] + 1), -x.shape[-2] - 1)
-    return (torch.triu if upper else torch.tril)(movable(x), diagonal).view(x.dtype)
+    return restored((torch.triu if upper else torch.tril)(movable(x), diagonal), x.dtype)
 
 
 @operator("RandomNormal")

@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 from qdebug.doors.onnx.builder import Builder
 from qdebug.doors.onnx.ir import Node
-from qdebug.doors.onnx.ops.kinds import movable
+from qdebug.doors.onnx.ops.kinds import movable, restored
 from qdebug.doors.onnx.ops.sizes import checked
 from qdebug.doors.onnx.registry import lowering, operator
 
@@ -69,7 +69,7 @@ def _padded(x: Tensor, pads: Sequence[int], axes: Sequence[int], mode: str, valu
         return x
     order = [side for axis in reversed(range(x.dim())) for side in sides.get(axis, (0, 0))]
     fill = movable(torch.as_tensor(value).reshape(()).to(x.dtype)).item()
-    return F.pad(movable(x), order, value=fill).view(x.dtype)  # type: ignore[arg-type]
+    return restored(F.pad(movable(x), order, value=fill), x.dtype)  # type: ignore[arg-type]
 
 
 def _source(size: int, begin: int, end: int, mode: str, device: torch.device) -> Tensor:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from qdebug.doors.onnx.ops.kinds import movable
+from qdebug.doors.onnx.ops.kinds import movable, restored
 from qdebug.doors.onnx.registry import operator
 
 
@@ -29,7 +29,7 @@ def gather(x: Tensor, index: Tensor, *, axis: int = 0) -> Tensor:
 @operator("GatherElements", 11)
 def gather_elements(x: Tensor, index: Tensor, *, axis: int = 0) -> Tensor:
     """For each place of ``index`` the value at that place, with the index in one axis."""
-    return movable(x).gather(axis, from_front(index, x.shape[axis])).view(x.dtype)
+    return restored(movable(x).gather(axis, from_front(index, x.shape[axis])), x.dtype)
 
 
 @operator("GatherND", 11)
@@ -118,4 +118,4 @@ def reverse_sequence(x: Tensor, lengths: Tensor, *, batch_axis: int = 1, time_ax
     if batch > time:
         source = source.T
     index = source.reshape([size if axis in (batch, time) else 1 for axis, size in enumerate(x.shape)])
-    return movable(x).gather(time, index.expand(x.shape)).view(x.dtype)
+    return restored(movable(x).gather(time, index.expand(x.shape)), x.dtype)

@@ -7,7 +7,7 @@ import math
 import torch
 from torch import Tensor
 
-from qdebug.doors.onnx.ops.kinds import movable
+from qdebug.doors.onnx.ops.kinds import movable, restored
 from qdebug.doors.onnx.ops.picking import from_front
 from qdebug.doors.onnx.registry import operator
 
@@ -56,5 +56,5 @@ def tensor_scatter(
 
 def _written(x: Tensor, axis: int, index: Tensor, updates: Tensor, reduction: str) -> Tensor:
     if reduction == "none":
-        return movable(x).scatter(axis, index, movable(updates)).view(x.dtype)
+        return restored(movable(x).scatter(axis, index, movable(updates)), x.dtype)
     return x.scatter_reduce(axis, index, updates, _TORCH[reduction], include_self=True)

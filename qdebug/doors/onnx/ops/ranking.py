@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from qdebug.doors.onnx.ops.kinds import movable, sortable
+from qdebug.doors.onnx.ops.kinds import movable, restored, sortable
 from qdebug.doors.onnx.registry import operator
 
 
@@ -29,7 +29,7 @@ def top_k(
 def _top(x: Tensor, k: int, axis: int, largest: bool) -> tuple[Tensor, Tensor]:
     # torch.topk is faster and leaves open which of equal values it takes.
     order = sortable(x).sort(dim=axis, descending=largest, stable=True).indices.narrow(axis, 0, k)
-    return movable(x).gather(axis, order).view(x.dtype), order
+    return restored(movable(x).gather(axis, order), x.dtype), order
 
 
 def _register_arg(name: str, function: Callable[..., Tensor]) -> None:

@@ -28,8 +28,12 @@ def size(x: Tensor) -> Tensor:
 def reshape(x: Tensor, sizes: Tensor, *, allowzero: int = 0) -> Tensor:
     """Other axes of the same values; a zero keeps the axis in its place, unless ``allowzero`` is set."""
     wanted = sizes.tolist()
-    if not allowzero:
-        wanted = [x.shape[axis] if one == 0 else one for axis, one in enumerate(wanted)]
+    kept = [] if allowzero else [axis for axis, one in enumerate(wanted) if one == 0]
+    if -1 in wanted and not x.numel():  # torch leaves open what is left over of nothing
+        rest = math.prod(size for axis, size in enumerate(x.shape) if axis not in kept)
+        wanted[wanted.index(-1)] = rest // max(math.prod(one for one in wanted if one > 0), 1)
+    for axis in kept:
+        wanted[axis] = x.shape[axis]
     return x.reshape(wanted)
 
 
