@@ -1,5 +1,13 @@
 """What each operator computes: lowered to torch's own operators, or a kernel. Importing this registers them all."""
 
-from qdebug.doors.onnx.ops import activations, layers
+from qdebug.doors.onnx.ops import (
+    activations,
+    layers,
+    pools,
+)
 
-__all__ = ["activations", "layers"]
+__all__ = [
+    "activations",
+    "layers",
+    "pools",
+]
