@@ -2,12 +2,16 @@
 
 from qdebug.doors.onnx.ops import (
     activations,
+    affine,
+    integers,
     layers,
     pools,
 )
 
 __all__ = [
     "activations",
+    "affine",
+    "integers",
     "layers",
     "pools",
 ]
