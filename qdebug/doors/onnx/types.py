@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from qdebug.doors.onnx.ir import Constant, Node
+from qdebug.doors.onnx.ir import Constant, Graph, Node
 
 _FIXED = {
     "Shape": 7, "Size": 7, "NonZero": 7, "ArgMax": 7, "ArgMin": 7, "Equal": 9, "Greater": 9, "Less": 9,
@@ -32,6 +32,9 @@ def output_elements(node: Node, elems: Mapping[str, int]) -> tuple[int, ...]:
         chosen = attributes.get(name)
         if isinstance(chosen, int) and chosen:
             return (chosen,)
+    body = attributes.get("body", attributes.get("then_branch"))
+    if isinstance(body, Graph):
+        return tuple(value.elem for value in body.outputs[1 if node.op == "Loop" else 0 :]) or (0,)
     if node.op in _FIXED:
         return (_FIXED[node.op],)
     if node.op in _FROM_THIRD:

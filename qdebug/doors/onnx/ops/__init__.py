@@ -6,6 +6,9 @@ from qdebug.doors.onnx.ops import (
     integers,
     layers,
     pools,
+    sequences,
+    recurrent,
+    control,
 )
 
 __all__ = [
@@ -14,4 +17,7 @@ __all__ = [
     "integers",
     "layers",
     "pools",
+    "sequences",
+    "recurrent",
+    "control",
 ]
