@@ -48,19 +48,20 @@ def attention(
     past = 0 if past_key is None else past_key.shape[2]
     present_key = k if past_key is None else torch.cat((past_key, k), 2)
     present_value = v if past_value is None else torch.cat((past_value, v), 2)
-    heads = q.shape[1]
+    heads, written = q.shape[1], q.dtype
+    wide = torch.float64 if written == torch.float64 else torch.float32  # of 16 bits, each stage would round again
     root = math.sqrt(1 / math.sqrt(q.shape[-1]) if scale is None else scale)
-    raw = (q * root) @ (shared(present_key, heads) * root).transpose(-1, -2)
+    raw = (q.to(wide) * root) @ (shared(present_key, heads).to(wide) * root).transpose(-1, -2)
     capped = softcap * torch.tanh(raw / softcap) if softcap > 0 else raw
     allowed = _allowed(raw, past, valid, bool(is_causal), left_window_size, right_window_size)
     biased = _masked(capped, mask, allowed)
-    kind = ELEMENTS[softmax_precision].carrier if softmax_precision else biased.dtype
-    weights = _softmax(biased.to(kind)).to(q.dtype)
-    y = weights @ shared(present_value, heads).to(weights.dtype)
-    y = (join_heads(y) if flat else y).to(v.dtype if v.dtype == q.dtype else q.dtype)
+    kind = ELEMENTS[softmax_precision].carrier if softmax_precision else wide
+    weights = _softmax(biased.to(kind)).to(wide)
+    y = (weights @ shared(present_value, heads).to(wide)).to(written)
+    y = join_heads(y) if flat else y
     if len(outputs) == 1:
         return y
-    stage = (raw, capped, biased, weights)[qk_matmul_output_mode]
+    stage = (raw, capped, biased, weights)[qk_matmul_output_mode].to(written)
     return (y, present_key, present_value, stage)[: len(outputs)]
 
 

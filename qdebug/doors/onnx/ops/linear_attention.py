@@ -28,8 +28,11 @@ def linear_attention(
     batch, time, group = q.shape[0], q.shape[1], q_num_heads // kv_num_heads
     state_kind = q.dtype if past is None else past.dtype
     state = keys.new_zeros(batch, kv_num_heads, keys.shape[-1], values.shape[-1]) if past is None else past.to(kind)
-    kept = _heads(decay, kv_num_heads).to(kind).exp().unsqueeze(-1) if decay is not None and "gated" in update_rule else None
-    rate = beta.to(kind).reshape(batch, time, -1, 1) if beta is not None and "delta" in update_rule else None
+    kept = rate = None
+    if decay is not None and "gated" in update_rule:
+        kept = _heads(decay, kv_num_heads).to(kind).exp().unsqueeze(-1)
+    if beta is not None and "delta" in update_rule:
+        rate = beta.to(kind).reshape(batch, time, -1, 1)
     queries = queries.reshape(batch, time, kv_num_heads, group, -1) * (scale or 1 / math.sqrt(queries.shape[-1]))
     found = []
     for place in range(time):
