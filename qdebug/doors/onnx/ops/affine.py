@@ -86,7 +86,7 @@ def quantize_linear(
 
 
 def to_float8(x: Tensor, kind: torch.dtype, saturate: bool) -> Tensor:
-    """A conversion to a float of eight bits; what is too large becomes its largest number where ``saturate`` says so."""
+    """A conversion to a float of eight bits; too large ones become its largest where ``saturate`` says so."""
     if saturate:
         largest = torch.finfo(kind).max
         x = x.clamp(-largest, largest)

@@ -140,8 +140,5 @@ def turned(x: Tensor, cos: Tensor, sin: Tensor, interleaved: bool, size: int = 0
     part, rest = x[..., :size], x[..., size:]
     first, second = (part[..., 0::2], part[..., 1::2]) if interleaved else part.chunk(2, -1)
     real, imaginary = cos * first - sin * second, sin * first + cos * second
-    if interleaved:
-        y = torch.stack((real, imaginary), -1).flatten(-2)
-    else:
-        y = torch.cat((real, imaginary), -1)
+    y = torch.stack((real, imaginary), -1).flatten(-2) if interleaved else torch.cat((real, imaginary), -1)
     return torch.cat((y, rest), -1) if rest.shape[-1] else y

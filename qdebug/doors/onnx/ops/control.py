@@ -78,15 +78,11 @@ def scan(
     count = len(given) - num_scan_inputs
     axes = scan_input_axes or [0] * num_scan_inputs
     ways = scan_input_directions or [0] * num_scan_inputs
-    sliced = [
-        list(x.unbind(axis))[:: -1 if way else 1] for x, axis, way in zip(given[count:], axes, ways, strict=True)
-    ]
+    sliced = [list(x.unbind(axis))[:: -1 if way else 1] for x, axis, way in zip(given[count:], axes, ways, strict=True)]
     state, kept = _scanned(list(given[:count]), sliced, body, captured, len(outputs))
     axes = scan_output_axes or [0] * len(kept)
     ways = scan_output_directions or [0] * len(kept)
-    stacked = [
-        _stacked(values[:: -1 if way else 1], axis) for values, axis, way in zip(kept, axes, ways, strict=True)
-    ]
+    stacked = [_stacked(values[:: -1 if way else 1], axis) for values, axis, way in zip(kept, axes, ways, strict=True)]
     return _one_or_all([*state, *stacked], outputs)
 
 

@@ -20,11 +20,12 @@ def non_max_suppression(
     """The best boxes of each class, less those that overlap a better one.
 
     Args:
-        boxes: ``[B, N, 4]``, two corners, or with ``center_point_box`` centre, width and height.
+        boxes: ``[B, N, 4]``.
         scores: ``[B, C, N]``.
         most: boxes per class; none are chosen where it is left out.
         overlap: intersection over union beyond which the worse of two boxes is dropped.
         least: only better scores are looked at.
+        center_point_box: boxes are centre, width and height, not two corners.
 
     Returns:
         ``[chosen, 3]``: batch, class, box.

@@ -97,5 +97,3 @@ def qlinear_matmul(
     rows, columns = along(a_scale.float(), a.dim(), -2 if a.dim() > 1 else 0), along(b_scale.float(), b.dim(), -1)
     scale = rows * columns / along(y_scale.float(), total.dim(), -2)
     return scaled_codes(total, scale, along(y_zero, total.dim(), -2), elem_of(y_zero))
-
-

@@ -28,8 +28,10 @@ def _plain(builder: Builder, node: Node) -> tuple[list[int], list[int], list[int
     if len(kernel) != 2 or wanted > 1 or builder.elems.get(node.inputs[0], 0) not in _FLOATS:
         return None
     sides = [0, 0] if auto == "VALID" else halves(attributes.get("pads", (0, 0, 0, 0)))  # type: ignore[arg-type]
+    if auto not in ("NOTSET", "VALID", "") or sides is None:
+        return None
     # torch takes padding of at most half a window
-    if auto not in ("NOTSET", "VALID", "") or sides is None or any(2 * a > b for a, b in zip(sides, kernel, strict=True)):
+    if any(2 * side > width for side, width in zip(sides, kernel, strict=True)):
         return None
     strides, dilations = (ones(attributes.get(name), 2) for name in ("strides", "dilations"))  # type: ignore[arg-type]
     return kernel, strides, sides, dilations, bool(attributes.get("ceil_mode", 0))

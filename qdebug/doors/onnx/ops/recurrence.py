@@ -90,8 +90,7 @@ def recurrent_gru(
 ) -> tuple[Tensor, Tensor]:  # fmt: skip
     """Gates z, r, h. Arguments as for :func:`recurrent_rnn`, with ``[3 · H, H]`` weights.
 
-    Args:
-        reset_last: the reset gate scales the product with R (``linear_before_reset``), not what goes into it.
+    With ``reset_last`` the reset gate scales the product with R (``linear_before_reset``), not what goes into it.
     """
     hidden = weight.shape[1]
     f, g = (function(one, clip) for one in activations)
@@ -120,10 +119,8 @@ def recurrent_lstm(
 ) -> tuple[Tensor, Tensor, Tensor]:  # fmt: skip
     """Gates i, o, f, c. Arguments as for :func:`recurrent_rnn`, with ``[4 · H, H]`` weights.
 
-    Args:
-        c: the first cell state, ``[B, H]``.
-        peepholes: weights of the cell state in the gates i, o, f, ``[3 · H]``.
-        coupled: what is let in is what is forgotten, ``f = 1 − i`` (``input_forget``).
+    Further, ``c`` is the first cell state, ``[B, H]``; ``peepholes`` weigh the cell state in the gates i, o and f,
+    ``[3 · H]``; and where gates are ``coupled``, what is let in is what is forgotten, ``f = 1 − i`` (``input_forget``).
 
     Returns:
         all states, the last state, and the last cell state.

@@ -62,8 +62,8 @@ def _keywords(op: str, attributes: Mapping[str, Any]) -> list[dict[str, Any]]:
 def _lower(builder: Builder, node: Node) -> tuple[int, ...] | None:
     """Steps of a node whose weights are stored; else the kernel computes it.
 
-    The products with W of each direction are a layer of their own, ``<node>/W`` and ``<node>/W_reverse``; the recurrence
-    has them as its first argument and R of its direction as its second.
+    The products with W of each direction are a layer of their own, ``<node>/W`` and ``<node>/W_reverse``; the
+    recurrence has them as its first argument and R of its direction as its second.
     """
     if builder.constant(node, 1) is None or builder.constant(node, 2) is None:
         return None

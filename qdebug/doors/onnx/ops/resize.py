@@ -118,9 +118,7 @@ def resized(
     chosen = [axis % x.dim() for axis in axes] if axes else list(range(x.dim()))
     found = _axes([x.shape[axis] for axis in chosen], roi, scales, sizes, keep_aspect_ratio_policy)
     crops = how.coordinate_transformation_mode == "tf_crop_and_resize"
-    work = {
-        axis: one for axis, one in zip(chosen, found, strict=True) if crops or one.old != one.new or one.scale != 1
-    }
+    work = {axis: one for axis, one in zip(chosen, found, strict=True) if crops or one.old != one.new or one.scale != 1}
     wide = x if x.is_floating_point() or how.mode == "nearest" else x.float()
     quick = _by_torch(wide, work, how)
     result = wide if quick is None else quick
@@ -153,10 +151,10 @@ def _axes(
 
 
 def _by_torch(x: Tensor, work: dict[int, _Axis], how: Way) -> Tensor | None:
-    """torch's own way, where it means the same; else None."""
+    """The way of torch, where it means the same; else None."""
     if x.dim() != 4 or not work or not set(work) <= {2, 3} or how.antialias or not x.is_floating_point():
         return None
-    if any(one.new < 2 or one.new != one.scale * one.old for one in work.values()):
+    if any(one.new < 2 or abs(one.new - one.scale * one.old) > 1e-6 * one.new for one in work.values()):
         return None
     sizes = [work[axis].new if axis in work else x.shape[axis] for axis in (2, 3)]
     where = how.coordinate_transformation_mode

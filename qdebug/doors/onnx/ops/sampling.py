@@ -85,7 +85,7 @@ def _weights(begin: float, span: float, size: int, count: int, extent: int, x: T
 
 def _highest(image: Tensor, rows: Tensor, columns: Tensor, sizes: Sequence[int], counts: Sequence[int]) -> Tensor:
     """The highest of the weighted pixels around the points of each part (ONNX: of the four products, not their sum)."""
-    (top_weight, top), (left_weight, left) = rows.topk(min(2, rows.shape[1]), 1), columns.topk(min(2, columns.shape[1]), 1)
+    (top_weight, top), (left_weight, left) = (one.topk(min(2, one.shape[1]), 1) for one in (rows, columns))
     near = image[:, top.reshape(-1)][:, :, left.reshape(-1)].reshape(-1, *top.shape, *left.shape)
     products = near * top_weight.reshape(*top.shape, 1, 1) * left_weight
     best = products.amax((2, 4))  # [C, points down, points across]
@@ -102,9 +102,7 @@ def max_roi_pool(x: Tensor, rois: Tensor, *, pooled_shape: Sequence[int], spatia
         height, width = max(bottom - top + 1, 1) / down, max(right - left + 1, 1) / across
         for row in range(down):
             for column in range(across):
-                window = x[
-                    int(region[0]), :, _cut(row, height, top, x.shape[2]), _cut(column, width, left, x.shape[3])
-                ]
+                window = x[int(region[0]), :, _cut(row, height, top, x.shape[2]), _cut(column, width, left, x.shape[3])]
                 if window.numel():
                     result[place, :, row, column] = window.amax((1, 2))
     return result
@@ -128,7 +126,7 @@ def deform_conv(
     down, across = offset.shape[2:]
     moved = offset.reshape(batch, offset_group, rows * columns, 2, down, across)
     grid = []
-    for axis, (count, extent) in enumerate(((down, height), (across, width))):
+    for axis, count in enumerate((down, across)):
         taps = torch.arange((rows, columns)[axis], device=x.device) * spread[axis]
         tap = taps.repeat_interleave(columns) if axis == 0 else taps.repeat(rows)
         start = torch.arange(count, device=x.device) * steps[axis] - sides[axis]

@@ -34,9 +34,7 @@ def sequence_at(items: Sequence[Tensor], place: Tensor) -> Tensor:
 def _checked(place: Tensor, items: Sequence[Tensor], end: int = 0) -> int:
     wanted = int(place)
     if not -len(items) <= wanted < len(items) + end:
-        raise ModelError(
-            f"A sequence of {len(items)} has no place {wanted}", do="Check what computes the place, or the input's size."
-        )
+        raise ModelError(f"A sequence of {len(items)} has no place {wanted}", do="Check what computes the place.")
     return wanted
 
 
