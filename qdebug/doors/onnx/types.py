@@ -10,8 +10,9 @@ _FIXED = {
     "Shape": 7, "Size": 7, "NonZero": 7, "ArgMax": 7, "ArgMin": 7, "Equal": 9, "Greater": 9, "Less": 9,
     "GreaterOrEqual": 9, "LessOrEqual": 9, "And": 9, "Or": 9, "Not": 9, "Xor": 9, "IsNaN": 9, "IsInf": 9,
     "ConvInteger": 6, "MatMulInteger": 6, "NonMaxSuppression": 7, "SequenceLength": 7, "OptionalHasElement": 9,
+    "MatMulIntegerToFloat": 1, "EmbedLayerNormalization": 1,
 }  # fmt: skip
-_FROM_THIRD = {"QuantizeLinear": 2, "QLinearConv": 7, "QLinearMatMul": 7}
+_FROM_THIRD = {"QuantizeLinear": 2, "QLinearConv": 7, "QLinearMatMul": 7, "QGemm": 8, "QLinearConcat": 1}
 _FROM_SECOND = {"DequantizeLinear", "CastLike", "Where"}
 #: What an operator gives where the attribute that says so is left out.
 _USUAL = {
@@ -69,7 +70,7 @@ def _of_body(node: Node) -> tuple[int, ...]:
 
 def _by_inputs(node: Node, of: Callable[[int], int]) -> tuple[int, ...]:
     if node.op in _FROM_THIRD:
-        return (of(_FROM_THIRD[node.op]) or 2,)
+        return (of(_FROM_THIRD[node.op]) or (1 if node.op == "QGemm" else 2),)
     if node.op == "DynamicQuantizeLinear":
         return (2, 1, 2)
     if node.op == "LayerNormalization":
