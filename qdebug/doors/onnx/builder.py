@@ -10,9 +10,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from qdebug.doors.onnx.folding import FAILURES, fold
 from qdebug.doors.onnx.ir import Node
-from qdebug.errors import ModelError, QDebugError
-from qdebug.graph.calls import compiled
+from qdebug.errors import ModelError
+from qdebug.graph.calls import compiled, fill
 from qdebug.graph.program import Program, Ref, Step, refs
 from qdebug.graph.prune import pruned
 
@@ -128,14 +129,14 @@ class Builder:
             return None
         probe = Step(0, "op", name, op=op, target=target, args=tuple(args), kwargs=kwargs)
         try:
-            with torch.no_grad():
-                value = compiled(probe)(self._state)
-        except QDebugError:
-            raise
-        except (RuntimeError, IndexError, ValueError, TypeError, NotImplementedError) as error:
+            value = fold(compiled(probe), self._state, fill([list(args), dict(kwargs)], self._state), op)
+        except ModelError as error:
+            raise ModelError(error.what, do=error.do, **{"node": self._node, **error.where}) from error
+        except FAILURES as error:
+            words = str(error).strip().partition("\n")[0] or type(error).__name__
             raise ModelError(
-                f"{op or target} failed: {str(error).strip().splitlines()[0] if str(error).strip() else type(error)}",
-                layer=self._node, do="The file's own constants do not fit each other: write it again.",
+                f"{op or target} failed: {words.rstrip(chr(46))}", layer=self._node,
+                do="The file's own constants do not fit each other: write it again.",
             ) from error  # fmt: skip
         if not isinstance(value, Tensor):
             return None
