@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import onnx
-import pytest
+import torch
 
-from tests.doors.architectures import OPSETS, ZOO
+from tests.doors.architectures import OPSETS, ZOO, detector
 from tests.doors.architectures.cases import every_network
 from tests.doors.architectures.counts import layers_in
 
@@ -47,14 +47,14 @@ def test_every_opset_is_covered_each_time():
     assert {opset for zoo in ZOO.values() for opset in zoo.opsets} == set(OPSETS)
 
 
-@pytest.mark.parametrize("name", [name for name, zoo in ZOO.items() if "kept" in zoo.outputs])
-def test_suppression_has_no_close_calls(exported, name):
-    """A rounding error in another implementation can change none of the detector's choices."""
-    from tests.doors.architectures import detector
-
-    file = exported(name, ZOO[name].opsets[0])
-    scores, kept = file.torch["scores"], file.torch["kept"]
-    assert np.abs(scores - detector.SCORE).min() > 1e-4
-    for image, label in np.unique(kept[:, :2], axis=0):
-        mine = scores[(kept[:, :2] == (image, label)).all(1)]
-        assert len(mine) <= detector.PER_CLASS and (np.diff(mine) < -1e-5).all()
+def test_rounding_errors_change_none_of_the_detectors_choices(exported):
+    """Scores and boxes that another implementation computes are off by some 1e-6; the boxes kept stay the same."""
+    file = exported("detector", 18)
+    generator = torch.Generator().manual_seed(0)
+    with torch.no_grad():
+        boxes, scores = ZOO["detector"].build().candidates(torch.from_numpy(file.inputs["images"]))
+    kept = torch.from_numpy(file.torch["kept"])
+    assert 0 < len(kept) < (scores > detector.SCORE).sum(), "some are suppressed"
+    for _ in range(20):
+        moved = [x * (1 + 1e-5 * torch.randn(x.shape, generator=generator)) for x in (boxes, scores)]
+        assert torch.equal(detector.suppress(*moved), kept)

@@ -95,13 +95,17 @@ class Detector(nn.Module):
         self.register_buffer("centres", centres.expand(-1, 2, -1).reshape(-1, 2))
         self.operator = operator()
 
-    def forward(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """``[N, 3, 32, 32]`` to kept boxes ``[kept, 4]``, scores ``[kept]``, places ``[kept, 3]`` (``suppress``)."""
+    def candidates(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """``[N, 3, 32, 32]`` to boxes ``[N, boxes, 4]`` in pixels and scores ``[N, classes, boxes]``."""
         x = self.body(images)
         scores = self.scores(x).unflatten(1, (2, CLASSES)).permute(0, 2, 3, 4, 1).flatten(2).sigmoid()
         shifts, sizes = self.boxes(x).unflatten(1, (2, 4)).permute(0, 3, 4, 1, 2).flatten(1, 3).split(2, -1)
         middle, half = self.centres + 4 * shifts.tanh(), SIDE / 8 * sizes.clamp(-1, 1).exp()
-        boxes = torch.cat([middle - half, middle + half], -1)
+        return torch.cat([middle - half, middle + half], -1), scores
+
+    def forward(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """``[N, 3, 32, 32]`` to kept boxes ``[kept, 4]``, scores ``[kept]``, places ``[kept, 3]`` (``suppress``)."""
+        boxes, scores = self.candidates(images)
         kept = self.operator(boxes, scores)
         image, label, box = kept.unbind(1)
         return boxes[image, box], scores[image, label, box], kept

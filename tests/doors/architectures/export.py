@@ -76,7 +76,9 @@ def _make(folder: Path, name: str, opset: int) -> None:
         with torch.no_grad():
             outputs = module(*inputs.values())
     outputs = outputs if isinstance(outputs, tuple) else (outputs,)
-    session = onnxruntime.InferenceSession(folder / "model.onnx", providers=["CPUExecutionProvider"])
+    one_thread = onnxruntime.SessionOptions()
+    one_thread.intra_op_num_threads = one_thread.inter_op_num_threads = 1
+    session = onnxruntime.InferenceSession(folder / "model.onnx", one_thread, providers=["CPUExecutionProvider"])
     fed = {key: value.numpy() for key, value in inputs.items()}
     given = dict(zip(zoo.outputs, session.run(list(zoo.outputs), fed), strict=True))
     values = {f"inputs/{key}": value for key, value in fed.items()}

@@ -51,7 +51,7 @@ def settled(model: nn.Module, inputs: Callable[[int, torch.Generator], Inputs], 
     """The model with weights that keep a signal alive, and with statistics of data in its batch normalizations.
 
     Weights are drawn by He's rule (He et al. 2015, https://arxiv.org/abs/1502.01852), scales and shifts around 1 and 0.
-    The running statistics are those of one batch of random data, so that every channel is neither dead nor huge.
+    The running statistics are those of random data, so that no channel is dead or huge.
 
     Args:
         model: any network; changed in place.
