@@ -8,6 +8,8 @@ import onnx
 def layers_in(model: onnx.ModelProto) -> tuple[int, int, int]:
     """Convolutions, linear layers and embeddings: operators with one constant weight and one operand that is none.
 
+    A recurrent operator has a linear layer in each direction, the product of its input with W.
+
     Args:
         model: a model without functions; subgraphs are not looked into.
     """
@@ -29,6 +31,9 @@ def layers_in(model: onnx.ModelProto) -> tuple[int, int, int]:
         elif node.op_type in ("Gemm", "MatMul"):
             a, b = node.input[:2]
             linear += (weighs(a) and b not in constant) or (weighs(b) and a not in constant)
+        elif node.op_type in ("LSTM", "GRU"):
+            both = any(attribute.s == b"bidirectional" for attribute in node.attribute)
+            linear += weighs(node.input[1]) * (2 if both else 1)
         elif node.op_type == "Gather":
             embeddings += weighs(node.input[0]) and node.input[1] not in constant
     return convolutions, linear, embeddings

@@ -2,7 +2,8 @@
 
 Layers are counted by hand: convolutions, linear layers, embeddings. A table of positions is no layer where positions
 are the same in every call, as they are here, where the length of a sequence is fixed; the exporters fold it into a
-constant. The weights of recurrent operators are no layers: no format can be chosen for them.
+constant. A recurrent network has a linear layer in each direction of each of its layers, from the input to the gates;
+from state to state its weights are no layer.
 """
 
 from __future__ import annotations
@@ -27,7 +28,8 @@ def _image(
 
 def _recurrent(kind: type[nn.RNNBase], depth: int, both: bool, *opsets: int) -> Architecture:
     build = partial(recurrent.recurrent, kind, depth, both)
-    return Architecture(build, recurrent.sequences, (0, 1, 0), opsets, ("steps", "last"))
+    linear = depth * (2 if both else 1) + 1  # and the head
+    return Architecture(build, recurrent.sequences, (0, linear, 0), opsets, ("steps", "last"))
 
 
 _BY_TORCH_EXPORT = {
