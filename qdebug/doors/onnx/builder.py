@@ -67,7 +67,7 @@ class Builder:
         ref = self.at(node, position)
         return None if ref is None else self._state.get(ref.index)
 
-    def emit(self, target: Any, *args: Any, op: str = "", name: str = "", **kwargs: Any) -> Ref:
+    def emit(self, target: Any, *args: Any, op: str = "", name: str = "", part: str = "", **kwargs: Any) -> Ref:
         """Add an operator on references and plain values.
 
         Where all references are to constants it is computed now, and the step is a constant itself.
@@ -78,17 +78,19 @@ class Builder:
             **kwargs: its keyword arguments.
             op: the step's operator name; torch's own name if empty.
             name: of the step; the node's with a word behind it if empty.
+            part: tells apart the layers of a node that has several; it follows the node's name in ``module``.
         """
         name = name or f"{self._node}/{(op or str(target)).split('.')[1]}"
         if all(index in self._state for index in refs((args, kwargs))):
             folded = self._folded(target, args, kwargs, op, name)
             if folded is not None:
                 return folded
+        module = f"{self._node}/{part}" if part else self._node
         is_torch = isinstance(target, torch._ops.OpOverload)
         alias = any(one.alias_info is not None for one in target._schema.returns) if is_torch else True
         return Ref(
             self._append(
-                "op", name, op=op or str(target), target=target, args=args, kwargs=kwargs, module=self._node,
+                "op", name, op=op or str(target), target=target, args=args, kwargs=kwargs, module=module,
                 is_view=alias,
             )
         )  # fmt: skip
@@ -117,6 +119,10 @@ class Builder:
     def value(self, index: int) -> Tensor:
         """The value of a constant step."""
         return self._state[index]
+
+    def step(self, ref: Ref) -> Step:
+        """The step that computes a value, or is it."""
+        return self._steps[ref.index]
 
     def _folded(self, target: Any, args: Sequence[Any], kwargs: Mapping[str, Any], op: str, name: str) -> Ref | None:
         if any(word in op for word in _RANDOM) or not getattr(target, "folds", True):
