@@ -19,7 +19,7 @@ _KEEPING = {
     "aten.max_pool2d.default", "aten.max_pool1d.default", "aten.view.default", "aten.reshape.default",
     "aten.flatten.using_ints", "aten.permute.default", "aten.transpose.int", "aten.squeeze.dim", "aten.squeeze.dims",
     "aten.unsqueeze.default", "aten.alias.default", "aten.clone.default", "aten.dropout.default",
-    "aten.contiguous.default", "aten.slice.Tensor", "aten.expand.default", "aten.relu.default",
+    "aten.squeeze.dims", "onnx.flatten", "aten.select.int", "aten.contiguous.default", "aten.slice.Tensor", "aten.expand.default", "aten.relu.default",
 }  # fmt: skip
 #: Runtimes compute these as part of what stands before them.
 _FUSED = {"aten.relu.default", "aten.relu6.default", "aten.clamp.default", "aten.hardtanh.default"}
