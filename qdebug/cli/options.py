@@ -26,7 +26,7 @@ from qdebug.recipes import (
 )
 from qdebug.recipes.check import range_methods
 from qdebug.recipes.fixes import name_of
-from qdebug.recipes.plan import RangeMethod
+from qdebug.recipes.plan import ChosenRange
 from qdebug.results import LayerInfo
 
 PRESET = "w8a8"
@@ -63,7 +63,7 @@ def add_recipe(parser: argparse.ArgumentParser) -> None:
         "--activation-format", metavar="F", help="replaces its activations: int8, int8-tok, fp8_e4m3fn, bf16 …"
     )
     group.add_argument(
-        "--range", metavar="METHOD", help=f"how clip ranges are chosen: {', '.join(get_args(RangeMethod))}"
+        "--range", metavar="METHOD", help=f"how clip ranges are chosen: {', '.join(get_args(ChosenRange))}"
     )
     group.add_argument(
         "--set",
@@ -131,20 +131,20 @@ def parse_fixes(text: str) -> tuple[Fix, ...]:
     return fixes
 
 
-def range_method(text: str) -> RangeMethod:
+def range_method(text: str) -> ChosenRange:
     """A range method by name.
 
     Raises:
         UsageError: there is none of that name.
     """
-    for known in get_args(RangeMethod):
+    for known in get_args(ChosenRange):
         if text.replace("-", "_") == known:
             return known
-    raise UsageError(f"There is no range method '{text}'", do=near(text, get_args(RangeMethod)))
+    raise UsageError(f"There is no range method '{text}'", do=near(text, get_args(ChosenRange)))
 
 
-def _with_range(plan: LayerPlan, method: RangeMethod) -> LayerPlan:
-    def chosen(tensor: TensorPlan, method: RangeMethod) -> TensorPlan:
+def _with_range(plan: LayerPlan, method: ChosenRange) -> LayerPlan:
+    def chosen(tensor: TensorPlan, method: ChosenRange) -> TensorPlan:
         able = not find(tensor.format).is_cast and method in range_methods(tensor)
         return msgspec.structs.replace(tensor, range=method) if able else tensor
 
