@@ -19,7 +19,8 @@ _KEEPING = {
     "aten.max_pool2d.default", "aten.max_pool1d.default", "aten.view.default", "aten.reshape.default",
     "aten.flatten.using_ints", "aten.permute.default", "aten.transpose.int", "aten.squeeze.dim", "aten.squeeze.dims",
     "aten.unsqueeze.default", "aten.alias.default", "aten.clone.default", "aten.dropout.default",
-    "aten.squeeze.dims", "onnx.flatten", "aten.select.int", "aten.contiguous.default", "aten.slice.Tensor", "aten.expand.default", "aten.relu.default",
+    "aten.contiguous.default", "aten.slice.Tensor", "aten.expand.default", "aten.relu.default",
+    "aten.select.int", "onnx.flatten", "onnx.Identity-1",
 }  # fmt: skip
 #: Runtimes compute these as part of what stands before them.
 _FUSED = {"aten.relu.default", "aten.relu6.default", "aten.clamp.default", "aten.hardtanh.default"}
