@@ -15,6 +15,7 @@ import msgspec
 import torch
 from torch import Tensor
 
+from qdebug.doors.onnx import dynamic
 from qdebug.doors.onnx.elements import ELEMENTS
 from qdebug.doors.onnx.ir import Attribute, Constant, Graph, Node, reads
 from qdebug.doors.onnx.qoperators import FLOAT_OF, Operands, operands
@@ -106,6 +107,7 @@ class _Unquantizing:
         self.nodes: list[Node] = []
         self.makers: dict[str, int] = {}
         self.readers: Counter[str] = Counter()
+        self.products = dynamic.DynamicProducts()
 
     def graph(self, graph: Graph) -> Graph:
         """The graph in floats."""
@@ -122,6 +124,9 @@ class _Unquantizing:
 
     def node(self, node: Node) -> None:
         """Take one node in."""
+        product = self.products.see(node)
+        if product is not None and self._product(product):
+            return
         if node.domain in _OWN:
             if node.op == "Constant" and "value" in node.attributes:
                 value = node.attributes["value"]
@@ -258,6 +263,24 @@ class _Unquantizing:
             return True
         first = self.makers.get(node.inputs[0]) if node.inputs else None
         return node.op in _KEEPS_SIGN and first is not None and self._is_positive(self.nodes[first])
+
+    def _product(self, found: dynamic.Found) -> bool:
+        """A product of codes whose scale is found at run time becomes one of real numbers."""
+        parts = [found.weight, found.scale, *([found.zero_point] if found.zero_point else [])]
+        if any(name not in self.constants for name in parts):
+            return False
+        scale, *zero = (self.tensors[self.constants[name].key].float() for name in parts[1:])
+        points = zero[0] if zero else torch.zeros_like(scale)
+        if scale.numel() == 1:
+            scale, points = scale.reshape(()), points.reshape(())
+        elem = self.constants[found.weight].elem
+        axis = 0 if found.node.op == "ConvInteger" else -1
+        weight = self.constant(found.weight, StoredScale(scale, points.expand_as(scale), elem, axis))
+        x = self.real.get(found.x, found.x)
+        self.stored.dynamic.add(x)
+        operator = dynamic.FLOAT_OF[found.node.op]
+        self._add(Node(found.node.name, operator, "", (x, weight), (found.output,), _kept(found.node)))
+        return True
 
     def _operand(self, node: Node, part: Operands.Part) -> str | None:
         name = node.inputs[part.value]
