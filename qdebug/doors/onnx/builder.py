@@ -119,6 +119,10 @@ class Builder:
         """The value of a constant step."""
         return self._state[index]
 
+    def step(self, ref: Ref) -> Step:
+        """The step that computes a value, or is it."""
+        return self._steps[ref.index]
+
     def _folded(self, target: Any, args: Sequence[Any], kwargs: Mapping[str, Any], op: str, name: str) -> Ref | None:
         if any(word in op for word in _RANDOM) or not getattr(target, "folds", True):
             return None

@@ -195,8 +195,12 @@ def lower_matmul(builder: Builder, node: Node) -> tuple[int, ...] | None:
 
 @lowering("Gather")
 def lower_gather(builder: Builder, node: Node) -> tuple[int, ...] | None:
-    """Rows of a stored table by an index that is computed: an embedding; else the kernel computes it."""
+    """Rows of a stored table by an index that is computed: an embedding; one constant place of an axis: a view."""
     table, index = builder.constant(node, 0), builder.at(node, 1)
+    place = builder.constant(node, 1)
+    if table is None and place is not None and place.dim() == 0:
+        axis = node.attributes.get("axis", 0)
+        return (builder.emit(_aten.select.int, builder.at(node, 0), axis, int(place)).index,)
     if table is None or table.dim() != 2 or not table.is_floating_point() or node.attributes.get("axis", 0) != 0:
         return None
     assert isinstance(index, Ref)
