@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from qdebug.doors.onnx.ops.affine import codes, dynamic_quantize_linear, elem_of, numbers, scaled_codes
+from qdebug.doors.onnx.elements import elem_of
+from qdebug.doors.onnx.ops.affine import codes, dynamic_quantize_linear, numbers, scaled_codes
 from qdebug.doors.onnx.ops.integers import along, centred, product
 from qdebug.doors.onnx.ops.pools import average_pool
 from qdebug.doors.onnx.registry import operator

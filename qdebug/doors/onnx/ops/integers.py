@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from qdebug.doors.onnx.ops.affine import elem_of, scaled_codes
+from qdebug.doors.onnx.elements import elem_of
+from qdebug.doors.onnx.ops.affine import scaled_codes
 from qdebug.doors.onnx.ops.layers import convolve
 from qdebug.doors.onnx.ops.windows import ones
 from qdebug.doors.onnx.registry import operator
