@@ -59,7 +59,8 @@ def counting(going="c"):
     """A loop body that doubles what it carries and hands out each value."""
     nodes = [
         helper.make_node("Add", ["v", "v"], ["w"]), helper.make_node("Add", ["w", "x"], ["each"]),
-        helper.make_node("ReduceSum", ["w"], ["total"], keepdims=0), helper.make_node("Less", ["total", "most"], ["less"]),
+        helper.make_node("ReduceSum", ["w"], ["total"], keepdims=0),
+        helper.make_node("Less", ["total", "most"], ["less"]),
         helper.make_node("Identity", [going], ["next"]),
     ]  # fmt: skip
     return graph(

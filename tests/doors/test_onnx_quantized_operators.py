@@ -106,6 +106,15 @@ def test_convolutions_of_codes(seed):
     held(helper.make_node("QLinearConv", ["x", *given], ["y"], **attributes), {"x": x}, given)
 
 
+@pytest.mark.parametrize("channels", [1, 28, 29, 70])
+def test_sums_of_convolutions_of_the_largest_codes_are_exact(channels):
+    x = np.full((1, channels, 5, 5), 255, np.uint8)
+    weight = np.full((2, channels, 3, 3), 255, np.uint8)
+    weight[0, 0, 0, 0] = 254
+    (total,) = held(helper.make_node("ConvInteger", ["x", "w"], ["y"]), {"x": x}, {"w": weight})
+    assert total[0, :, 0, 0].tolist() == [255**2 * 9 * channels - 255, 255**2 * 9 * channels]
+
+
 def test_sums_of_large_codes_are_exact():
     x = np.full((1, 4096), 255, np.uint8)
     weight = np.full((4096, 2), 127, np.int8)
@@ -199,7 +208,8 @@ def test_gemm_of_codes(to_codes):
 def test_products_of_codes_as_numbers():
     rng = np.random.default_rng(9)
     given = {
-        "b": codes(rng, (12, 7), np.int8), "as": scale(rng, (1,)), "bs": scale(rng, (7,)), "az": codes(rng, (1,), np.uint8),
+        "b": codes(rng, (12, 7), np.int8), "as": scale(rng, (1,)), "bs": scale(rng, (7,)),
+        "az": codes(rng, (1,), np.uint8),
         "bz": codes(rng, (7,), np.int8), "bias": rng.normal(size=7).astype(np.float32),
     }  # fmt: skip
     node = helper.make_node("MatMulIntegerToFloat", ["a", *given], ["y"], domain=MICROSOFT)

@@ -112,4 +112,6 @@ def dynamic_quantize_linear(x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
 
 def scaled_codes(total: Tensor, scale: Any, zero_point: Tensor | None, elem: int) -> Tensor:
     """Codes of exact integer sums: ``saturate(round(float32(total) · scale) + zero_point)``."""
+    if elem in _FLOATS8:
+        return to_float8(total.float() * scale, ELEMENTS[elem].carrier, True)
     return codes(total.float() * scale, zero_point, elem)
