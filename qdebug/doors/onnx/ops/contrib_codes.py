@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from qdebug.doors.onnx.ops.affine import codes, dynamic_quantize_linear, elem_of, numbers, scaled_codes
+from qdebug.doors.onnx.elements import elem_of
+from qdebug.doors.onnx.ops.affine import codes, dynamic_quantize_linear, numbers, scaled_codes
 from qdebug.doors.onnx.ops.integers import along, centred, product
 from qdebug.doors.onnx.ops.pools import average_pool
 from qdebug.doors.onnx.registry import operator
@@ -99,7 +100,7 @@ def qlinear_global_average_pool(
 
 @operator("QLinearConcat", domain=MICROSOFT)
 def qlinear_concat(y_scale: Tensor, y_zero: Tensor, *inputs: Tensor, axis: int) -> Tensor:
-    """Codes of different scales one behind the other, in one scale; inputs are codes, scale, zero point and so on."""
+    """Codes of different scales one behind the other, in one scale; inputs are codes, scale and zero point in turn."""
     triples = zip(inputs[::3], inputs[1::3], inputs[2::3], strict=True)
     return torch.cat([_written(numbers(*triple), y_scale, y_zero, y_zero) for triple in triples], axis)
 
