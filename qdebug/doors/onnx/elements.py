@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
+from torch import Tensor
 
 
 @dataclass(frozen=True)
@@ -60,6 +61,11 @@ ELEMENTS: dict[int, Element] = {
 """By number of ``TensorProto.DataType`` (onnx.proto). Strings are not among them: no operator here takes one."""
 
 STRING = 8
+
+
+def elem_of(tensor: Tensor, said: int = 0) -> int:
+    """The element type of a tensor: what is said of it, else the plain one that its carrier has."""
+    return said or next(number for number, element in ELEMENTS.items() if element.carrier == tensor.dtype)
 
 
 def name_of(elem: int) -> str:
