@@ -15,6 +15,7 @@ from qdebug.engine import Batch, Engine
 from qdebug.errors import RecipeError, near
 from qdebug.graph import Chain, Layer, NormSite, Program, chains, norm_sites
 from qdebug.graph.points import find_points
+from qdebug.quantize.finite import all_finite
 from qdebug.recipes import Recipe
 from qdebug.results import ModelInfo
 
@@ -75,7 +76,7 @@ class Subject:
         return {
             step: (int(torch.isnan(weight).sum()), int(torch.isinf(weight).sum()))
             for step, weight in weights.items()
-            if weight is not None and not bool(torch.isfinite(weight).all())
+            if weight is not None and not all_finite(weight)
         }
 
     @cached_property
