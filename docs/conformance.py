@@ -98,8 +98,11 @@ def outside(model: onnx.ModelProto, operators: Iterable[str]) -> str:
     for category, names in OUTSIDE.items():
         if names.intersection(operators):
             return category
-    if "ai.onnx.preview.training" in {one.domain for one in model.opset_import}:
+    domains = {node.domain for node in model.graph.node}
+    if "ai.onnx.preview.training" in domains:
         return "training"
+    if "ai.onnx.ml" in domains:
+        return "classical machine learning"
     return (
         "training"
         if any(one.name == "training_mode" and one.i for n in model.graph.node for one in n.attribute)
@@ -204,8 +207,20 @@ def share(outcomes: Sequence[Outcome]) -> float:
     return sum(outcome.state == "passed" for outcome in inside) / len(inside)
 
 
+def page(outcomes: Sequence[Outcome]) -> str:
+    """The page with the table of these outcomes."""
+    text = PAGE.read_text("utf-8")
+    before, _, rest = text.partition(_BEGIN)
+    counts = Counter(outcome.state for outcome in outcomes)
+    told = (
+        f"With onnx {onnx.__version__}: {counts['passed']} of {counts['passed'] + counts['failed']} cases pass, "
+        f"{share(outcomes):.1%}; {counts['outside']} are outside.\n\n"
+    )
+    return before + _BEGIN + told + table(outcomes) + _END + rest.partition(_END)[2]
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run and say."""
+    """Run the cases, say which failed, and write the page where all were run."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--only", default="", metavar="REGEX")
     parser.add_argument("--check", action="store_true")
@@ -216,7 +231,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
             sys.stdout.write(f"{outcome.name}: {outcome.detail}\n")
     counts = Counter(outcome.state for outcome in found)
     sys.stdout.write(f"{dict(counts)}; {share(found):.2%} of those inside\n")
-    return 0
+    if chosen.only:
+        return 0
+    current = PAGE.read_text("utf-8") == page(found)
+    if not chosen.check:
+        PAGE.write_text(page(found), "utf-8")
+    return int(chosen.check and not current)
 
 
 if __name__ == "__main__":

@@ -51,7 +51,7 @@ _FRESH = {
     "aten.linear.default", "aten.matmul.default", "aten.mm.default", "aten.bmm.default", "aten.addmm.default",
     "aten.conv1d.default", "aten.conv2d.default", "aten.conv3d.default", "aten.conv1d.padding", "aten.conv2d.padding",
     "aten.conv_transpose1d.default", "aten.conv_transpose2d.input", "aten.convolution.default",
-    "aten.batch_norm.default", "aten.layer_norm.default", *_UNARY, *_BINARY,
+    "aten.batch_norm.default", "aten.layer_norm.default", "onnx.conv", "onnx.linear", *_UNARY, *_BINARY,
 }  # fmt: skip
 
 

@@ -79,6 +79,9 @@ _OPERATORS = {
     "aten.conv_transpose2d.input": _Shape("conv", 0, 1, 2, 1, 0, 6),
     "aten.convolution.default": _Shape("conv", 0, 1, 2, 0, 1, 8),
     "aten.embedding.default": _Shape("embedding", 1, 0, None, 0, 1),
+    "onnx.conv": _Shape("conv", 0, 1, 2, 0, 1, 6),
+    "onnx.linear": _Shape("matmul", 0, 1, 2, 1, 0),
+    "onnx.embedding": _Shape("embedding", 1, 0, None, 0, 1),
 }
 
 

@@ -15,19 +15,24 @@ from qdebug.graph.program import Program, Step
 
 @dataclass(frozen=True)
 class Trace:
-    """Shapes by step index, and the values of constant tensors' shapes among them, for ``samples`` samples."""
+    """Shapes by step index, and the values of constant tensors' shapes among them, for ``samples`` samples.
+
+    ``broken`` is the first step's error where one was let pass.
+    """
 
     shapes: Mapping[int, tuple[int, ...]]
     samples: int
+    broken: ModelError | None = None
 
 
-def trace(program: Program, inputs: Mapping[str, Tensor], execute: Any) -> Trace:
+def trace(program: Program, inputs: Mapping[str, Tensor], execute: Any, *, partial: bool = False) -> Trace:
     """Run all steps once on a few samples.
 
     Args:
         program: the program.
         inputs: tensors by input name, batch first.
         execute: ``execute(program, index, values)`` runs one step on values indexable by step.
+        partial: leave out a step that fails, and all that need it, instead of raising.
 
     Raises:
         ModelError: a step failed; the message names it and the shapes it met.
@@ -35,15 +40,27 @@ def trace(program: Program, inputs: Mapping[str, Tensor], execute: Any) -> Trace
     values: dict[int, Any] = {}
     shapes: dict[int, tuple[int, ...]] = {}
     last = {source: step.index for step in program.steps for source in program.sources[step.index]}
+    missing: set[int] = set()
+    broken: ModelError | None = None
     with torch.no_grad():
         for step in program.steps:
-            values[step.index] = _value(program, step, values, inputs, execute)
+            if not missing.isdisjoint(program.sources[step.index]):
+                missing.add(step.index)
+                continue
+            try:
+                values[step.index] = _value(program, step, values, inputs, execute)
+            except ModelError as error:
+                if not partial:
+                    raise
+                broken = broken or error
+                missing.add(step.index)
+                continue
             if isinstance(values[step.index], Tensor):
                 shapes[step.index] = tuple(values[step.index].shape)
             for source in program.sources[step.index]:
                 if last[source] == step.index:
                     values.pop(source, None)
-    return Trace(shapes, next(iter(inputs.values())).shape[0])
+    return Trace(shapes, next(iter(inputs.values())).shape[0], broken)
 
 
 def _value(program: Program, step: Step, values: dict[int, Any], inputs: Mapping[str, Tensor], execute: Any) -> Any:

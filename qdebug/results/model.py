@@ -86,6 +86,7 @@ class ModelInfo(Result, frozen=True, kw_only=True):
         not_understood: operators with a weight that are no layers here, and the like.
         findings: what is odd in model or data before anything is quantized, such as a NaN in a weight.
         preset: what one looks at first.
+        quantized: the file was quantized already, and holds a recipe of its own to look at first.
     """
 
     name: str
@@ -105,6 +106,7 @@ class ModelInfo(Result, frozen=True, kw_only=True):
     not_understood: tuple[str, ...] = ()
     findings: tuple[str, ...] = ()
     preset: str = "w8a8"
+    quantized: bool = False
 
 
 class SampleCard(Result, frozen=True, kw_only=True):

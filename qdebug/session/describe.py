@@ -10,22 +10,24 @@ from qdebug.doors import Dataset
 from qdebug.graph import Layer, Program, chains, norm_sites
 from qdebug.graph.trace import Trace
 from qdebug.results import LayerInfo, ModelInfo, Pattern, SampleCard, TensorSpec
+from qdebug.session.loading import Loaded
 
 
 def describe(
-    name: str, kind: str, card: SampleCard | None, program: Program, layers: tuple[Layer, ...], traced: Trace,
-    data: Dataset | None, calib: Dataset | None, calibration: str, task: str, specs: tuple[TensorSpec, ...],
+    name: str, card: SampleCard | None, loaded: Loaded, layers: tuple[Layer, ...], traced: Trace,
+    data: Dataset | None, calib: Dataset | None, calibration: str, task: str,
 ) -> ModelInfo:  # fmt: skip
     """The model's description; see :class:`ModelInfo`."""
+    program = loaded.program
     parameters = [tensor for tensor in program.state.values() if tensor.dtype.is_floating_point]
     return ModelInfo(
         name=name,
         title=card.title if card else "",
         story=card.story if card else "",
         digest=program.digest,
-        source=kind,
+        source=loaded.kind,
         task=task,
-        inputs=tuple(TensorSpec(name=s.name, shape=(None, *s.shape[1:]), dtype=s.dtype) for s in specs),
+        inputs=tuple(TensorSpec(name=s.name, shape=(None, *s.shape[1:]), dtype=s.dtype) for s in loaded.inputs),
         layers=tuple(layer_info(program, layer, traced) for layer in layers),
         patterns=patterns(program, layers),
         params=sum(tensor.numel() for tensor in parameters),
@@ -33,9 +35,10 @@ def describe(
         n_eval=len(data) if data else 0,
         n_calib=len(calib) if calib else 0,
         calibration=calibration,
-        not_understood=_not_understood(program, layers),
+        not_understood=(*loaded.unknown, *_not_run(traced), *_not_understood(program, layers)),
         findings=_findings(program),
         preset=card.preset if card else "w8a8",
+        quantized=loaded.recipe is not None,
     )
 
 
@@ -45,13 +48,14 @@ def layer_info(program: Program, layer: Layer, traced: Trace) -> LayerInfo:
     bias = math.prod(traced.shapes[layer.bias]) if layer.bias is not None else 0
     out = shape[layer.out_axis]
     features = math.prod(shape) // max(out, 1)
-    per_sample = math.prod(traced.shapes[layer.step]) // traced.samples
     transposed = layer.op.startswith("conv-transpose")
-    sources = math.prod(traced.shapes[layer.x]) // traced.samples if transposed else per_sample
+    # of a layer that the run did not reach, nothing is known but its weight
+    walked = traced.shapes.get(layer.x if transposed else layer.step)
+    positions = math.prod(walked) // traced.samples if walked else 0
     fan = math.prod(shape) // max(shape[0], 1) if transposed else features
     return LayerInfo(
         name=layer.name, op=layer.op, kind=layer.kind, weight_shape=shape, params=math.prod(shape) + bias,
-        macs=0 if layer.kind == "embedding" else sources * fan, out_channels=out, in_features=features,
+        macs=0 if layer.kind == "embedding" else positions * fan, out_channels=out, in_features=features,
         has_bias=layer.bias is not None,
     )  # fmt: skip
 
@@ -67,6 +71,10 @@ def patterns(program: Program, layers: tuple[Layer, ...]) -> tuple[Pattern, ...]
         for site in norm_sites(program, layers)
     ]
     return tuple(pairs + sites)
+
+
+def _not_run(traced: Trace) -> tuple[str, ...]:
+    return (f"From here on the model was not run: {traced.broken}",) if traced.broken else ()
 
 
 def _not_understood(program: Program, layers: tuple[Layer, ...]) -> tuple[str, ...]:

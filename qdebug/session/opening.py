@@ -6,27 +6,25 @@ import os
 from collections.abc import Mapping
 from functools import cache as once
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from qdebug.doors import SAMPLE_NAMES, Dataset, capture, join_data, load_sample, read_npz, read_pt2
+from qdebug.doors import SAMPLE_NAMES, Dataset, join_data, load_sample, read_npz
 from qdebug.engine import Engine, ValueCache, Work
-from qdebug.errors import DataError, FileError, ModelError, near
-from qdebug.graph import Layer, Program, channels_last, lower
+from qdebug.errors import DataError, ModelError
+from qdebug.graph import Layer, channels_last
 from qdebug.graph.calls import call
-from qdebug.graph.fold import fold_batch_norm
 from qdebug.graph.layers import find_layers
 from qdebug.graph.trace import Trace, trace
 from qdebug.measure.predictions import IGNORED
 from qdebug.results import ModelInfo, ModelRef, SampleCard, TensorSpec
 from qdebug.session.describe import describe
+from qdebug.session.loading import Arrays, Loaded, from_module, from_path
 from qdebug.session.session import Session
 from qdebug.session.subject import Subject
 
 CALIBRATION_SAMPLES = 256
-Arrays = Mapping[str, Any]
 
 
 @once
@@ -59,7 +57,7 @@ def open_model(
     """Open a model with its data.
 
     Args:
-        model: a sample's name, the path of a ``.pt2`` file of your own, or a module.
+        model: a sample's name, the path of an ``.onnx`` file or of a ``.pt2`` file of your own, or a module.
         data: evaluation data: the path of an ``.npz`` or a mapping of arrays, keyed by the model's inputs, plus
             optionally ``labels`` and ``group``. Samples bring their own.
         calib: calibration data likewise; without it a sample's own, or the first 256 samples of ``data``.
@@ -75,28 +73,28 @@ def open_model(
         if arrays is None:
             raise DataError("A module needs data", do="Give data={'input name': array, ..., 'labels': array}.")
         work.step(0, 3, "capturing the model")
-        program, specs = _captured(model, arrays)
-        return _session(program, specs, arrays, source, calib, None, type(model).__name__, "module", cache, work)
+        loaded = from_module(model, arrays)
+        return _session(loaded, arrays, source, calib, None, type(model).__name__, cache, work)
     name = os.fspath(model)
     if name in SAMPLE_NAMES:
         work.step(0, 3, f"loading {name}")
         sample = load_sample(name)
         work.step(1, 3, f"capturing {name}")
-        program, specs = _captured(sample.module, sample.data)
+        loaded = from_module(sample.module, sample.data, "sample")
         own_calib = sample.calib if calib is None and arrays is None else calib
         own_data = sample.data if arrays is None else arrays
-        return _session(program, specs, own_data, source or name, own_calib, sample.card, name, "sample", cache, work)
+        return _session(loaded, own_data, source or name, own_calib, sample.card, name, cache, work)
     work.step(0, 3, f"loading {name}")
-    program, specs = _loaded(Path(name))
+    loaded = from_path(name)
     if arrays is None:
         raise DataError("This model comes without data", file=name, do="Give an .npz with --data (data=... in Python).")
-    return _session(program, specs, arrays, source, calib, None, Path(name).name, "pt2", cache, work)
+    return _session(loaded, arrays, source, calib, None, Path(name).name, cache, work)
 
 
 def inspect_model(
     model: str | os.PathLike[str] | nn.Module, data: object = None, calib: object = None, *, work: Work | None = None
 ) -> ModelInfo:
-    """What a model is made of. A ``.pt2`` needs no data for that: it is run once on zeros of the shapes it declares.
+    """What a model is made of. A file needs no data for that: it is run once on zeros of the shapes it declares.
 
     Arguments and errors are those of :func:`open_model`; without data, ``n_eval`` and ``n_calib`` are 0.
     """
@@ -105,12 +103,10 @@ def inspect_model(
         return open_model(model, data, calib, work=work).info()  # type: ignore[arg-type]
     work = work or Work()
     work.step(0, 2, f"loading {name}")
-    program, specs = _loaded(Path(name))
+    loaded = from_path(name)
     work.step(1, 2, "running it once")
-    rows = program.batch or 2
-    blank = {s.name: torch.zeros([size or rows for size in s.shape], dtype=getattr(torch, s.dtype)) for s in specs}
-    traced, layers = _seen(program, blank, name)
-    return describe(Path(name).name, "pt2", None, program, layers, traced, None, None, "", "unlabelled", specs)
+    traced, layers = _seen(loaded, blank(loaded), name, partial=True)
+    return describe(Path(name).name, None, loaded, layers, traced, None, None, "", "unlabelled")
 
 
 def open_ref(ref: ModelRef, work: Work | None = None) -> Session:
@@ -127,74 +123,44 @@ def _arrays(given: object, what: str) -> tuple[Arrays | None, str]:
     return read_npz(path), path
 
 
-def _captured(module: nn.Module, arrays: Arrays) -> tuple[Program, tuple[TensorSpec, ...]]:
-    from qdebug.doors.dataset import EXTRA
-
-    inputs = {k: torch.as_tensor(v)[:2] for k, v in arrays.items() if k not in EXTRA and len(v)}
-    if not inputs:
-        raise DataError(
-            "The data have no sample of any model input", do="Give one non-empty array per parameter of forward."
-        )
-    exported, batch = capture(module, inputs)
-    program = fold_batch_norm(lower(exported, batch=batch))
-    return program, _specs(exported)
-
-
-def _loaded(path: Path) -> tuple[Program, tuple[TensorSpec, ...]]:
-    if path.suffix != ".pt2":
-        known = ", ".join(SAMPLE_NAMES)
-        if path.exists():
-            raise ModelError(
-                f"'{path.suffix or path.name}' files are not understood",
-                file=path,
-                do="Give a .pt2 file (torch.export.save) or a sample's name.",
-            )
-        raise FileError(
-            "There is no sample and no file of that name",
-            file=path,
-            do=near(str(path), SAMPLE_NAMES) or f"Samples: {known}.",
-        )
-    exported = read_pt2(path)
-    specs = _specs(exported)
-    fixed = next((spec.shape[0] for spec in specs if spec.shape and spec.shape[0] is not None), None)
-    return fold_batch_norm(lower(exported, batch=fixed)), specs
-
-
-def _specs(exported: torch.export.ExportedProgram) -> tuple[TensorSpec, ...]:
-    """Name, shape and dtype of the user inputs; None stands for a size that may vary."""
-    names = set(exported.graph_signature.user_inputs)
-    specs: list[TensorSpec] = []
-    for node in exported.graph.nodes:
-        if node.op == "placeholder" and node.name in names:
-            value = node.meta["val"]
-            shape = tuple(size if isinstance(size, int) else None for size in value.shape)
-            specs.append(TensorSpec(name=node.name, shape=shape, dtype=str(value.dtype).removeprefix("torch.")))
-    return tuple(specs)
-
-
 def _session(
-    program: Program, specs: tuple[TensorSpec, ...], arrays: Arrays, source: str, calib: object,
-    card: SampleCard | None, name: str, kind: str, cache: ValueCache | None, work: Work,
+    loaded: Loaded, arrays: Arrays, source: str, calib: object, card: SampleCard | None, name: str,
+    cache: ValueCache | None, work: Work,
 ) -> Session:  # fmt: skip
-    free = tuple(TensorSpec(name=s.name, shape=(None, *s.shape[1:]), dtype=s.dtype) for s in specs)
+    program = loaded.program
+    free = tuple(TensorSpec(name=s.name, shape=(None, *s.shape[1:]), dtype=s.dtype) for s in loaded.inputs)
     data = join_data(arrays, free, source)
     calibration, words = _calibration(calib, data, free, card)
     work.step(2, 3, "running it once")
     first = {key: tensor[: program.batch or 2] for key, tensor in data.inputs.items()}
     if program.batch and len(data) < program.batch:
         first = {key: tensor[:1].expand(program.batch, *tensor.shape[1:]) for key, tensor in first.items()}
-    traced, layers = _seen(program, first, name)
+    traced, layers = _seen(loaded, first, name)
     output = traced.shapes[program.output]
     task = _task(data, output, card)
-    info = describe(name, kind, card, program, layers, traced, data, calibration, words, task, specs)
+    info = describe(name, card, loaded, layers, traced, data, calibration, words, task)
     program = channels_last(program, layers)
     engine = Engine(program, layers, cache or shared_cache())
-    return Session(Subject(program, layers, traced.shapes, traced.samples, data, calibration, task, engine, info))
+    return Session(
+        Subject(program, layers, traced.shapes, traced.samples, data, calibration, task, engine, info, loaded.recipe)
+    )
 
 
-def _seen(program: Program, first: Mapping[str, Tensor], name: str) -> tuple[Trace, tuple[Layer, ...]]:
+def blank(loaded: Loaded) -> dict[str, Tensor]:
+    """Zeros in the shapes that a model declares; where a size may vary, some."""
+    rows = loaded.program.batch or 2
+    return {
+        spec.name: torch.zeros([size or rows for size in spec.shape], dtype=getattr(torch, spec.dtype))
+        for spec in loaded.inputs
+    }
+
+
+def _seen(
+    loaded: Loaded, first: Mapping[str, Tensor], name: str, *, partial: bool = False
+) -> tuple[Trace, tuple[Layer, ...]]:
     """The program run once on a few samples, and its layers."""
-    traced = trace(program, first, call)
+    program = loaded.program
+    traced = trace(program, first, call, partial=partial)
     constants = {index: tuple(tensor.shape) for index, tensor in program.state.items()}
     layers = find_layers(program, {**constants, **{i: s for i, s in traced.shapes.items() if program.constant[i]}})
     if not layers:

@@ -55,8 +55,8 @@ ELEMENTS: dict[int, Element] = {
     24: Element("float8e8m0", torch.float8_e8m0fnu, 8),
     25: Element("uint2", torch.uint8, 2),
     26: Element("int2", torch.int8, 2),
-    27: Element("float6e2m3", torch.float32, 8),
-    28: Element("float6e3m2", torch.float32, 8),
+    27: Element("float6e2m3", torch.float32, 6),
+    28: Element("float6e3m2", torch.float32, 6),
 }
 """By number of ``TensorProto.DataType`` (onnx.proto). Strings are not among them: no operator here takes one."""
 

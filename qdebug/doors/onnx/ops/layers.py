@@ -13,6 +13,7 @@ from qdebug.doors.onnx.builder import Builder
 from qdebug.doors.onnx.ir import Node
 from qdebug.doors.onnx.ops.windows import halves, ones, padded, same_pads
 from qdebug.doors.onnx.registry import lowering, operator
+from qdebug.graph.linear import linear
 from qdebug.graph.program import Ref
 
 _aten = torch.ops.aten
@@ -178,12 +179,6 @@ def gemm(
 def _like(factor: float, x: Tensor) -> float | int:
     """A factor as the tensor's kind of number."""
     return factor if x.is_floating_point() else int(factor)
-
-
-def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
-    """``x · weight + bias`` with the weight as ONNX keeps it, ``[in, out]``."""
-    product = x @ weight
-    return product if bias is None else product + bias
 
 
 @lowering("MatMul")

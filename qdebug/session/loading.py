@@ -1,0 +1,119 @@
+"""From a path or a module to a program, whatever door it comes through."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+from torch.export import ExportedProgram
+
+from qdebug.doors import SAMPLE_NAMES, capture, read_pt2
+from qdebug.doors.dataset import EXTRA
+from qdebug.errors import DataError, FileError, ModelError, near
+from qdebug.graph import Program, lower
+from qdebug.graph.fold import fold_batch_norm
+from qdebug.graph.layers import find_layers
+from qdebug.graph.linear import fold_bias
+from qdebug.recipes import Recipe
+from qdebug.results import TensorSpec
+from qdebug.session.own import own_recipe
+
+Arrays = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A model without its data.
+
+    Attributes:
+        program: what is run.
+        inputs: what it wants to be fed; None stands for a size that may vary.
+        kind: the door, for instance ``pt2``.
+        unknown: nodes that cannot be run, and what of a quantized file its recipe does not say, in words.
+        recipe: that of a file that was quantized already.
+    """
+
+    program: Program
+    inputs: tuple[TensorSpec, ...]
+    kind: str
+    unknown: tuple[str, ...] = ()
+    recipe: Recipe | None = None
+
+
+def from_module(module: nn.Module, arrays: Arrays, kind: str = "module") -> Loaded:
+    """A module, captured on the first samples of its data.
+
+    Raises:
+        DataError: there is no sample to capture it on.
+        ModelError: it cannot be captured.
+    """
+    inputs = {k: torch.as_tensor(v)[:2] for k, v in arrays.items() if k not in EXTRA and len(v)}
+    if not inputs:
+        raise DataError(
+            "The data have no sample of any model input", do="Give one non-empty array per parameter of forward."
+        )
+    exported, batch = capture(module, inputs)
+    return Loaded(fold_batch_norm(lower(exported, batch=batch)), _specs(exported), kind)
+
+
+def from_path(path: str | os.PathLike[str]) -> Loaded:
+    """A model file.
+
+    Raises:
+        FileError: it is missing or damaged.
+        ModelError: its kind is not understood, or it cannot be opened.
+    """
+    file = Path(path)
+    door = _DOORS.get(file.suffix.lower())
+    if door is not None:
+        return door(file)
+    if file.exists():
+        raise ModelError(
+            f"'{file.suffix or file.name}' files are not understood", file=file,
+            do="Give an .onnx file, a .pt2 file (torch.export.save) or a sample's name.",
+        )  # fmt: skip
+    raise FileError(
+        "There is no sample and no file of that name", file=file,
+        do=near(str(file), SAMPLE_NAMES) or f"Samples: {', '.join(SAMPLE_NAMES)}.",
+    )  # fmt: skip
+
+
+def _pt2(file: Path) -> Loaded:
+    exported = read_pt2(file)
+    specs = _specs(exported)
+    fixed = next((spec.shape[0] for spec in specs if spec.shape and spec.shape[0] is not None), None)
+    return Loaded(fold_batch_norm(lower(exported, batch=fixed)), specs, "pt2")
+
+
+def _onnx(file: Path) -> Loaded:
+    from qdebug.doors.onnx import lower_onnx, read_onnx, unquantized
+
+    opened, stored = unquantized(read_onnx(file))
+    lowered = lower_onnx(opened)
+    program = fold_batch_norm(fold_bias(lowered.program))
+    if stored.is_empty:
+        return Loaded(program, lowered.inputs, "onnx", lowered.unknown)
+    constants = {index: tuple(tensor.shape) for index, tensor in program.state.items()}
+    grids, recipe, left = own_recipe(program, find_layers(program, constants), stored)
+    program = replace(program, stored=grids)
+    return Loaded(program, lowered.inputs, "onnx", (*lowered.unknown, *left), recipe)
+
+
+_DOORS = {".pt2": _pt2, ".onnx": _onnx}
+
+
+def _specs(exported: ExportedProgram) -> tuple[TensorSpec, ...]:
+    """Name, shape and dtype of the user inputs; None stands for a size that may vary."""
+    names = set(exported.graph_signature.user_inputs)
+    specs: list[TensorSpec] = []
+    for node in exported.graph.nodes:
+        if node.op == "placeholder" and node.name in names:
+            value = node.meta["val"]
+            shape = tuple(size if isinstance(size, int) else None for size in value.shape)
+            specs.append(TensorSpec(name=node.name, shape=shape, dtype=str(value.dtype).removeprefix("torch.")))
+    return tuple(specs)
