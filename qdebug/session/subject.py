@@ -31,6 +31,7 @@ class Subject:
         layers: its layers, in graph order.
         shapes: shapes by step index for ``traced`` samples.
         traced: the number of samples behind ``shapes``.
+        floating: steps whose values are real numbers.
         data: evaluation data.
         calib: calibration data.
         task: ``classification``, ``language-model`` or ``unlabelled``.
@@ -43,6 +44,7 @@ class Subject:
     layers: tuple[Layer, ...]
     shapes: Mapping[int, tuple[int, ...]]
     traced: int
+    floating: frozenset[int]
     data: Dataset
     calib: Dataset
     task: str
@@ -84,7 +86,7 @@ class Subject:
     @cached_property
     def points(self) -> tuple[int, ...]:
         """Steps whose values are quantized between layers, where a recipe asks for it."""
-        return find_points(self.program, self.layers)
+        return tuple(index for index in find_points(self.program, self.layers) if index in self.floating)
 
     @cached_property
     def norm_sites(self) -> tuple[NormSite, ...]:
