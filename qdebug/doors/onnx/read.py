@@ -209,7 +209,7 @@ class _Reader:
             case kind.INTS:
                 return tuple(proto.ints)
             case kind.FLOATS:
-                return tuple(proto.floats)
+                return tuple(wrapped(one) for one in proto.floats)
             case kind.STRINGS:
                 return Texts(tuple(self._text(one, node) for one in proto.strings))
             case kind.TYPE_PROTO:
