@@ -13,6 +13,7 @@ page = frame.navigation()
 theme.apply()
 state.start()
 ask.begin()
+opening.draw()
 ref = state.ref()
 uploads.touch((ref.model, ref.data, ref.calib))
 info = None if opening.lacks_data(ref) else ask.need_model()
@@ -26,5 +27,4 @@ if info:
         page.run()
 else:
     unopened.draw(ref)
-opening.draw()
 ask.watch()

@@ -88,7 +88,7 @@ def open_model(
         own_calib = (sample.calib, OWN) if calib is None and arrays is None else calibration
         own_data = sample.data if arrays is None else arrays
         return _session(loaded, own_data, source or name, own_calib, sample.card, name, cache, work)
-    work.step(0, 3, f"loading {name}")
+    work.step(0, 3, f"loading {Path(name).name}")
     loaded = from_path(name, untrusted, work.check)
     if arrays is None:
         raise DataError("This model comes without data", file=name, do="Give an .npz with --data (data=... in Python).")
@@ -107,7 +107,7 @@ def inspect_model(
     if not name or name in SAMPLE_NAMES or data is not None:
         return open_model(model, data, calib, work=work, untrusted=untrusted).info()  # type: ignore[arg-type]
     work = work or Work()
-    work.step(0, 2, f"loading {name}")
+    work.step(0, 2, f"loading {Path(name).name}")
     loaded = from_path(name, untrusted, work.check)
     work.step(1, 2, "running it once")
     traced, layers = _seen(loaded, blank(loaded), name, partial=True)

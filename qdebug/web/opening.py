@@ -1,4 +1,4 @@
-"""Opening a file: a dialog with uploads and paths, and what becomes of them. It stays filled until the model is open."""
+"""Opening a file: a dialog with uploads and paths, which stays as it was filled until the model is open."""
 
 from __future__ import annotations
 
@@ -43,13 +43,19 @@ def is_looked_into(ref: ModelRef) -> bool:
 
 
 def draw() -> None:
-    """Draw the dialog, if it is to be seen; called once a run, at its end."""
+    """Draw the dialog, if it is to be seen.
+
+    Called early in a run: a dialog that comes late while the page still measures is drawn anew in the browser, and what
+    was dropped on it meanwhile is lost.
+    """
     if st.session_state.get("opening"):
         _dialog()
 
 
 @st.dialog("Open a model", width="medium", on_dismiss=close)
 def _dialog() -> None:
+    if st.session_state.opening is None:  # closed since, and this is a late run of the dialog alone
+        return
     known = st.session_state.opening["model"]
     with st.container(key="opening", gap="small"):
         if known:
@@ -64,31 +70,34 @@ def _dialog() -> None:
         except QDebugError as error:
             problem.draw(error, "upload")
             ref = None
-        st.button("Open", key="open-go", type="primary", on_click=_ask, args=(ref,), disabled=ref is None)
+        # No callback, and never disabled: a path that was just typed arrives together with the click.
+        if st.button("Open", key="open-go", type="primary") and ref is not None:
+            st.session_state.opening["asked"] = ref
+            ask.forget(_request(ref))
         if ref is not None and st.session_state.opening["asked"] == ref:
-            _follow(ref)
-
-
-def _ask(ref: ModelRef) -> None:
-    """Open it, and if it failed before, once more."""
-    st.session_state.opening["asked"] = ref
-    ask.forget(_request(ref))
+            _follow(ref, shown=way == "upload" and lacks_data(ref))
 
 
 def _request(ref: ModelRef) -> Any:
     return Inspect(ref=ref) if lacks_data(ref) else Open(ref=ref)
 
 
-def _follow(ref: ModelRef) -> None:
-    """Progress, or the error, or the model at hand and the end of the dialog."""
+def _follow(ref: ModelRef, *, shown: bool) -> None:
+    """Progress, or the error, or the model at hand and the end of the dialog.
+
+    Args:
+        ref: what was asked for.
+        shown: whether the dialog shows progress and error of the same question already.
+    """
     request = _request(ref)
-    answer, fresh = ask.latest("opening", request)
-    if fresh:
+    answer = ask.look(request, wait=0.0) if shown else ask.latest("opening", request)[0]
+    if isinstance(answer, ModelInfo):
         _open(ref)
         st.rerun()
-    failed = ask.failure(request)
-    if isinstance(failed, ModelError) and is_looked_into(ref):
-        st.button("Show its layers", key="open-anyway", type="tertiary", on_click=_open, args=(ref,))
+    if isinstance(ask.failure(request), ModelError) and not lacks_data(ref) and is_looked_into(ref):
+        if st.button("Show its layers", key="open-anyway", type="tertiary"):
+            _open(ref)
+            st.rerun()
 
 
 def _open(ref: ModelRef) -> None:
@@ -136,12 +145,12 @@ def _uploaded(known: str) -> ModelRef | None:
     if not model:
         st.html('<p class="q-quiet">Data are an .npz with one array per model input, plus labels if there are any.</p>')
         return None
-    _say_what_is_wanted(model, bool(data))
+    _say_what_is_wanted(model)
     paths = [_kept([one])[0] if one else None for one in (data, calib)]
     return ModelRef(model=model, data=paths[0], calib=paths[1])
 
 
-def _say_what_is_wanted(model: str, given: bool) -> None:
+def _say_what_is_wanted(model: str) -> None:
     """What the data must hold; an upload that cannot be read says so here, before anything else is asked."""
     if Path(model).suffix.lower() != ".onnx":
         return

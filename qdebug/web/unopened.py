@@ -19,8 +19,10 @@ def draw(ref: ModelRef) -> None:
         info, fresh = ask.latest("model", request)
         if not fresh or not isinstance(info, ModelInfo):
             return
-        st.html(wanted.headline_html(info) + wanted.wanted_html(info))
-        st.button("Give data …", key="give-data", type="primary", on_click=opening.start, args=(ref.model,))
+        st.html(wanted.headline_html(info))
+        if info.runs:
+            st.html(wanted.wanted_html(info))
+            st.button("Give data …", key="give-data", type="primary", on_click=opening.start, args=(ref.model,))
     else:
         error = ask.failure(Open(ref=ref))
         info = None if error is None or isinstance(error, Cancelled) else ask.quiet(request)

@@ -19,7 +19,7 @@ def wanted_html(info: ModelInfo) -> str:
     )
     return (
         f'<div class="q-wanted"><p>The data, an .npz, must hold:</p><dl class="q-facts">{rows}'
-        '<dt><code class="q-name">labels</code></dt><dd>int64 [N], if there are any: one class per sample</dd></dl></div>'
+        '<dt><code class="q-name">labels</code></dt><dd>int64 [N], if there are any: a class per sample</dd></dl></div>'
     )
 
 
@@ -30,11 +30,12 @@ def shape_in_words(spec: TensorSpec) -> str:
 
 
 def headline_html(info: ModelInfo) -> str:
-    """The finding: what the model is, and that it waits for data."""
+    """The finding: what the model is, and that it waits for data or cannot be run."""
+    next_step = "Give it data to see what quantization breaks" if info.runs else "It can be looked at, but not run"
     return (
         f'<h1 class="q-verdict"><code class="q-name">{html.escape(info.name)}</code> has '
         f"{plural(len(info.layers), 'layer')} and {numbers.count(info.params)} parameters. "
-        "Give it data to see what quantization breaks.</h1>"
+        f"{next_step}.</h1>"
     )
 
 
