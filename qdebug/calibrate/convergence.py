@@ -10,16 +10,16 @@ import msgspec
 from qdebug.calibrate.ranges import choose_range
 from qdebug.calibrate.stats import ActivationStats
 from qdebug.recipes import TensorPlan
-from qdebug.recipes.plan import RangeMethod
+from qdebug.recipes.plan import ChosenRange
 from qdebug.results import Convergence, RangeConvergence
 
-METHODS: tuple[RangeMethod, ...] = get_args(RangeMethod)
+METHODS: tuple[ChosenRange, ...] = get_args(ChosenRange)
 
 
 def convergence(
     checkpoints: Sequence[tuple[int, ActivationStats]],
     plan: TensorPlan,
-    methods: Sequence[RangeMethod] = METHODS,
+    methods: Sequence[ChosenRange] = METHODS,
     tolerance: float = 0.05,
     *,
     layer: str | None = None,

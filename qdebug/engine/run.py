@@ -193,7 +193,7 @@ class _Run:
         got.publish(self.values[target], time.perf_counter() - start)
 
     def _execute(self, segment: Segment) -> None:
-        values, check, special = self.values, self.work.check, self.sheet.special
+        values, check, special, points = self.values, self.work.check, self.sheet.special, self.sheet.points
         born = self.born.get(segment.target)
         index = segment.target
         try:
@@ -203,6 +203,8 @@ class _Run:
                     values[index] = self._birth(segment, call, born)
                 else:
                     values[index] = self._layer(index) if index in special else call(values)
+                if index in points:
+                    values[index] = self._point(index)
                 for source in done:
                     del values[source]
         except (RuntimeError, IndexError, ValueError, TypeError) as error:
@@ -218,13 +220,18 @@ class _Run:
             value = self._layer(index) if index in self.sheet.special else call(self.values)
         return born.quant.activate(value, value if is_fresh(step) else None)
 
+    def _point(self, index: int) -> Tensor:
+        """A value that is quantized for whoever reads it."""
+        value = self.values[index]
+        return self.sheet.points[index].activate(value, value if is_fresh(self.engine.program.steps[index]) else None)
+
     def _layer(self, index: int) -> Tensor:
         """A layer with its weight and its input quantized as the sheet says, and its added bias."""
         sheet, layer = self.sheet, self.engine.layers[index]
         x = self.values[layer.x]
         if index not in self.served:
             x = self._activation(layer, x)
-        weight, bias = sheet.weight(layer, self.engine.cache), sheet.overlay.biases.get(index)
+        weight, bias = sheet.weight(layer, self.engine.cache), sheet.bias(layer, self.engine.cache)
         result: Tensor = self.engine.layer_calls[index](self.values, x, weight, bias)
         return result
 

@@ -13,11 +13,12 @@ import torch
 from torch import Tensor
 
 from qdebug.engine.cache import ValueCache
+from qdebug.formats import find
 from qdebug.graph import Layer, Program
 from qdebug.graph.calls import call
 from qdebug.graph.program import refs, tensor_key
-from qdebug.quantize import Activate, Grid, QParams, activation_quantizer, quantize_weight
-from qdebug.recipes import LayerPlan
+from qdebug.quantize import Activate, Grid, QParams, activation_quantizer, fake_quantize_bias, quantize_weight
+from qdebug.recipes import LayerPlan, TensorPlan
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,12 +65,21 @@ NOTHING = Overlay({}, {})
 class LayerQuant:
     """One layer's quantization, ready to run: its plan and, for a static activation, its calibrated grid.
 
-    ``axis`` is the activation's axis of channels, along which blocks lie.
+    ``axis`` is the activation's axis of channels, along which blocks lie; ``int32_bias`` asks for biases as runtimes
+    store them.
     """
 
     plan: LayerPlan
     activation: Grid | None = None
     axis: int = -1
+    int32_bias: bool = False
+
+    @property
+    def has_int32_bias(self) -> bool:
+        """Whether a runtime adds up this layer's products in integers, and so wants its bias as one."""
+        weight = self.plan.weight
+        integers = find(weight.format).is_integer and isinstance(self.activation, QParams)
+        return self.int32_bias and integers and weight.granularity in ("tensor", "channel")
 
     @cached_property
     def activation_key(self) -> bytes:
@@ -97,6 +107,7 @@ class Sheet:
         layers: its layers.
         overlay: replaced constants.
         quants: quantization by layer step; a layer that is not there runs in float.
+        points: quantization of other values, by the step that computes them.
     """
 
     def __init__(
@@ -105,11 +116,13 @@ class Sheet:
         layers: Sequence[Layer],
         overlay: Overlay = NOTHING,
         quants: Mapping[int, LayerQuant] | None = None,
+        points: Mapping[int, LayerQuant] | None = None,
     ) -> None:
         self.program = program
         self.layers = {layer.step: layer for layer in layers}
         self.overlay = overlay
         self.quants = dict(quants or {})
+        self.points = dict(points or {})
         self.special = frozenset(self.quants) | frozenset(overlay.biases)
         self.keys = self._all_keys()
         self._weight_keys: dict[int, bytes] = {}
@@ -134,6 +147,11 @@ class Sheet:
         quant = self.quants.get(index)
         if quant is not None:
             digest.update(b"w" + msgspec.json.encode(quant.plan.weight) + b"a" + quant.activation_key)
+            if quant.has_int32_bias:
+                digest.update(b"i")
+        point = self.points.get(index)
+        if point is not None:
+            digest.update(b"p" + point.activation_key)
         bias = self.overlay.bias_keys.get(index)
         if bias is not None:
             digest.update(b"b" + bias)
@@ -169,6 +187,26 @@ class Sheet:
         if key is None:
             key = self.weight_key(layer) + msgspec.json.encode((plan, layer.out_axis))
             self._weight_keys[layer.step] = key
-        return cache.get_or_compute(
-            (key, b"w"), lambda: quantize_weight(self.constant(layer.weight, cache), plan, layer.out_axis)[0]
-        )
+        return cache.get_or_compute((key, b"w"), lambda: self._quantized(layer, plan, cache)[0])
+
+    def bias(self, layer: Layer, cache: ValueCache) -> Tensor | None:
+        """The bias to run a layer with; None leaves it to the step's own arguments.
+
+        Where the recipe wants biases of 32 bits, it is rounded to a multiple of input scale times weight scale.
+        """
+        added = self.overlay.biases.get(layer.step)
+        quant = self.quants.get(layer.step)
+        if quant is None or not quant.has_int32_bias or (added is None and layer.bias is None):
+            return added
+        own = self.constant(layer.bias, cache) if added is None and layer.bias is not None else added
+        key = self.keys[layer.step] + b"bias"
+        return cache.get_or_compute((key, b"w"), lambda: self._rounded_bias(layer, quant, own, cache))
+
+    def _rounded_bias(self, layer: Layer, quant: LayerQuant, bias: Any, cache: ValueCache) -> Tensor:
+        grid = self._quantized(layer, quant.plan.weight, cache)[1]
+        assert isinstance(grid, QParams) and isinstance(quant.activation, QParams)
+        return fake_quantize_bias(bias, quant.activation, grid)
+
+    def _quantized(self, layer: Layer, plan: TensorPlan, cache: ValueCache) -> tuple[Tensor, Grid | None]:
+        weight = self.constant(layer.weight, cache)
+        return quantize_weight(weight, plan, layer.out_axis, grid=self.program.stored.get(layer.weight))

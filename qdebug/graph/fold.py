@@ -97,7 +97,4 @@ def _apply(program: Program, edits: dict[int, _Edit]) -> Program:
             moved[step.index] = moved[step.args[0].index]
         else:
             moved[step.index] = add(step, weights.get(step.index, program.state.get(step.index)))
-    places = {
-        part: {name: moved[index] for name, index in getattr(program, part).items()} for part in ("inputs", "outputs")
-    }
-    return replace(program, steps=tuple(steps), output=moved[program.output], state=state, **places)
+    return program.rebuilt(steps, state, moved)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Literal
 
@@ -61,6 +61,8 @@ class Program:
         state: tensors by step index.
         batch: samples per batch where the graph was captured at a fixed size; None where any number will do.
         outputs: index of each of the model's outputs, by name, where they have names.
+        stored: grids (``qdebug.quantize.QParams``) that came with the model, where it was quantized already, by the
+            step whose value they belong to.
     """
 
     steps: tuple[Step, ...]
@@ -69,6 +71,19 @@ class Program:
     state: Mapping[int, Tensor]
     batch: int | None = None
     outputs: Mapping[str, int] = field(default_factory=dict)
+    stored: Mapping[int, Any] = field(default_factory=dict)
+
+    def rebuilt(self, steps: Sequence[Step], state: Mapping[int, Tensor], moved: Mapping[int, int]) -> Program:
+        """The program with other steps, of which ``moved`` tells the new place of each old one that is left."""
+        return replace(
+            self,
+            steps=tuple(steps),
+            state=state,
+            inputs={name: moved[index] for name, index in self.inputs.items()},
+            outputs={name: moved[index] for name, index in self.outputs.items()},
+            output=moved[self.output],
+            stored={moved[index]: grid for index, grid in self.stored.items() if index in moved},
+        )
 
     @cached_property
     def sources(self) -> tuple[tuple[int, ...], ...]:

@@ -21,11 +21,5 @@ def pruned(program: Program) -> Program:
         args, kwargs = moved_template(step.args, moved), moved_template(step.kwargs, moved)
         return replace(step, index=moved[step.index], args=args, kwargs=kwargs)
 
-    return replace(
-        program,
-        steps=tuple(at_new_place(program.steps[old]) for old in sorted(live)),
-        inputs={name: moved[index] for name, index in program.inputs.items()},
-        outputs={name: moved[index] for name, index in program.outputs.items()},
-        output=moved[program.output],
-        state={moved[index]: tensor for index, tensor in program.state.items() if index in moved},
-    )
+    state = {moved[index]: tensor for index, tensor in program.state.items() if index in moved}
+    return program.rebuilt([at_new_place(program.steps[old]) for old in sorted(live)], state, moved)

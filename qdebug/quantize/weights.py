@@ -46,9 +46,11 @@ def weight_grid(w: Tensor, plan: TensorPlan, out_axis: int = 0, *, layer: str | 
 
 
 def quantize_weight(
-    w: Tensor, plan: TensorPlan, out_axis: int = 0, *, layer: str | None = None
+    w: Tensor, plan: TensorPlan, out_axis: int = 0, *, layer: str | None = None, grid: Grid | None = None
 ) -> tuple[Tensor, Grid | None]:
     """The weight as the plan would store it, in the shape and strides of ``w``, and its grid.
+
+    ``grid`` is that of a plan whose range is ``stored``, and not looked at for others.
 
     Raises:
         NumericError: see :func:`weight_grid`.
@@ -60,7 +62,7 @@ def quantize_weight(
         _some_finite(w, layer)
         values, grid = _own_rule(rows(w, out_axis), plan)
         return from_rows(values.to(w.dtype), w, out_axis), grid
-    grid = weight_grid(w, plan, out_axis, layer=layer)
+    grid = grid if plan.range == "stored" and grid else weight_grid(w, plan, out_axis, layer=layer)
     assert grid is not None
     how = {"rounding": plan.rounding, "seed": plan.seed}
     if grid.scale.dim() == 0 or (out_axis in (0, -w.dim()) and w.is_contiguous()):

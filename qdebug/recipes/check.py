@@ -8,12 +8,12 @@ from typing import get_args
 
 from qdebug.errors import RecipeError
 from qdebug.formats import Codebook, Integer, QFormat, Table, find
-from qdebug.recipes.plan import RangeMethod, TensorPlan
+from qdebug.recipes.plan import ChosenRange, TensorPlan
 
 Complaint = tuple[str, str]
 """What is wrong, and what to do."""
 
-SCALED_RANGES: tuple[RangeMethod, ...] = ("minmax", "moving_average", "percentile")
+SCALED_RANGES: tuple[ChosenRange, ...] = ("minmax", "moving_average", "percentile")
 """Range methods that any format with a scale can have; the others are about the steps of a uniform grid."""
 
 
@@ -81,7 +81,10 @@ def _side(plan: TensorPlan, form: QFormat, tensor: str) -> Iterator[Complaint]:
 def _range(plan: TensorPlan, form: QFormat) -> Iterator[Complaint]:
     """How the range is found."""
     dynamic = plan.granularity == "token" or plan.dynamic
-    if plan.range not in range_methods(plan):
+    if plan.range == "stored":
+        if dynamic or not form.is_integer or plan.clip is not None:
+            yield "range 'stored' on what is no static integer tensor", "Leave range out."
+    elif plan.range not in range_methods(plan):
         yield _why_not(plan, form)
     if plan.clip is not None:
         low, high = plan.clip
@@ -97,16 +100,16 @@ def _range(plan: TensorPlan, form: QFormat) -> Iterator[Complaint]:
         yield f"percentile {plan.percentile} is outside (50, 100]", "Use for instance 99.99."
 
 
-def range_methods(plan: TensorPlan) -> tuple[RangeMethod, ...]:
+def range_methods(plan: TensorPlan) -> tuple[ChosenRange, ...]:
     """The range methods that a plan can have, with its format and granularity."""
     form = find(plan.format)
     if form.is_cast:
-        return get_args(RangeMethod)  # there is no range, and nothing to go wrong
+        return get_args(ChosenRange)  # there is no range, and nothing to go wrong
     if plan.dynamic or plan.granularity in ("token", "block") or not has_range(form):
         return ("minmax",)
     if not isinstance(form, Integer):
         return SCALED_RANGES
-    return tuple(one for one in get_args(RangeMethod) if one != "entropy" or plan.granularity != "group")
+    return tuple(one for one in get_args(ChosenRange) if one != "entropy" or plan.granularity != "group")
 
 
 def _why_not(plan: TensorPlan, form: QFormat) -> Complaint:

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from qdebug.errors import MethodError, RecipeError, near
-from qdebug.formats import FORMATS, QFormat, split_name
+from qdebug.formats import FORMATS, QFormat, find, split_name
 from qdebug.recipes.check import check_tensor_plan
 from qdebug.recipes.fixes import BY_NAME, Fix
 from qdebug.recipes.plan import LayerPlan, Recipe, Rounding, ScaleFormat, TensorPlan
@@ -132,8 +132,24 @@ def _stored(flags: set[str]) -> dict[str, Any]:
 
 
 def preset(text: str) -> Recipe:
-    """The recipe that gives every layer the plan of that short name."""
-    return Recipe(default=parse_plan(text))
+    """The recipe that gives every layer the plan of that short name.
+
+    With ``-all`` behind it, activations between layers get the layers' activation plan too, and biases 32 bits: all
+    that an integer runtime wants.
+    """
+    name = text.strip().lower()
+    plan = parse_plan(name.removesuffix("-all"))
+    if not name.endswith("-all"):
+        return Recipe(default=plan)
+    if not is_whole(plan):
+        raise RecipeError(f"'{text}' asks for integers everywhere of a format that is none", do="Write w8a8-pc-all.")
+    return Recipe(default=plan, between=plan.activation, bias="int32")
+
+
+def is_whole(plan: LayerPlan) -> bool:
+    """Whether a layer of that plan could run in integers: both sides static integers."""
+    form = find(plan.activation.format)
+    return form.is_integer and find(plan.weight.format).is_integer and not plan.activation.dynamic
 
 
 def parse_fix(text: str) -> Fix:

@@ -12,7 +12,11 @@ from qdebug.recipes.fixes import Fix
 GranularityName = Literal["tensor", "channel", "group", "block", "token"]
 Rounding = Literal["half_even", "half_away", "stochastic", "floor"]
 ScaleFormat = Literal["fp32", "fp16", "bf16", "e8m0", "double"]
-RangeMethod = Literal["minmax", "moving_average", "percentile", "mse", "entropy", "aciq_laplace", "aciq_gauss", "octav"]
+ChosenRange = Literal["minmax", "moving_average", "percentile", "mse", "entropy", "aciq_laplace", "aciq_gauss", "octav"]
+"""How a range can be chosen from what was observed."""
+RangeMethod = Literal[ChosenRange, "stored"]
+"""Or not chosen, but taken from a model file that is quantized already."""
+BiasFormat = Literal["fp32", "int32"]
 VERSION = 1
 
 
@@ -28,7 +32,7 @@ class TensorPlan(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_d
         block: output channels and input features of a tile, only with granularity ``block``.
         symmetric: zero point fixed at 0; otherwise affine.
         range: how the clip range is chosen from what was observed. ``entropy`` is not for groups, which have too few
-            values.
+            values; ``stored`` takes scale and zero point from the model's file, where that is quantized already.
         percentile: two-sided percentile kept by the range method ``percentile``, in percent.
         clip: a hand-set clip range ``(clip_min, clip_max)`` in real units. Per tensor it replaces what ``range`` would
             choose; with a scale per channel or group it cuts each of their ranges.
@@ -90,6 +94,10 @@ class Recipe(msgspec.Struct, frozen=True):
             unless named.
         layers: plans by layer name, sorted, no name twice. Build with :func:`qdebug.recipes.set_layers`.
         fixes: applied in order before quantization (bias correction after it).
+        between: the plan of activations that no layer reads but that runtimes hold in integers as well: what goes into
+            and comes out of additions, poolings and the like, and what layers write (see ``qdebug.graph.points``).
+        bias: ``int32`` rounds the biases of layers whose input and weight are integers to multiples of both scales, as
+            runtimes store them.
         model: digest of the model the recipe was made for, or None where it fits any with these layers.
         version: the schema's version.
     """
@@ -97,6 +105,8 @@ class Recipe(msgspec.Struct, frozen=True):
     default: LayerPlan = FLOAT_LAYER
     layers: tuple[tuple[str, LayerPlan], ...] = ()
     fixes: tuple[Fix, ...] = ()
+    between: TensorPlan = FLOAT
+    bias: BiasFormat = "fp32"
     model: str | None = None
     version: int = VERSION
 
@@ -111,4 +121,6 @@ class Recipe(msgspec.Struct, frozen=True):
     def digest(self) -> str:
         """Sixteen hex digits that name this recipe's content (the model it was made for is left out)."""
         content = msgspec.json.encode((self.default, self.layers, self.fixes))
+        if not self.between.is_float32 or self.bias != "fp32":
+            content += msgspec.json.encode((self.between, self.bias))
         return hashlib.blake2b(content, digest_size=8).hexdigest()

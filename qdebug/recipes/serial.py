@@ -11,10 +11,10 @@ import msgspec
 
 from qdebug.errors import FileError, RecipeError, near
 from qdebug.recipes.fixes import BY_NAME, Fix
-from qdebug.recipes.plan import VERSION, LayerPlan, Recipe, TensorPlan
+from qdebug.recipes.plan import VERSION, BiasFormat, LayerPlan, Recipe, TensorPlan
 from qdebug.recipes.text import read_plain, write_yaml
 
-_TOP = ("version", "model", "default", "layers", "fixes")
+_TOP = ("version", "model", "default", "layers", "fixes", "between", "bias")
 LARGEST = 16 * 2**20
 """Bytes of a recipe file beyond which it is refused."""
 
@@ -27,6 +27,10 @@ def to_plain(recipe: Recipe) -> dict[str, Any]:
     plain["default"] = msgspec.to_builtins(recipe.default)
     plain["layers"] = {name: msgspec.to_builtins(plan) for name, plan in recipe.layers}
     plain["fixes"] = [msgspec.to_builtins(fix) for fix in recipe.fixes]
+    if not recipe.between.is_float32:
+        plain["between"] = msgspec.to_builtins(recipe.between)
+    if recipe.bias != "fp32":
+        plain["bias"] = recipe.bias
     return plain
 
 
@@ -49,6 +53,9 @@ def from_plain(plain: object, *, file: str | None = None) -> Recipe:
     fixes = top.get("fixes", [])
     if not isinstance(fixes, list):
         raise RecipeError("'fixes' must be a list", file=file, do="Write one entry per fix, such as '- method: cle'.")
+    bias = top.get("bias", "fp32")
+    if bias not in get_args(BiasFormat):
+        raise RecipeError(f"'bias' is {bias!r}", file=file, do=near(str(bias), get_args(BiasFormat)))
     model = top.get("model")
     if model is not None and not isinstance(model, str):
         raise RecipeError("'model' must be a digest in quotes", file=file, do="Leave it out if you have none.")
@@ -56,6 +63,8 @@ def from_plain(plain: object, *, file: str | None = None) -> Recipe:
         default=_layer_plan(top.get("default", {}), "default", file),
         layers=_layers(layers, file),
         fixes=tuple(_fix(fix, file) for fix in fixes),
+        between=_tensor_plan(top.get("between", {}), "between.activation", file),
+        bias=bias,
         model=model,
     )
 

@@ -22,6 +22,7 @@ def check_recipe(recipe: Recipe, subject: Subject) -> None:
             f"The recipe was made for another model (digest {recipe.model}, this one is {subject.info.digest})",
             model=subject.info.name, do="Open that model, or delete the recipe's 'model' line to use it here anyway.",
         )  # fmt: skip
+    check_tensor_plan(recipe.between, "activation", "between")
     for name, _ in recipe.layers:
         if name not in subject.by_name:
             raise RecipeError(
@@ -31,9 +32,20 @@ def check_recipe(recipe: Recipe, subject: Subject) -> None:
         _check_layer(layer, recipe.plan_for(layer.name, layer.kind), subject)
 
 
+def _check_stored(layer: Layer, plan: LayerPlan, subject: Subject) -> None:
+    """Ranges that came with the model have to be there."""
+    for tensor, one, index in (("weight", plan.weight, layer.weight), ("activation", plan.activation, layer.x)):
+        if one.range == "stored" and index not in subject.program.stored:
+            raise RecipeError(
+                f"The model's file stores no scale for the {tensor}", layer=layer.name,
+                do="Choose another range method for it, for instance minmax.",
+            )  # fmt: skip
+
+
 def _check_layer(layer: Layer, plan: LayerPlan, subject: Subject) -> None:
     check_tensor_plan(plan.weight, "weight", f"{layer.name}.weight")
     check_tensor_plan(plan.activation, "activation", f"{layer.name}.activation")
+    _check_stored(layer, plan, subject)
     if layer.kind == "conv" and plan.activation.granularity == "token":
         raise RecipeError(
             "A convolution's input has no tokens", layer=layer.name, op=layer.op,

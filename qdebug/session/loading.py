@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,11 @@ from qdebug.doors.dataset import EXTRA
 from qdebug.errors import DataError, FileError, ModelError, near
 from qdebug.graph import Program, lower
 from qdebug.graph.fold import fold_batch_norm
+from qdebug.graph.layers import find_layers
+from qdebug.graph.linear import fold_bias
+from qdebug.recipes import Recipe
 from qdebug.results import TensorSpec
+from qdebug.session.own import own_recipe
 
 Arrays = Mapping[str, Any]
 Untrusted = Callable[[Path], bool]
@@ -32,13 +36,15 @@ class Loaded:
         program: what is run.
         inputs: what it wants to be fed; None stands for a size that may vary.
         kind: the door, for instance ``pt2``.
-        unknown: nodes that cannot be run, in words.
+        unknown: nodes that cannot be run, and what of a quantized file its recipe does not say, in words.
+        recipe: that of a file that was quantized already.
     """
 
     program: Program
     inputs: tuple[TensorSpec, ...]
     kind: str
     unknown: tuple[str, ...] = ()
+    recipe: Recipe | None = None
 
 
 def from_module(module: nn.Module, arrays: Arrays, kind: str = "module") -> Loaded:
@@ -125,10 +131,17 @@ def _pt2(file: Path) -> Loaded:
 
 def _onnx(file: Path, strange: bool, check: Callable[[], None]) -> Loaded:
     from qdebug.doors.confined import read_confined
-    from qdebug.doors.onnx import lower_onnx, read_onnx
+    from qdebug.doors.onnx import lower_onnx, read_onnx, unquantized
 
-    lowered = lower_onnx(read_confined(file, check) if strange else read_onnx(file))
-    return Loaded(fold_batch_norm(lowered.program), lowered.inputs, "onnx", lowered.unknown)
+    opened, stored = unquantized(read_confined(file, check) if strange else read_onnx(file))
+    lowered = lower_onnx(opened)
+    program = fold_batch_norm(fold_bias(lowered.program))
+    if stored.is_empty:
+        return Loaded(program, lowered.inputs, "onnx", lowered.unknown)
+    constants = {index: tuple(tensor.shape) for index, tensor in program.state.items()}
+    grids, recipe, left = own_recipe(program, find_layers(program, constants), stored)
+    program = replace(program, stored=grids)
+    return Loaded(program, lowered.inputs, "onnx", (*lowered.unknown, *left), recipe)
 
 
 def _specs(exported: ExportedProgram) -> tuple[TensorSpec, ...]:

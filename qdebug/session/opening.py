@@ -110,7 +110,7 @@ def inspect_model(
     work.step(0, 2, f"loading {Path(name).name}")
     loaded = from_path(name, untrusted, work.check)
     work.step(1, 2, "running it once")
-    traced, layers = _seen(loaded, blank(loaded), name, partial=True)
+    traced, layers = _seen(loaded, blank(loaded), Path(name).name, partial=True)
     return describe(Path(name).name, None, loaded, layers, traced, None, None, "", "unlabelled")
 
 
@@ -147,7 +147,9 @@ def _session(
     info = describe(name, card, loaded, layers, traced, data, calibration, words, task)
     program = channels_last(program, layers)
     engine = Engine(program, layers, cache or shared_cache())
-    return Session(Subject(program, layers, traced.shapes, traced.samples, data, calibration, task, engine, info))
+    return Session(
+        Subject(program, layers, traced.shapes, traced.samples, data, calibration, task, engine, info, loaded.recipe)
+    )
 
 
 def blank(loaded: Loaded) -> dict[str, Tensor]:

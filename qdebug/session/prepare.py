@@ -12,9 +12,10 @@ from qdebug.calibrate import ActivationStats, Observer, choose_range
 from qdebug.engine import NOTHING, Batch, LayerQuant, Overlay, Sheet, Work
 from qdebug.errors import NumericError
 from qdebug.graph import Layer
+from qdebug.graph.points import grid_source
 from qdebug.methods import correct_biases, equalize, smooth
 from qdebug.quantize import Grid, choose_grid, is_static
-from qdebug.recipes import BiasCorrection, CrossLayerEqualization, Fix, Recipe, SmoothQuant, TensorPlan
+from qdebug.recipes import BiasCorrection, CrossLayerEqualization, Fix, LayerPlan, Recipe, SmoothQuant, TensorPlan
 from qdebug.session.memo import Memo
 from qdebug.session.subject import Subject
 
@@ -39,9 +40,11 @@ class Preparer:
         """The sheet of a recipe."""
         return self._sheets.get(recipe.digest, lambda: self._sheet(recipe, work))
 
-    def sheet_of(self, overlay: Overlay, quants: Mapping[int, LayerQuant]) -> Sheet:
+    def sheet_of(
+        self, overlay: Overlay, quants: Mapping[int, LayerQuant], points: Mapping[int, LayerQuant] | None = None
+    ) -> Sheet:
         """A sheet from its parts."""
-        return Sheet(self.subject.program, self.subject.layers, overlay, quants)
+        return Sheet(self.subject.program, self.subject.layers, overlay, quants, points)
 
     def float_with_fixes(self, recipe: Recipe, work: Work) -> Sheet:
         """The float sheet with the recipe's function-preserving fixes applied: what its quantization starts from."""
@@ -66,16 +69,33 @@ class Preparer:
         for layer in self.subject.layers:
             plan = recipe.plan_for(layer.name, layer.kind)
             if not (plan.weight.is_float32 and (plan.activation.is_float32 or layer.kind == "embedding")):
-                found[layer.step] = LayerQuant(plan, self._grid(layer, recipe, overlay, work), layer.channel_axis)
+                grid = self._grid(layer, recipe, overlay, work)
+                found[layer.step] = LayerQuant(plan, grid, layer.channel_axis, recipe.bias == "int32")
+        return found
+
+    def points(self, recipe: Recipe, overlay: Overlay, work: Work) -> dict[int, LayerQuant]:
+        """The quantization of activations between layers, by the step that computes them."""
+        plan = recipe.between
+        if plan.is_float32:
+            return {}
+        found: dict[int, LayerQuant] = {}
+        for index in self.subject.points:
+            if plan.range == "stored" and index not in self.subject.program.stored:
+                continue  # the file's own graph left it in float
+            grid = self._value_grid(index, -1, plan, overlay, work) if is_static(plan) else None
+            found[index] = LayerQuant(LayerPlan(activation=plan), grid)
         return found
 
     def stats(self, overlay: Overlay, layer: Layer, work: Work) -> ActivationStats:
         """What calibration saw of a layer's input, under an overlay. One pass calibrates all layers."""
+        return self._seen(layer.x, overlay, work)
+
+    def _seen(self, index: int, overlay: Overlay, work: Work) -> ActivationStats:
         sheet = self.float_sheet_of(overlay)
-        key = sheet.keys[layer.x]
+        key = sheet.keys[index]
         with self._calibrating:
             if key not in self._stats:
-                self._calibrate(sheet, work)
+                self._calibrate(sheet, work, index)
             return self._stats[key]
 
     def _applied(self, overlay: Overlay, fix: Fix, work: Work) -> Overlay:
@@ -93,7 +113,7 @@ class Preparer:
         quants = self.quants(recipe, overlay, work)
         if any(isinstance(fix, BiasCorrection) for fix in recipe.fixes):
             overlay = self._corrected(overlay, quants, work)
-        return self.sheet_of(overlay, quants)
+        return self.sheet_of(overlay, quants, self.points(recipe, overlay, work))
 
     def _corrected(self, overlay: Overlay, quants: dict[int, LayerQuant], work: Work) -> Overlay:
         layers = [layer for layer in self.subject.layers if layer.step in quants and layer.kind != "embedding"]
@@ -106,22 +126,40 @@ class Preparer:
         plan = recipe.plan_for(layer.name, layer.kind).activation
         if layer.kind == "embedding" or not is_static(plan):
             return None
-        key = (self.float_sheet_of(overlay).keys[layer.x], plan)
-        return self._grids.get(key, lambda: self._chosen(layer, plan, overlay, work))
+        # Between layers a value is on its source's grid, and stays on it through views and maxima.
+        x = layer.x if recipe.between.is_float32 else grid_source(self.subject.program, layer.x)
+        return self._value_grid(x, layer.channel_axis, plan, overlay, work, layer.name)
 
-    def _chosen(self, layer: Layer, plan: TensorPlan, overlay: Overlay, work: Work) -> Grid:
+    def _value_grid(
+        self, index: int, axis: int, plan: TensorPlan, overlay: Overlay, work: Work, layer: str = ""
+    ) -> Grid:
+        """The grid of a step's value under a static plan."""
+        if plan.range == "stored":
+            return self.subject.program.stored[index]
+        key = (self.float_sheet_of(overlay).keys[index], plan)
+        name = layer or self.subject.program.steps[index].name
+        return self._grids.get(key, lambda: self._chosen(index, plan, overlay, work, name))
+
+    def _chosen(self, index: int, plan: TensorPlan, overlay: Overlay, work: Work, name: str) -> Grid:
         if plan.clip is not None:
-            return choose_grid(*plan.clip, plan, layer=layer.name)
-        stats = self.stats(overlay, layer, work)
-        _refuse_nonfinite(stats, layer)
-        return choose_grid(*choose_range(stats, plan, layer=layer.name), plan, layer=layer.name)
+            return choose_grid(*plan.clip, plan, layer=name)
+        stats = self._seen(index, overlay, work)
+        _refuse_nonfinite(stats, name)
+        return choose_grid(*choose_range(stats, plan, layer=name), plan, layer=name)
 
-    def _calibrate(self, sheet: Sheet, work: Work) -> None:
-        """Observe every layer input that was not yet observed, in one pass over the calibration data."""
+    def _calibrate(self, sheet: Sheet, work: Work, index: int) -> None:
+        """Observe every layer input that was not yet observed, in one pass over the calibration data.
+
+        If ``index`` is none of them it is a value between layers, and all of these are observed too.
+        """
         todo: dict[int, Observer] = {}
         for layer in self.subject.layers:
             if layer.kind != "embedding" and sheet.keys[layer.x] not in self._stats:
                 todo.setdefault(layer.x, Observer(layer.channel_axis))
+        if all(layer.x != index for layer in self.subject.layers):
+            for point in (*self.subject.points, index):
+                if sheet.keys[point] not in self._stats:
+                    todo.setdefault(point, Observer(1 if len(self.subject.shapes[point]) > 3 else -1))
         batches = self.subject.calib_batches
         for done, batch in enumerate(batches):
             work.step(done, len(batches), "calibrating")
@@ -166,10 +204,10 @@ def _maxima(stats: ActivationStats) -> Tensor:
     return torch.maximum(low.abs(), high.abs()).double()
 
 
-def _refuse_nonfinite(stats: ActivationStats, layer: Layer) -> None:
+def _refuse_nonfinite(stats: ActivationStats, name: str) -> None:
     if stats.nan or stats.inf:
         raise NumericError(
             f"The input of the layer holds {stats.nan} NaN and {stats.inf} Inf on the calibration data",
-            layer=layer.name,
+            layer=name,
             tensor="activation", do="Find where they arise upstream, or leave this activation in fp32.",
         )  # fmt: skip

@@ -25,6 +25,7 @@ from qdebug.results import (
 from qdebug.session.cards import Cards
 from qdebug.session.check import check_recipe
 from qdebug.session.contest import Contests
+from qdebug.session.decided import Decided, decide
 from qdebug.session.detail import Details
 from qdebug.session.memo import Memo
 from qdebug.session.prepare import Preparer
@@ -64,6 +65,10 @@ class Session:
         """What is known of the model before anything is quantized."""
         return self._subject.info
 
+    def own_recipe(self) -> Recipe | None:
+        """The recipe in a model that was quantized already; None for a float model."""
+        return self._subject.recipe
+
     def check(self, recipe: Recipe) -> None:
         """Refuse a recipe that does not fit this model.
 
@@ -96,6 +101,11 @@ class Session:
         """
         recipe = self._checked(recipe)
         return self._details.detail(recipe, self._subject.layer(layer), work or Work())
+
+    def decided(self, recipe: Recipe | str, work: Work | None = None) -> Decided:
+        """The recipe worked out: every tensor's grid, and the values that its fixes leave."""
+        recipe = self._checked(recipe)
+        return decide(self._preparer, recipe, work or Work())
 
     def fixes(self, recipe: Recipe | str, work: Work | None = None) -> tuple[FixCard, ...]:
         """Every fix: what it does, where it applies here, where not and why."""

@@ -14,6 +14,8 @@ from qdebug.doors import Dataset
 from qdebug.engine import Batch, Engine
 from qdebug.errors import RecipeError, near
 from qdebug.graph import Chain, Layer, NormSite, Program, chains, norm_sites
+from qdebug.graph.points import find_points
+from qdebug.recipes import Recipe
 from qdebug.results import ModelInfo
 
 #: A batch keeps its largest activation within so many bytes: few calls for small models, little memory for large ones.
@@ -34,6 +36,7 @@ class Subject:
         task: ``classification``, ``language-model`` or ``unlabelled``.
         engine: runs sheets of the program.
         info: what people are told of all this.
+        recipe: that of a model that was quantized already.
     """
 
     program: Program
@@ -45,6 +48,7 @@ class Subject:
     task: str
     engine: Engine
     info: ModelInfo = field(repr=False)
+    recipe: Recipe | None = None
 
     @cached_property
     def by_name(self) -> dict[str, Layer]:
@@ -76,6 +80,11 @@ class Subject:
     def chains(self) -> tuple[Chain, ...]:
         """Pairs of layers for cross-layer equalization."""
         return chains(self.program, self.layers)
+
+    @cached_property
+    def points(self) -> tuple[int, ...]:
+        """Steps whose values are quantized between layers, where a recipe asks for it."""
+        return find_points(self.program, self.layers)
 
     @cached_property
     def norm_sites(self) -> tuple[NormSite, ...]:

@@ -86,7 +86,9 @@ class Tables:
 
     def _weight_split(self, sheet: Sheet, layer: Layer, plan: LayerPlan) -> ErrorSplit:
         weight = sheet.constant(layer.weight, self._subject.engine.cache)
-        quantized, qparams = quantize_weight(weight, plan.weight, layer.out_axis)
+        quantized, qparams = quantize_weight(
+            weight, plan.weight, layer.out_axis, grid=self._subject.program.stored.get(layer.weight)
+        )
         return error_split(weight, quantized, qparams, plan.weight, layer.out_axis)
 
     def _local(self, reference: Sheet, alone: Sheet, layer: Layer, plan: LayerPlan, work: Work) -> Local:

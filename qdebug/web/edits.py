@@ -18,7 +18,7 @@ from qdebug.recipes import (
 )
 from qdebug.recipes.check import range_methods
 from qdebug.recipes.edit import matching
-from qdebug.recipes.plan import RangeMethod
+from qdebug.recipes.plan import ChosenRange
 from qdebug.results import LayerInfo, ModelInfo
 from qdebug.web.choices import Tensor, picked
 
@@ -26,7 +26,7 @@ RANGES: dict[str, str] = {
     "minmax": "min–max", "moving_average": "moving average", "percentile": "percentile", "mse": "least squared error",
     "entropy": "entropy", "aciq_laplace": "ACIQ (Laplace)", "aciq_gauss": "ACIQ (Gauss)", "octav": "OCTAV",
 }  # fmt: skip
-assert set(RANGES) == set(get_args(RangeMethod))
+assert set(RANGES) == set(get_args(ChosenRange))
 TENSORS: tuple[Tensor, Tensor] = ("weight", "activation")
 
 
@@ -80,7 +80,7 @@ def with_options(recipe: Recipe, info: ModelInfo, layer: LayerInfo, tensor: Tens
     return tidy(set_layers(recipe, {layer.name: _replaced(plan, tensor, changed)}), info)
 
 
-def with_range(recipe: Recipe, info: ModelInfo, method: RangeMethod) -> Recipe:
+def with_range(recipe: Recipe, info: ModelInfo, method: ChosenRange) -> Recipe:
     """The recipe with every integer tensor's range found by that method, where the tensor can have it."""
     plans = {name: _ranged(plan, method) for name, plan in recipe.layers}
     return tidy(msgspec.structs.replace(set_layers(recipe, plans), default=_ranged(recipe.default, method)), info)
@@ -113,7 +113,7 @@ def _integer(plan: TensorPlan) -> bool:
     return find(plan.format).is_integer
 
 
-def _ranged(plan: LayerPlan, method: RangeMethod) -> LayerPlan:
+def _ranged(plan: LayerPlan, method: ChosenRange) -> LayerPlan:
     for tensor in TENSORS:
         one = getattr(plan, tensor)
         if _integer(one) and method in range_methods(one):

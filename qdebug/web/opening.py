@@ -94,10 +94,10 @@ def _follow(ref: ModelRef, *, shown: bool) -> None:
     if isinstance(answer, ModelInfo):
         _open(ref)
         st.rerun()
-    if isinstance(ask.failure(request), ModelError) and not lacks_data(ref) and is_looked_into(ref):
-        if st.button("Show its layers", key="open-anyway", type="tertiary"):
-            _open(ref)
-            st.rerun()
+    to_look_at = isinstance(ask.failure(request), ModelError) and not lacks_data(ref) and is_looked_into(ref)
+    if to_look_at and st.button("Show its layers", key="open-anyway", type="tertiary"):
+        _open(ref)
+        st.rerun()
 
 
 def _open(ref: ModelRef) -> None:

@@ -13,7 +13,7 @@ from qdebug.figures.numbers import count, size
 from qdebug.figures.text import plural
 from qdebug.jobs.verbs import Check, GetStats, Samples
 from qdebug.recipes import dumps, loads
-from qdebug.recipes.plan import RangeMethod
+from qdebug.recipes.plan import ChosenRange
 from qdebug.results import CacheStats, ModelInfo, ModelRef
 from qdebug.web import ask, edits, opening, problem, state, words
 
@@ -108,7 +108,7 @@ def _preset(name: str) -> None:
 
 def _range(info: ModelInfo, method: str) -> None:
     if method != CUSTOM:
-        state.change(edits.with_range(state.recipe(), info, cast(RangeMethod, method)))
+        state.change(edits.with_range(state.recipe(), info, cast(ChosenRange, method)))
 
 
 def pill_html(pill: words.Pill) -> str:

@@ -11,7 +11,7 @@ from hypothesis.extra import numpy as hnp
 from qdebug.calibrate import Observer, choose_range
 from qdebug.errors import NumericError
 from qdebug.recipes import TensorPlan
-from qdebug.recipes.plan import RangeMethod
+from qdebug.recipes.plan import ChosenRange
 from tests.quantize import reference
 
 
@@ -26,7 +26,7 @@ def plan(method, bits=8, symmetric=False, **rest):
     return TensorPlan(f"int{bits}", symmetric=symmetric, range=method, **rest)
 
 
-METHODS = get_args(RangeMethod)
+METHODS = get_args(ChosenRange)
 
 
 def test_minmax_holds_zero():

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from qdebug.formats import FORMATS, Table
 from qdebug.recipes import BiasCorrection, CrossLayerEqualization, LayerPlan, Recipe, SmoothQuant, TensorPlan
-from qdebug.recipes.plan import RangeMethod, Rounding, ScaleFormat
+from qdebug.recipes.plan import ChosenRange, Rounding, ScaleFormat
 
 INTEGERS = [name for name, form in FORMATS.items() if form.is_integer]
 CASTS = [name for name, form in FORMATS.items() if form.is_cast]
@@ -15,7 +15,7 @@ SCALED = [name for name, form in FORMATS.items() if form.family in ("float", "ta
 RULED = [name for name, form in FORMATS.items() if isinstance(form, Table) and form.rule != "absmax"]
 BLOCKS = [name for name, form in FORMATS.items() if form.own_blocks]
 ACTIVE = [name for name in (*SCALED, *BLOCKS) if FORMATS[name].for_activations]
-METHODS = list(get_args(RangeMethod))
+METHODS = list(get_args(ChosenRange))
 below = st.floats(-1e6, 0.0, allow_nan=False)
 above = st.floats(1e-6, 1e6, allow_nan=False)
 ranges = st.fixed_dictionaries(

@@ -147,7 +147,7 @@ def bodies(node: Node) -> Iterator[Graph]:
             yield attribute
 
 
-def plain(attribute: Attribute) -> Attribute | float | tuple[str, ...]:
+def plain(attribute: Attribute) -> Attribute | float | tuple[float | str, ...]:
     """An attribute as Python has it: strings of a list, and NaN and Inf, without their wrapping."""
     if isinstance(attribute, NonFinite):
         return float(attribute.value)
