@@ -54,8 +54,8 @@ def draw() -> None:
 
 @st.dialog("Open a model", width="medium", on_dismiss=close)
 def _dialog() -> None:
-    if st.session_state.opening is None:  # closed since, and this is a late run of the dialog alone
-        return
+    if st.session_state.opening is None:  # closed, and this is a run of the dialog alone
+        st.rerun()
     known = st.session_state.opening["model"]
     with st.container(key="opening", gap="small"):
         if known:
@@ -70,12 +70,18 @@ def _dialog() -> None:
         except QDebugError as error:
             problem.draw(error, "upload")
             ref = None
-        # No callback, and never disabled: a path that was just typed arrives together with the click.
-        if st.button("Open", key="open-go", type="primary") and ref is not None:
+        # Never disabled, and the callback is told nothing: a path that was just typed arrives together with the click.
+        st.button("Open", key="open-go", type="primary", on_click=_press)
+        if st.session_state.opening.pop("pressed", False) and ref is not None:
             st.session_state.opening["asked"] = ref
             ask.forget(_request(ref))
         if ref is not None and st.session_state.opening["asked"] == ref:
             _follow(ref, shown=way == "upload" and lacks_data(ref))
+
+
+def _press() -> None:
+    if st.session_state.opening is not None:
+        st.session_state.opening["pressed"] = True
 
 
 def _request(ref: ModelRef) -> Any:
@@ -94,10 +100,8 @@ def _follow(ref: ModelRef, *, shown: bool) -> None:
     if isinstance(answer, ModelInfo):
         _open(ref)
         st.rerun()
-    to_look_at = isinstance(ask.failure(request), ModelError) and not lacks_data(ref) and is_looked_into(ref)
-    if to_look_at and st.button("Show its layers", key="open-anyway", type="tertiary"):
-        _open(ref)
-        st.rerun()
+    if isinstance(ask.failure(request), ModelError) and not lacks_data(ref) and is_looked_into(ref):
+        st.button("Show its layers", key="open-anyway", type="tertiary", on_click=_open, args=(ref,))
 
 
 def _open(ref: ModelRef) -> None:

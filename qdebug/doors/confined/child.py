@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import importlib
 import os
 import re
 import sys
@@ -16,7 +17,6 @@ from qdebug.doors.confined.files import write_tensors
 from qdebug.doors.confined.messages import ARRAYS, FAILED, FAILURE, MODEL, TENSORS, Array, Failure, Task
 from qdebug.doors.confined.walls import confine
 from qdebug.doors.npz import read_npz
-from qdebug.doors.onnx.read import read_onnx
 from qdebug.errors import DataError, QDebugError
 
 _NO_MEMORY = re.compile(r"alloc|not enough memory|out of memory", re.IGNORECASE)
@@ -24,6 +24,8 @@ _NO_MEMORY = re.compile(r"alloc|not enough memory|out of memory", re.IGNORECASE)
 
 def read_model(task: Task) -> None:
     """An ONNX file as a plain graph and tensors."""
+    from qdebug.doors.onnx.read import read_onnx
+
     found = read_onnx(task.source)
     write_tensors(Path(task.folder, TENSORS), found.tensors)
     Path(task.folder, MODEL).write_bytes(msgspec.json.encode(found.model))
@@ -48,6 +50,7 @@ def read_data(task: Task) -> None:
     Path(task.folder, ARRAYS).write_bytes(msgspec.json.encode(table))
 
 
+_NEEDS = {"onnx": "qdebug.doors.onnx.read", "npz": "qdebug.doors.npz"}
 WORK: Mapping[str, Callable[[Task], None]] = {"onnx": read_model, "npz": read_data}
 
 
@@ -63,6 +66,7 @@ def main(words: list[str], work: Mapping[str, Callable[[Task], None]] = WORK) ->
     """
     task = msgspec.json.decode(words[0], type=Task)
     torch.set_num_threads(1)
+    importlib.import_module(_NEEDS[task.kind])  # what it takes up is not the file's fault
     confine(task.limits, task.parent)
     try:
         work[task.kind](task)
