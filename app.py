@@ -5,14 +5,18 @@ streamlit run app.py
 
 import streamlit as st
 
-from qdebug.web import ask, frame, sidebar, state, strip, theme
+from qdebug.jobs import uploads
+from qdebug.web import ask, frame, opening, sidebar, state, strip, theme, unopened
 
 st.set_page_config(page_title="qdebug", layout="wide", initial_sidebar_state="expanded")
 page = frame.navigation()
 theme.apply()
 state.start()
 ask.begin()
-info = ask.need_model()
+opening.draw()
+ref = state.ref()
+uploads.touch((ref.model, ref.data, ref.calib))
+info = None if opening.lacks_data(ref) else ask.need_model()
 if info:
     state.is_open(info.preset)
 with st.sidebar:
@@ -21,4 +25,6 @@ if info:
     strip.draw()
     with frame.around():
         page.run()
+else:
+    unopened.draw(ref)
 ask.watch()

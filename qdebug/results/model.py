@@ -86,6 +86,7 @@ class ModelInfo(Result, frozen=True, kw_only=True):
         not_understood: operators with a weight that are no layers here, and the like.
         findings: what is odd in model or data before anything is quantized, such as a NaN in a weight.
         preset: what one looks at first.
+        runs: whether all of it could be run; otherwise its layers can be looked at and nothing can be measured.
         quantized: the file was quantized already, and holds a recipe of its own to look at first.
     """
 
@@ -106,6 +107,7 @@ class ModelInfo(Result, frozen=True, kw_only=True):
     not_understood: tuple[str, ...] = ()
     findings: tuple[str, ...] = ()
     preset: str = "w8a8"
+    runs: bool = True
     quantized: bool = False
 
 

@@ -39,6 +39,7 @@ def describe(
         not_understood=(*loaded.unknown, *_not_run(traced), *_not_understood(program, layers)),
         findings=_findings(program),
         preset=card.preset if card else "w8a8",
+        runs=traced.broken is None,
         quantized=loaded.recipe is not None,
     )
 

@@ -87,7 +87,7 @@ def latest(place: str, request: Any) -> tuple[Any | None, bool]:
     answer = look(request)
     if isinstance(answer, QDebugError):
         with status.container():
-            problem.draw(answer, place, retry=lambda: _retry(request))
+            problem.draw(answer, place, retry=lambda: forget(request))
         return _before(place, request), False
     if isinstance(answer, Running):
         with status.container():
@@ -192,5 +192,11 @@ def _cancel(request: Any, job: str) -> None:
     st.session_state.failed[_key(request)] = Cancelled(do="The recipe is kept; measure again when you like.")
 
 
-def _retry(request: Any) -> None:
+def failure(request: Any) -> QDebugError | None:
+    """The error that a request ended with, if it did."""
+    return st.session_state.failed.get(_key(request))
+
+
+def forget(request: Any) -> None:
+    """Let a request that ended with an error be asked anew."""
     st.session_state.failed.pop(_key(request), None)

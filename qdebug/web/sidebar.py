@@ -15,7 +15,7 @@ from qdebug.jobs.verbs import Check, GetStats, Samples
 from qdebug.recipes import dumps, loads
 from qdebug.recipes.plan import ChosenRange
 from qdebug.results import CacheStats, ModelInfo, ModelRef
-from qdebug.web import ask, edits, problem, state, words
+from qdebug.web import ask, edits, opening, problem, state, words
 
 CUSTOM = "—"
 LOAD_PATIENCE = 5.0
@@ -51,8 +51,7 @@ def _model() -> None:
         on_change=lambda: state.open_model(st.session_state["side-model"]),
         label_visibility="collapsed",
     )
-    with st.popover("Open a file …", width="stretch", key=_closing("open")):
-        _open_form()
+    st.button("Open a file …", key="open", width="stretch", on_click=opening.start)
 
 
 def _back() -> None:
@@ -67,36 +66,6 @@ def ref_in_words(ref: ModelRef) -> str:
     """A model's name in the select: a sample's name or the last part of a path, and the data if not its own."""
     name = ref.model.rsplit("/", 1)[-1]
     return f"{name} on {ref.data.rsplit('/', 1)[-1]}" if ref.data else name
-
-
-def _open_form() -> None:
-    with st.form("open", border=False):
-        st.text_input(
-            "Model",
-            placeholder="/path/to/model.pt2",
-            key="open-model",
-            help="A .pt2 file on the server's own disk. Loading one runs code: open only files you trust.",
-        )
-        st.text_input(
-            "Data",
-            placeholder="/path/to/data.npz",
-            key="open-data",
-            help="One array per model input, plus labels if there are any.",
-        )
-        st.text_input(
-            "Calibration",
-            placeholder="optional",
-            key="open-calib",
-            help="Without it, 256 samples of the data are used.",
-        )
-        st.form_submit_button("Open", width="stretch", on_click=_open)
-
-
-def _open() -> None:
-    model, data, calib = (st.session_state[f"open-{what}"].strip() for what in ("model", "data", "calib"))
-    if model:
-        _close("open")
-        state.open_model(ModelRef(model=model, data=data or None, calib=calib or None))
 
 
 def data_html(info: ModelInfo) -> str:

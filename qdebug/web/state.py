@@ -64,6 +64,8 @@ def start() -> None:
         here.failed = {}
         here.first = {}
         here.drawn = {}
+        here.opening = None
+        here.kept = {}
         here.id = secrets.token_hex(8)
 
 
