@@ -87,7 +87,7 @@ class ModelInfo(Result, frozen=True, kw_only=True):
         findings: what is odd in model or data before anything is quantized, such as a NaN in a weight.
         preset: what one looks at first.
         runs: whether all of it could be run; otherwise its layers can be looked at and nothing can be measured.
-        quantized: the file was quantized already, and holds a recipe of its own to look at first.
+        own_recipe: of a file that was quantized already, the recipe in it, as JSON; what one looks at first.
     """
 
     name: str
@@ -108,7 +108,7 @@ class ModelInfo(Result, frozen=True, kw_only=True):
     findings: tuple[str, ...] = ()
     preset: str = "w8a8"
     runs: bool = True
-    quantized: bool = False
+    own_recipe: str = ""
 
 
 class SampleCard(Result, frozen=True, kw_only=True):

@@ -10,6 +10,7 @@ from qdebug.doors import Dataset
 from qdebug.graph import Layer, Program, chains, norm_sites
 from qdebug.graph.trace import Trace
 from qdebug.quantize.finite import all_finite
+from qdebug.recipes import dumps
 from qdebug.results import LayerInfo, ModelInfo, Pattern, SampleCard, TensorSpec
 from qdebug.session.loading import Loaded
 
@@ -40,7 +41,7 @@ def describe(
         findings=_findings(program),
         preset=card.preset if card else "w8a8",
         runs=traced.broken is None,
-        quantized=loaded.recipe is not None,
+        own_recipe="" if loaded.recipe is None else dumps(loaded.recipe, "json"),
     )
 
 
