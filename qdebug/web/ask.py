@@ -24,6 +24,8 @@ PATIENCE = 0.4
 """Seconds that one run waits for answers, and seconds between two looks."""
 
 MOST_FAILED = 64
+DIALOG = "opening"
+"""The place of the dialog that opens files."""
 
 
 def begin() -> None:
@@ -170,14 +172,21 @@ def watch() -> None:
 
 @st.fragment(run_every=PATIENCE)
 def _watch(requests: tuple[Any, ...]) -> None:
-    if any(not isinstance(look(request, wait=0.0), Running) for request in requests):
+    if not _is_covered() and any(not isinstance(look(request, wait=0.0), Running) for request in requests):
         st.rerun()
+
+
+def _is_covered(place: str = "") -> bool:
+    """Whether a dialog lies over a place: drawing the page anew then would lose what is being dropped on the dialog."""
+    return st.session_state.opening is not None and place != DIALOG
 
 
 @st.fragment(run_every=PATIENCE)
 def _follow(place: str, request: Any) -> None:
     answer = look(request, wait=0.0)
     if not isinstance(answer, Running):
+        if _is_covered(place):
+            return
         st.rerun()
     at = answer.progress
     part = min(1.0, at.done / at.total) if at.total else 0.0

@@ -93,10 +93,10 @@ def _follow(ref: ModelRef, *, shown: bool) -> None:
 
     Args:
         ref: what was asked for.
-        shown: whether the dialog shows progress and error of the same question already.
+        shown: whether the dialog shows the error of the same question already.
     """
     request = _request(ref)
-    answer = ask.look(request, wait=0.0) if shown else ask.latest("opening", request)[0]
+    answer = ask.latest(ask.DIALOG, request)[0] if not shown or ask.failure(request) is None else None
     if isinstance(answer, ModelInfo):
         _open(ref)
         st.rerun()
@@ -154,13 +154,22 @@ def _uploaded(known: str) -> ModelRef | None:
     return ModelRef(model=model, data=paths[0], calib=paths[1])
 
 
+@st.fragment(run_every=ask.PATIENCE)
 def _say_what_is_wanted(model: str) -> None:
-    """What the data must hold; an upload that cannot be read says so here, before anything else is asked."""
+    """What the data must hold; an upload that cannot be read says so here, before anything else is asked.
+
+    It looks for its answer by itself: drawing the page anew could lose data that are being dropped meanwhile.
+    """
     if Path(model).suffix.lower() != ".onnx":
         return
-    info, _ = ask.latest("inside", Inspect(ref=ModelRef(model=model)))
-    if isinstance(info, ModelInfo):
-        st.html(wanted_html(info))
+    request = Inspect(ref=ModelRef(model=model))
+    answer = ask.look(request, wait=0.0)
+    if isinstance(answer, ModelInfo):
+        st.html(wanted_html(answer))
+    elif isinstance(answer, QDebugError):
+        problem.draw(answer, "inside", retry=lambda: ask.forget(request))
+    else:
+        st.progress(0.0, text=answer.progress.text)
 
 
 def _model_of(dropped: Sequence[Any]) -> str:

@@ -49,10 +49,20 @@ def _model() -> None:
         refs,
         key=state.put("side-model", state.ref()),
         format_func=ref_in_words,
-        on_change=lambda: state.open_model(st.session_state["side-model"]),
+        on_change=_choose,
         label_visibility="collapsed",
     )
     st.button("Open a file …", key="open", width="stretch", on_click=opening.start)
+
+
+def _choose() -> None:
+    """Make the selected model the one at hand.
+
+    A browser that was not told yet that the list has changed may send an entry that is no more; it arrives as its text.
+    """
+    chosen = st.session_state["side-model"]
+    if isinstance(chosen, ModelRef):
+        state.open_model(chosen)
 
 
 def _back() -> None:
