@@ -142,8 +142,11 @@ def _session(
     program = channels_last(program, layers)
     engine = Engine(program, layers, cache or shared_cache())
     return Session(
-        Subject(program, layers, traced.shapes, traced.samples, data, calibration, task, engine, info, loaded.recipe)
-    )
+        Subject(
+            program, layers, traced.shapes, traced.samples, data, calibration, task, engine, info, loaded.recipe,
+            loaded.origin,
+        )
+    )  # fmt: skip
 
 
 def blank(loaded: Loaded) -> dict[str, Tensor]:
