@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from qdebug.engine.sheet import LayerQuant, Sheet
 from qdebug.graph import Layer, Program
-from qdebug.graph.program import refs
+from qdebug.graph.program import Step, refs
 from qdebug.quantize import QParams, is_dynamic
 
 
@@ -60,8 +60,13 @@ def births(sheet: Sheet, taps: Sequence[Tap]) -> Mapping[int, Born]:
     return {born.tap.base: born for born in found if born}
 
 
+def is_moved(step: Step) -> bool:
+    """Whether a step's values are those of what it reads, in another shape; one value out of several is not."""
+    return step.is_view and step.op != "getitem"
+
+
 def _base(program: Program, index: int) -> int:
-    while program.steps[index].is_view and len(program.sources[index]) == 1:
+    while is_moved(program.steps[index]) and len(program.sources[index]) == 1:
         index = program.sources[index][0]
     return index
 
@@ -79,7 +84,7 @@ def _tap(program: Program, base: int, readers: Mapping[int, list[Layer]]) -> Tap
             step = program.steps[user]
             if user in own and list(refs((step.args, dict(step.kwargs)))).count(index) == 1:
                 continue
-            if user in own or not step.is_view:
+            if user in own or not is_moved(step):
                 return None
             seen.add(user)
             stack.append(user)

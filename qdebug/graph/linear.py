@@ -1,14 +1,15 @@
-"""A bias that stands behind a matrix product, taken into the layer as most runtimes do."""
+"""A bias that stands behind a matrix product or a convolution, taken into the layer as most runtimes do."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
-import torch
 from torch import Tensor
 
 from qdebug.graph.layers import Layer, find_layers
 from qdebug.graph.program import Program, Ref, Step, moved_template
+from qdebug.graph.prune import pruned
 
 
 def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
@@ -18,15 +19,15 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
 
 
 def fold_bias(program: Program) -> Program:
-    """The same function with ``matmul`` and the addition of a stored vector behind it as one layer.
+    """The same function with a layer that has no bias, and the addition of a stored one behind it, as one layer.
 
-    Only where nothing else reads the product and the vector has one number per output. The layer keeps the product's
-    module; its value goes by the sum's name. A sum of two stored tensors, or with a shape of its own, stays.
+    Only where nothing else reads what the layer writes, and the stored tensor has one number per output channel and no
+    more axes than fit. The layer keeps its module; its value goes by the sum's name.
     """
     shapes = {index: tuple(tensor.shape) for index, tensor in program.state.items()}
     found: dict[int, tuple[Layer, int]] = {}
     for layer in find_layers(program, shapes):
-        if program.steps[layer.step].op == "aten.matmul.default" and layer.in_axis == 0:
+        if _takes_bias(program, layer):
             bias = _bias(program, layer)
             if bias is not None:
                 found[program.consumers[layer.step][0]] = layer, bias
@@ -35,25 +36,45 @@ def fold_bias(program: Program) -> Program:
     dropped = {layer.step for layer, _ in found.values()}
     steps: list[Step] = []
     moved: dict[int, int] = {}
+    state: dict[int, Tensor] = {}
     for step in program.steps:
         if step.index in dropped:
             continue
-        moved[step.index] = len(steps)
         if step.index in found:
             layer, bias = found[step.index]
-            first = program.steps[layer.step]
-            args = tuple(Ref(moved[index]) for index in (layer.x, layer.weight, bias))
-            whole = replace(first, op="onnx.linear", target=linear, name=step.name, args=args, is_view=False)
-            steps.append(replace(whole, index=len(steps)))
-        else:
-            args, kwargs = moved_template(step.args, moved), moved_template(step.kwargs, moved)
-            steps.append(replace(step, index=len(steps), args=args, kwargs=kwargs))
-    state = {moved[index]: tensor for index, tensor in program.state.items()}
-    return program.rebuilt(steps, state, moved)
+            vector = len(steps)
+            steps.append(Step(vector, "state", program.steps[bias].name))
+            state[vector] = program.state[bias].reshape(-1)
+            moved[step.index] = len(steps)
+            steps.append(
+                replace(_with_bias(program.steps[layer.step], vector, moved), index=len(steps), name=step.name)
+            )
+            continue
+        moved[step.index] = len(steps)
+        if step.index in program.state:
+            state[len(steps)] = program.state[step.index]
+        args, kwargs = moved_template(step.args, moved), moved_template(step.kwargs, moved)
+        steps.append(replace(step, index=len(steps), args=args, kwargs=kwargs))
+    return pruned(program.rebuilt(steps, state, moved))
+
+
+def _takes_bias(program: Program, layer: Layer) -> bool:
+    if layer.kind == "conv":
+        return layer.bias is None and layer.bias_argument is not None
+    return program.steps[layer.step].op == "aten.matmul.default" and layer.in_axis == 0
+
+
+def _with_bias(step: Step, bias: int, moved: Mapping[int, int]) -> Step:
+    if step.op == "aten.matmul.default":
+        args = (*moved_template(step.args, moved), Ref(bias))
+        return replace(step, op="onnx.linear", target=linear, args=args, is_view=False)
+    args = list(moved_template(step.args, moved))
+    args[2] = Ref(bias)
+    return replace(step, args=tuple(args))
 
 
 def _bias(program: Program, layer: Layer) -> int | None:
-    """The stored vector that is added to a layer's product and to nothing else, or None."""
+    """The stored tensor that is added to what a layer writes and to nothing else, or None."""
     users = program.consumers[layer.step]
     if len(users) != 1 or layer.step in (program.output, *program.outputs.values()):
         return None
@@ -61,8 +82,12 @@ def _bias(program: Program, layer: Layer) -> int | None:
     if step.op != "aten.add.Tensor" or step.kwargs.get("alpha", 1) != 1:
         return None
     other = next((index for index in program.sources[users[0]] if index != layer.step), None)
-    if other is None or other not in program.state:
+    weight = program.state.get(layer.weight)
+    if other is None or other not in program.state or weight is None:
         return None
-    vector, weight = program.state[other], program.state.get(layer.weight)
-    fits = weight is not None and weight.dim() == 2 and vector.shape == torch.Size([weight.shape[1]])
-    return other if fits else None
+    channels = weight.shape[layer.out_axis] * (layer.groups if layer.op.startswith("conv-transpose") else 1)
+    shape = tuple(program.state[other].shape)
+    if layer.kind == "matmul":
+        return other if weight.dim() == 2 and shape == (channels,) else None
+    behind = (1,) * (weight.dim() - 2)
+    return other if shape in ((channels, *behind), (1, channels, *behind)) else None

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from qdebug.doors.onnx.elements import ELEMENTS
-from qdebug.doors.onnx.quantized import Stored
+from qdebug.doors.onnx.quantized import Stored, lowest_code
 from qdebug.graph import Layer, Program
 from qdebug.graph.points import find_points, grid_source
 from qdebug.quantize import QParams
@@ -79,8 +79,7 @@ def _weight(program: Program, layer: Layer, stored: Stored, grids: dict[int, QPa
 
 def _grid(scale: Tensor, zero_point: Tensor, elem: int, block: int = 0) -> QParams:
     element = ELEMENTS[elem]
-    signed = element.name.startswith("int")
-    low = -(1 << (element.bits - 1)) if signed else 0
+    low = lowest_code(elem)
     return QParams(scale.float(), zero_point.float(), low, low + (1 << element.bits) - 1, block)
 
 

@@ -182,6 +182,15 @@ def test_the_forms_of_old_opsets_mean_the_same(name):
         assert torch.equal(one, two)
 
 
+@pytest.mark.parametrize("mode", ["reflect", "edge", "wrap"])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16])
+def test_padding_is_that_of_numpy(mode, dtype):
+    x = torch.rand(2, 2, 3, 4).to(dtype)
+    for pads in ((0, 0, 1, 2, 0, 0, 0, 1), (1, 0, 2, 0, 1, 1, 2, 3), (0, 0, 5, 0, 0, 0, 4, 0)):
+        expected = np.pad(x.numpy(), list(zip(pads[:4], pads[4:], strict=True)), mode=mode)
+        assert np.array_equal(kernel("Pad")(x, ints(*pads), mode=mode).numpy(), expected)
+
+
 @pytest.mark.parametrize("name", ["Softmax", "LogSoftmax", "Hardmax"])
 def test_before_opset_13_softmax_takes_the_last_axes_as_one(name):
     x = torch.rand(2, 3, 4)
@@ -194,6 +203,9 @@ def test_of_equal_values_the_first_come_first():
     x = torch.tensor([1.0, 3.0, 3.0, 0.0, 3.0, 0.0])
     assert kernel("TopK")(x, ints(2))[1].tolist() == [1, 2]
     assert kernel("TopK")(x, ints(3), largest=0)[1].tolist() == [3, 5, 0]
+    many = torch.arange(100) // 2 * torch.tensor([[1], [-1]])
+    assert kernel("TopK")(many, ints(3))[1].tolist() == [[98, 99, 96], [0, 1, 2]]
+    assert kernel("TopK")(torch.arange(100), ints(3))[1].tolist() == [99, 98, 97]
     assert kernel("ArgMax")(x).item() == 1 and kernel("ArgMax")(x, select_last_index=1).item() == 4
 
 

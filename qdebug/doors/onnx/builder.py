@@ -17,6 +17,9 @@ from qdebug.graph.calls import compiled, fill
 from qdebug.graph.program import Program, Ref, Step, refs
 from qdebug.graph.prune import pruned
 
+#: Kernels whose result is what they read in another shape. The others are taken for what computes something, even where
+#: they may hand back what they were given.
+_MOVES = ("flatten", "Flatten", "Reshape", "Squeeze", "Unsqueeze", "Transpose", "Identity", "Slice", "Expand", "Split")
 #: What is drawn anew at each run is never computed beforehand.
 _RANDOM = ("RandomNormal", "RandomUniform", "Multinomial", "Bernoulli", "Dropout")
 
@@ -86,12 +89,10 @@ class Builder:
             if folded is not None:
                 return folded
         module = f"{self._node}/{part}" if part else self._node
-        is_torch = isinstance(target, torch._ops.OpOverload)
-        alias = any(one.alias_info is not None for one in target._schema.returns) if is_torch else True
         return Ref(
             self._append(
                 "op", name, op=op or str(target), target=target, args=args, kwargs=kwargs, module=module,
-                is_view=alias,
+                is_view=_is_view(target, op),
             )
         )  # fmt: skip
 
@@ -146,3 +147,9 @@ class Builder:
         index = len(self._steps)
         self._steps.append(Step(index=index, kind=kind, name=name, **fields))
         return index
+
+
+def _is_view(target: Any, op: str) -> bool:
+    if isinstance(target, torch._ops.OpOverload):
+        return any(one.alias_info is not None for one in target._schema.returns)
+    return op == "getitem" or op.removeprefix("onnx.").split("-")[0] in _MOVES

@@ -84,11 +84,16 @@ class Functions:
                 do="Inline them with onnx.inliner before.",
             )  # fmt: skip
         for what, call, known in (("inputs", node.input, function.input), ("outputs", node.output, function.output)):
-            if len(call) > len(known) or len(set(known)) < len(known):
+            if len(call) > len(known):
                 raise ModelError(
-                    f"The function '{function.name}' has {len(set(known))} {what} and is called with {len(call)}",
+                    f"The function '{function.name}' has {len(known)} {what} and is called with {len(call)}",
                     file=self.file, node=called(node), do=_DAMAGED,
                 )  # fmt: skip
+        if len(set(function.input)) < len(function.input):
+            raise ModelError(
+                f"Two inputs of the function '{function.name}' have one name", file=self.file, function=function.name,
+                do=_DAMAGED,
+            )  # fmt: skip
         self._grown(calls=1)
         for inner in _body(function, node, f"{node.name or node.op_type}#{self._calls}/"):
             self._expand(inner, found, depth + 1)

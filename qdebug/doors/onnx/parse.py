@@ -59,15 +59,14 @@ def _content(file: Path) -> bytes:
         handle = os.open(file, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
         with opened_file(handle) as opened:
             if opened is None:
-                raise FileError("This is no regular file", file=file, do="Give the path of an ONNX file.")
+                what = "This is a folder" if file.is_dir() else "This is no regular file"
+                raise FileError(what, file=file, do="Give the path of an ONNX file.")
             if os.fstat(handle).st_size >= LARGEST_FILE:
                 raise FileError(
                     "An ONNX file of 2 GB or more cannot be read", file=file,
                     do="Save it with external data (onnx.save_model(..., save_as_external_data=True)).",
                 )  # fmt: skip
             return opened.read()
-    except IsADirectoryError:
-        raise FileError("This is a folder", file=file, do="Give the path of an ONNX file in it.") from None
     except (FileNotFoundError, NotADirectoryError, ValueError):  # a name with NUL in it is a ValueError
         raise FileError("There is no such file", file=file, do="Check the path.") from None
     except OSError as error:

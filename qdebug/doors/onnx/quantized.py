@@ -7,6 +7,7 @@ beside it, so that what somebody else decided can be looked at, and changed, lik
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
@@ -14,8 +15,9 @@ import msgspec
 import torch
 from torch import Tensor
 
+from qdebug.doors.onnx import dynamic
 from qdebug.doors.onnx.elements import ELEMENTS
-from qdebug.doors.onnx.ir import Attribute, Constant, Graph, Node
+from qdebug.doors.onnx.ir import Attribute, Constant, Graph, Node, reads
 from qdebug.doors.onnx.qoperators import FLOAT_OF, Operands, operands
 from qdebug.doors.onnx.read import OnnxFile
 
@@ -103,10 +105,15 @@ class _Unquantizing:
         self.coded: dict[str, StoredScale] = {}
         self.written: set[str] = set()
         self.nodes: list[Node] = []
+        self.makers: dict[str, int] = {}
+        self.readers: Counter[str] = Counter()
+        self.products = dynamic.DynamicProducts()
 
     def graph(self, graph: Graph) -> Graph:
         """The graph in floats."""
         self.constants = {constant.name: constant for constant in graph.constants}
+        self.readers.update(value.name for value in graph.outputs)
+        self.readers.update(name for node in graph.nodes if node.op != "QuantizeLinear" for name in reads(node))
         for node in graph.nodes:
             self.node(node)
         outputs = {value.name for value in graph.outputs}
@@ -117,6 +124,9 @@ class _Unquantizing:
 
     def node(self, node: Node) -> None:
         """Take one node in."""
+        product = self.products.see(node)
+        if product is not None and self._product(product):
+            return
         if node.domain in _OWN:
             if node.op == "Constant" and "value" in node.attributes:
                 value = node.attributes["value"]
@@ -153,6 +163,7 @@ class _Unquantizing:
         source = self.real.get(node.inputs[0], node.inputs[0])
         if scale is None or scale.scale.dim() or source in self.constants:
             return False
+        source = self._clipped(source, scale)
         known = self.stored.values.setdefault(source, scale)
         if not known.same(scale):
             self.stored.left.append(f"{node} holds '{source}' at a second scale")
@@ -216,11 +227,59 @@ class _Unquantizing:
                 return False
             inputs.append(bias)
         name = node.outputs[0]
-        self.nodes.append(Node(node.name, FLOAT_OF[node.op], "", tuple(inputs), (name,), _kept(node)))
+        self._add(Node(node.name, FLOAT_OF[node.op], "", tuple(inputs), (name,), _kept(node)))
         self.real[name] = name
         if out is not None:
             self.coded[name] = out
-            self.stored.values[name] = out
+            self.stored.values[self._clipped(name, out, alone=True)] = out
+        return True
+
+    def _add(self, node: Node) -> None:
+        self.makers.update((name, len(self.nodes)) for name in node.outputs)
+        self.nodes.append(node)
+
+    def _clipped(self, name: str, scale: StoredScale, *, alone: bool = False) -> str:
+        """The value whose codes these are: what was written, without what lies below a range that starts at zero.
+
+        Quantizers leave out a ReLU before such a range, since the codes' lower end does its work. ``alone``: nobody
+        reads the value but as codes.
+        """
+        place = self.makers.get(name)
+        starts_at_zero = not scale.scale.dim() and float(scale.zero_point) == lowest_code(scale.elem)
+        if place is None or not starts_at_zero or self._is_positive(self.nodes[place]):
+            return name
+        node = self.nodes[place]
+        if self.readers[name] and not alone:  # somebody reads it as it was before
+            clipped, raw = f"{name}/relu", name
+        else:
+            clipped, raw = name, f"{name}/unclipped"
+            written = tuple(raw if one == name else one for one in node.outputs)
+            self.nodes[place] = msgspec.structs.replace(node, outputs=written)
+        self._add(Node(f"{node.name}/relu", "Relu", "", (raw,), (clipped,), {}))
+        return clipped
+
+    def _is_positive(self, node: Node) -> bool:
+        if node.op in _POSITIVE:
+            return True
+        first = self.makers.get(node.inputs[0]) if node.inputs else None
+        return node.op in _KEEPS_SIGN and first is not None and self._is_positive(self.nodes[first])
+
+    def _product(self, found: dynamic.Found) -> bool:
+        """A product of codes whose scale is found at run time becomes one of real numbers."""
+        parts = [found.weight, found.scale, *([found.zero_point] if found.zero_point else [])]
+        if any(name not in self.constants for name in parts):
+            return False
+        scale, *zero = (self.tensors[self.constants[name].key].float() for name in parts[1:])
+        points = zero[0] if zero else torch.zeros_like(scale)
+        if scale.numel() == 1:
+            scale, points = scale.reshape(()), points.reshape(())
+        elem = self.constants[found.weight].elem
+        axis = 0 if found.node.op == "ConvInteger" else -1
+        weight = self.constant(found.weight, StoredScale(scale, points.expand_as(scale), elem, axis))
+        x = self.real.get(found.x, found.x)
+        self.stored.dynamic.add(x)
+        operator = dynamic.FLOAT_OF[found.node.op]
+        self._add(Node(found.node.name, operator, "", (x, weight), (found.output,), _kept(found.node)))
         return True
 
     def _operand(self, node: Node, part: Operands.Part) -> str | None:
@@ -245,12 +304,12 @@ class _Unquantizing:
         """Any other operator reads real values; one that moves codes about hands their scale on."""
         first = node.inputs[0] if node.inputs else ""
         if first in self.coded and node.op in _MOVING and not node.domain:
-            self.nodes.append(_reading(node, self.real))
-            self.coded[node.outputs[0]] = self.coded[first]
+            self._add(_reading(node, self.real))
+            self.coded[node.outputs[0]] = self.stored.values[node.outputs[0]] = self.coded[first]
             self.real[node.outputs[0]] = node.outputs[0]
             return
         codes = {name: self._codes(name) for name in node.inputs if name in self.coded}
-        self.nodes.append(_reading(node, {**self.real, **codes}))
+        self._add(_reading(node, {**self.real, **codes}))
         if codes:
             self.stored.left.append(f"{node} reads codes as numbers")
 
@@ -276,6 +335,16 @@ _MOVING = {
     "MaxPool", "Reshape", "Transpose", "Flatten", "Squeeze", "Unsqueeze", "Identity", "Slice", "Gather", "Split", "Pad",
     "Expand", "Tile", "DepthToSpace", "SpaceToDepth", "Relu",
 }  # fmt: skip
+
+
+_POSITIVE = {"Relu", "Sigmoid", "Softmax", "HardSigmoid", "Abs", "Exp", "Sqrt", "Softplus", "QuantizeLinear"}
+_KEEPS_SIGN = _MOVING | {"AveragePool", "GlobalAveragePool", "GlobalMaxPool", "ReduceMean", "ReduceMax", "Resize"}
+
+
+def lowest_code(elem: int) -> int:
+    """The smallest code of an integer element type."""
+    element = ELEMENTS[elem]
+    return -(1 << (element.bits - 1)) if element.name.startswith("int") else 0
 
 
 def dequantized(codes: Tensor, scale: StoredScale) -> Tensor:

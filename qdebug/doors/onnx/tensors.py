@@ -134,15 +134,21 @@ def _copied(raw: bytes) -> Tensor:
 def _shaped(raw: Tensor, element: Element, shape: tuple[int, ...]) -> Tensor:
     """Bytes as values; those of less than a byte one by one, the first in the low bits (onnx.proto)."""
     if not element.is_packed:
-        if element.carrier == torch.float32 and element.bits != 32:
-            return _decoded(raw, element).reshape(shape)
         if element.carrier == torch.bool:  # a file may hold any byte, torch's bool only two
             return raw.ne(0).reshape(shape)
         return raw.view(element.carrier).reshape(shape)
-    per = 8 // element.bits
-    shifts = torch.arange(per, dtype=torch.uint8) * element.bits
-    codes = ((raw.unsqueeze(-1) >> shifts) & ((1 << element.bits) - 1)).reshape(-1)[: math.prod(shape)]
-    return _decoded(codes, element).reshape(shape)
+    return _decoded(_unpacked(raw, element.bits)[: math.prod(shape)], element).reshape(shape)
+
+
+def _unpacked(raw: Tensor, bits: int) -> Tensor:
+    """Codes of less than a byte, one a byte; those of six bits lie four to three bytes, in one stream of bits."""
+    if bits == 6:
+        whole = torch.zeros(-(-raw.numel() // 3), 3, dtype=torch.int32)
+        whole.view(-1)[: raw.numel()] = raw
+        words = whole[:, 0] | whole[:, 1] << 8 | whole[:, 2] << 16
+        return ((words.unsqueeze(-1) >> torch.arange(0, 24, 6)) & 63).reshape(-1).to(torch.uint8)
+    shifts = torch.arange(8 // bits, dtype=torch.uint8) * bits
+    return ((raw.unsqueeze(-1) >> shifts) & ((1 << bits) - 1)).reshape(-1)
 
 
 def _decoded(codes: Tensor, element: Element) -> Tensor:
@@ -180,12 +186,12 @@ def _one_by_one(
         _refuse(folder, owner, f"A stored tensor has {len(loose)} values where {wanted} are needed", shape)
     if element.carrier.is_complex:
         return torch.view_as_complex(torch.from_numpy(loose).view(-1, 2)).reshape(shape)
-    if element.is_packed or (element.carrier.itemsize == 1 and element.carrier.is_floating_point) or element.bits == 6:
+    if element.bits == 6:  # one a value
+        return _decoded(torch.from_numpy((loose & 63).astype(np.uint8)), element).reshape(shape)
+    if element.is_packed or (element.bits == 8 and element.carrier.is_floating_point):
         return _shaped(torch.from_numpy(loose.astype(np.uint8)), element, shape)
     if element.carrier in (torch.float16, torch.bfloat16):  # their bits, as integers
         return torch.from_numpy(loose.astype(np.uint16)).view(element.carrier).reshape(shape)
-    if element.carrier == torch.float32 and element.bits != 32:
-        return _shaped(torch.from_numpy(loose.astype(np.uint8)), element, shape)
     return torch.from_numpy(loose).to(element.carrier).reshape(shape)
 
 

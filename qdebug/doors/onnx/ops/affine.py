@@ -7,14 +7,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from qdebug.doors.onnx.elements import ELEMENTS
+from qdebug.doors.onnx.elements import ELEMENTS, elem_of
 from qdebug.doors.onnx.registry import operator
 from qdebug.formats.floats import FP4, FP6_E2M3, FP6_E3M2
 from qdebug.quantize.floats import cast
 
 _SMALL_FLOATS = {23: FP4, 27: FP6_E2M3, 28: FP6_E3M2}
 _FLOATS8 = (17, 18, 19, 20)
-UINT8, INT8 = 2, 3
+UINT8 = 2
 
 
 def limits(elem: int) -> tuple[int, int]:
@@ -22,13 +22,6 @@ def limits(elem: int) -> tuple[int, int]:
     element = ELEMENTS[elem]
     half = 1 << (element.bits - 1)
     return (0, 2 * half - 1) if element.name.startswith("u") else (-half, half - 1)
-
-
-def elem_of(tensor: Tensor | None, said: int = 0, default: int = UINT8) -> int:
-    """The element type of a tensor of codes: what is said of it, else its carrier's."""
-    if said or tensor is None:
-        return said or default
-    return next(number for number, element in ELEMENTS.items() if element.carrier == tensor.dtype)
 
 
 def spread(parameter: Tensor, x: Tensor, axis: int, block_size: int = 0) -> Tensor:
@@ -72,7 +65,7 @@ def quantize_linear(
     output_dtype: int = 0, precision: int = 0, saturate: int = 1, types: list[int],
 ) -> Tensor:  # fmt: skip
     """Codes of numbers. The division has the scale's precision, or the one asked for."""
-    elem = output_dtype or elem_of(zero_point, types[2] if len(types) > 2 else 0)
+    elem = output_dtype or (UINT8 if zero_point is None else elem_of(zero_point, types[2]))
     kind = ELEMENTS[precision].carrier if precision else scale.dtype
     if not kind.is_floating_point or kind == torch.float8_e8m0fnu:
         kind = torch.float32
@@ -119,4 +112,6 @@ def dynamic_quantize_linear(x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
 
 def scaled_codes(total: Tensor, scale: Any, zero_point: Tensor | None, elem: int) -> Tensor:
     """Codes of exact integer sums: ``saturate(round(float32(total) · scale) + zero_point)``."""
+    if elem in _FLOATS8:
+        return to_float8(total.float() * scale, ELEMENTS[elem].carrier, True)
     return codes(total.float() * scale, zero_point, elem)

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from qdebug.doors.onnx.builder import Builder
-from qdebug.doors.onnx.elements import ELEMENTS, name_of
+from qdebug.doors.onnx.elements import ELEMENTS, elem_of, name_of
 from qdebug.doors.onnx.ir import Node
 from qdebug.doors.onnx.ops.kinds import carrier
 from qdebug.doors.onnx.registry import lowering, operator
@@ -75,7 +75,7 @@ def cast_like(
     x: Tensor, like: Tensor, *, saturate: int = 1, round_mode: str = "up", types: list[int]
 ) -> Tensor:  # fmt: skip
     """Values in the type of another tensor."""
-    return cast(x, to=types[1], saturate=saturate, round_mode=round_mode, types=types[:1])
+    return cast(x, to=elem_of(like, types[1]), saturate=saturate, round_mode=round_mode, types=types[:1])
 
 
 @operator("BitCast", 26)

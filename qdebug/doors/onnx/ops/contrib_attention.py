@@ -155,11 +155,14 @@ def group_query_attention(
         sin: likewise.
         places: of the queries; counted on from the past where left out.
         added: to the scores.
-        do_rotary, rotary_interleaved: whether and how queries and keys are turned.
-        kv_num_heads, num_heads: heads of keys and of queries.
+        do_rotary: queries and keys are turned here.
+        kv_num_heads: heads of keys.
         local_window_size: how far back a query looks, itself included; −1 for all the way.
-        scale, softcap: of the scores.
+        num_heads: heads of queries.
+        rotary_interleaved: pairs of features are neighbours.
+        scale: of the scores.
         smooth_softmax: not understood where it is asked for.
+        softcap: bound of the scores, by tanh.
 
     Returns:
         the output, and keys and values with those of the past.

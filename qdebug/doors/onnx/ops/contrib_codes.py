@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from qdebug.doors.onnx.ops.affine import codes, dynamic_quantize_linear, elem_of, numbers, scaled_codes
+from qdebug.doors.onnx.elements import elem_of
+from qdebug.doors.onnx.ops.affine import codes, dynamic_quantize_linear, numbers, scaled_codes
 from qdebug.doors.onnx.ops.integers import along, centred, product
 from qdebug.doors.onnx.ops.pools import average_pool
 from qdebug.doors.onnx.registry import operator
@@ -51,7 +52,7 @@ def _register_function(name: str, compute: Callable[[Tensor, float], Tensor]) ->
 
 
 _register_function("QLinearSigmoid", lambda x, _: torch.sigmoid(x))
-_register_function("QLinearLeakyRelu", lambda x, alpha: F.leaky_relu(x, alpha))
+_register_function("QLinearLeakyRelu", F.leaky_relu)
 
 
 @operator("QLinearSoftmax", domain=MICROSOFT)
@@ -99,7 +100,7 @@ def qlinear_global_average_pool(
 
 @operator("QLinearConcat", domain=MICROSOFT)
 def qlinear_concat(y_scale: Tensor, y_zero: Tensor, *inputs: Tensor, axis: int) -> Tensor:
-    """Codes of different scales one behind the other, in one scale; inputs are codes, scale, zero point, codes, …"""
+    """Codes of different scales one behind the other, in one scale; inputs are codes, scale and zero point in turn."""
     triples = zip(inputs[::3], inputs[1::3], inputs[2::3], strict=True)
     return torch.cat([_written(numbers(*triple), y_scale, y_zero, y_zero) for triple in triples], axis)
 

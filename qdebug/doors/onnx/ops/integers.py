@@ -1,4 +1,8 @@
-"""Products of integer codes. Sums are exact: float64 holds every sum of less than 2³⁷ products of eight-bit codes."""
+"""Products of integer codes, whose sums are exact.
+
+float64 holds every sum of up to 2³⁷ products of eight-bit codes less their zero points, float32
+every sum of a few hundred (:data:`EXACT_PRODUCTS`), which for convolutions on the processor is several times as fast.
+"""
 
 from __future__ import annotations
 
@@ -7,20 +11,20 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from qdebug.doors.onnx.ops.affine import elem_of, scaled_codes
+from qdebug.doors.onnx.elements import elem_of
+from qdebug.doors.onnx.ops.affine import scaled_codes
 from qdebug.doors.onnx.ops.layers import convolve
 from qdebug.doors.onnx.ops.windows import ones
 from qdebug.doors.onnx.registry import operator
 
+EXACT_PRODUCTS = 2**24 // 255**2
+"""Products of eight-bit differences whose sum float32 holds exactly, in whatever order they are added."""
 
-def centred(x: Tensor, zero_point: Tensor | None, axis: int = 0) -> Tensor:
-    """Codes less their zero point, in float64; of several zero points, one per index of ``axis``."""
-    wide = x.double()
-    if zero_point is None:
-        return wide
-    if zero_point.numel() == 1:
-        return wide - zero_point.double().reshape(())
-    return wide - along(zero_point, x.dim(), axis).double()
+
+def centred(x: Tensor, zero_point: Tensor | None, axis: int = 0, kind: torch.dtype = torch.float64) -> Tensor:
+    """Codes less their zero point; of several zero points, one per index of ``axis``."""
+    wide = x.to(kind)
+    return wide if zero_point is None else wide - along(zero_point, x.dim(), axis).to(kind)
 
 
 def along(parameter: Tensor, rank: int, axis: int) -> Tensor:
@@ -48,12 +52,23 @@ def sums(
     x: Tensor, weight: Tensor, x_zero: Tensor | None, weight_zero: Tensor | None, auto_pad: str,
     dilations: Sequence[int] | None, group: int, pads: Sequence[int] | None, strides: Sequence[int] | None,
 ) -> Tensor:  # fmt: skip
-    """The exact convolution of codes; padding has the input's zero point."""
-    count = weight.dim() - 2
-    return convolve(
-        centred(x, x_zero), centred(weight, weight_zero), None, ones(strides, count), list(pads or [0] * (2 * count)),
-        ones(dilations, count), group, auto_pad,
-    )  # fmt: skip
+    """The exact convolution of codes, in float64; padding has the input's zero point.
+
+    On the processor it is cut into pieces of input channels that float32 can sum exactly. Elsewhere libraries may take
+    algorithms for float32 that are not exact (Winograd's).
+    """
+    count, channels = weight.dim() - 2, weight.shape[1]
+    most = EXACT_PRODUCTS // max(weight[0, 0].numel(), 1)
+    piece = channels if channels <= most else most if group == 1 else 0
+    quick = x.device.type == "cpu" and piece > 0
+    kind = torch.float32 if quick else torch.float64
+    wide, kernel = centred(x, x_zero, kind=kind), centred(weight, weight_zero, kind=kind)
+    layout = (ones(strides, count), list(pads or [0] * (2 * count)), ones(dilations, count), group, auto_pad)
+    if not quick or piece == channels:
+        return convolve(wide, kernel, None, *layout).double()
+    parts = zip(wide.split(piece, 1), kernel.split(piece, 1), strict=True)
+    first, *rest = (convolve(part, factor, None, *layout) for part, factor in parts)
+    return sum((one.double() for one in rest), first.double())
 
 
 @operator("ConvInteger", 10)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor
@@ -63,6 +63,9 @@ def _padded(x: Tensor, pads: Sequence[int], axes: Sequence[int], mode: str, valu
     sides = {axis: (pads[place], pads[place + len(axes)]) for place, axis in enumerate(axes)}
     checked(size + sum(sides.get(axis, (0, 0))) for axis, size in enumerate(x.shape))
     if mode != "constant":
+        if _is_framed(x, sides, mode):
+            around = [side for axis in reversed(range(2, x.dim())) for side in sides.get(axis, (0, 0))]
+            return F.pad(x, around, mode={"edge": "replicate"}.get(mode, mode))
         for axis, (begin, end) in sides.items():
             if begin or end:
                 x = x.index_select(axis, _source(x.shape[axis], begin, end, mode, x.device))
@@ -70,6 +73,13 @@ def _padded(x: Tensor, pads: Sequence[int], axes: Sequence[int], mode: str, valu
     order = [side for axis in reversed(range(x.dim())) for side in sides.get(axis, (0, 0))]
     fill = movable(torch.as_tensor(value).reshape(()).to(x.dtype)).item()
     return restored(F.pad(movable(x), order, value=fill), x.dtype)  # type: ignore[arg-type]
+
+
+def _is_framed(x: Tensor, sides: Mapping[int, tuple[int, int]], mode: str) -> bool:
+    """Whether torch has a faster operator: it adds to the axes behind the channels, less than is there."""
+    if mode not in ("reflect", "edge") or x.dim() not in (3, 4, 5) or x.dtype not in (torch.float32, torch.float64):
+        return False
+    return all(0 <= side < x.shape[axis] and (axis > 1 or side == 0) for axis, pair in sides.items() for side in pair)
 
 
 def _source(size: int, begin: int, end: int, mode: str, device: torch.device) -> Tensor:

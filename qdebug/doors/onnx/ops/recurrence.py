@@ -126,7 +126,8 @@ def recurrent_lstm(
         all states, the last state, and the last cell state.
     """
     hidden = weight.shape[1]
-    f, g, out = (function(one, clip) for one in activations)
+    f, g = (function(one, clip) for one in activations[:2])
+    out = function(activations[2], 0.0)  # ONNX Runtime clips what goes into the gates, not the cell state
     turned = weight.t()
     looks = None if peepholes is None else peepholes.reshape(3, -1)
     if bias is not None:

@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -60,6 +61,26 @@ def lower_resize(builder: Builder, node: Node) -> tuple[int, ...] | None:
     ).index,)  # fmt: skip
 
 
+@lowering("Resize", 10)
+@lowering("Upsample", 9)
+def lower_scaled(builder: Builder, node: Node) -> tuple[int, ...] | None:
+    """The older ones, where their scales are stored."""
+    scales = builder.constant(node, 1)
+    if scales is None:
+        return None
+    how = _older(node.op, scales.tolist(), str(node.attributes.get("mode", "nearest")))
+    return (builder.emit(resized, builder.at(node, 0), op="onnx.resize", name=node.outputs[0], **how).index,)
+
+
+def _older(op: str, scales: Sequence[float], mode: str) -> dict[str, Any]:
+    """Resize 10 and Upsample: coordinates are divided by the scale; nearest rounds down, or up where Resize shrinks."""
+    up = op == "Resize" and any(scale < 1 for scale in scales)
+    return {
+        "roi": None, "scales": list(scales), "sizes": None, "mode": mode, "nearest_mode": "ceil" if up else "floor",
+        "coordinate_transformation_mode": "asymmetric",
+    }  # fmt: skip
+
+
 @operator("Resize", 11)
 def resize(
     x: Tensor, roi: Tensor | None = None, scales: Tensor | None = None, sizes: Tensor | None = None, *,
@@ -79,24 +100,20 @@ def resize(
 
 @operator("Resize", 10)
 def resize_10(x: Tensor, scales: Tensor, *, mode: str = "nearest") -> Tensor:
-    """The first version: coordinates are divided by the scale; nearest rounds down, or up where it shrinks."""
-    factors = scales.tolist()
-    rounding = "ceil" if any(factor < 1 for factor in factors) else "floor"
-    return resized(
-        x, None, factors, None, mode=mode, coordinate_transformation_mode="asymmetric", nearest_mode=rounding
-    )
+    """The first version."""
+    return resized(x, **_older("Resize", scales.tolist(), mode))
 
 
 @operator("Upsample", 9)
 def upsample_9(x: Tensor, scales: Tensor, *, mode: str = "nearest") -> Tensor:
     """Scales as an input."""
-    return upsample_7(x, scales=scales.tolist(), mode=mode)
+    return resized(x, **_older("Upsample", scales.tolist(), mode))
 
 
 @operator("Upsample", 7)
 def upsample_7(x: Tensor, *, scales: Sequence[float], mode: str = "nearest") -> Tensor:
     """Scales as an attribute."""
-    return resized(x, None, scales, None, mode=mode, coordinate_transformation_mode="asymmetric", nearest_mode="floor")
+    return resized(x, **_older("Upsample", scales, mode))
 
 
 def resized(
