@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import torch
 from onnx import TensorProto
 from torch import Tensor
 
-from qdebug.export.onnx.dynamic import Dynamic, says
+from qdebug.export.onnx.dynamic import Dynamic, is_plain, says
 from qdebug.export.onnx.edit import Editor
 from qdebug.export.onnx.notes import Notes
 from qdebug.export.onnx.tensors import FLOAT8, HALVES, integer, tensor
@@ -17,6 +16,10 @@ from qdebug.quantize import Grid, LevelGrid, QParams, is_dynamic
 from qdebug.recipes import TensorPlan
 
 ROUNDING = "Activations are rounded half to even in the file; the recipe rounds otherwise"
+FLOAT8_CASTS = (
+    "Activations in float8 are written as casts between a division and a product with the scale, not as "
+    "QuantizeLinear: ONNX Runtime 1.31 takes that for integers, refuses products of it and drops a ReLU before it"
+)
 NO_WORD = "ONNX has no operator that quantizes an activation to {}: it stays in float in the file"
 
 
@@ -40,6 +43,11 @@ class Through:
         if isinstance(self.grid, LevelGrid):
             return self.plan.format, self.grid.scale.item()
         return self.plan.format, self.plan.granularity, self.plan.symmetric, is_dynamic(self.plan)
+
+    @property
+    def is_pair(self) -> bool:
+        """Whether codes are written and read again, so that runtimes can compute with them."""
+        return self.opset is not None and (isinstance(self.grid, QParams) or is_plain(self.plan))
 
     @property
     def opset(self) -> int | None:
@@ -116,15 +124,19 @@ class Activations:
             half = self.half(value, how.plan.format)
             return self.editor.add("Cast", [half], result, to=TensorProto.FLOAT)
         if is_dynamic(how.plan):
-            if how.plan.granularity == "tensor" and how.plan.format == "int8" and not how.plan.symmetric:
+            if is_plain(how.plan):
                 self.notes.add(
                     "A range taken at run time is that of the whole batch in the file (DynamicQuantizeLinear) and of "
                     "each sample in the simulation: they are equal at batch size 1",
                     value,
                 )
             return Dynamic(self.editor, value).through(how.plan, result)
+        if isinstance(how.grid, QParams):
+            return self._static(value, how.grid, result)
         assert how.grid is not None
-        return self._static(value, how.grid, result)
+        self.notes.add(FLOAT8_CASTS)
+        scale = self.editor.store(tensor(self.editor.fresh(f"{value}/scale"), how.grid.scale.reshape(())))
+        return Dynamic(self.editor, value).float8(value, scale, how.plan.format, result)
 
     def half(self, value: str, form: str) -> str:
         """A value in 16 bits."""
@@ -134,18 +146,14 @@ class Activations:
             self._made[key] = self.editor.add("Cast", [value], name, to=HALVES[form])
         return self._made[key]
 
-    def _static(self, value: str, grid: Grid, result: str) -> str:
+    def _static(self, value: str, grid: QParams, result: str) -> str:
         editor = self.editor
-        if isinstance(grid, QParams):
-            found = integer(grid.qmin, grid.qmax, smallest=8)
-            assert found is not None
-            elem, low, high = found
-            zero = grid.zero_point
-            source = value if (low, high) == (grid.qmin, grid.qmax) else self._clipped(value, grid)
-        else:
-            elem, zero, source = FLOAT8[grid.form.name], torch.zeros(()), value
+        found = integer(grid.qmin, grid.qmax, smallest=8)
+        assert found is not None
+        elem, low, high = found
+        source = value if (low, high) == (grid.qmin, grid.qmax) else self._clipped(value, grid)
         parts = [editor.store(tensor(editor.fresh(f"{value}/scale"), grid.scale.reshape(())))]
-        parts.append(editor.store(tensor(editor.fresh(f"{value}/zero_point"), zero.reshape(()), elem)))
+        parts.append(editor.store(tensor(editor.fresh(f"{value}/zero_point"), grid.zero_point.reshape(()), elem)))
         codes = editor.add("QuantizeLinear", [source, *parts], editor.fresh(f"{value}/quantized"))
         return editor.add("DequantizeLinear", [codes, *parts], result)
 

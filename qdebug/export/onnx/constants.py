@@ -39,7 +39,8 @@ def replace_all(editor: Editor, wanted: Iterable[Replacement]) -> None:
     by_value: dict[str, list[Replacement]] = {}
     for one in wanted:
         by_value.setdefault(one.node.input[one.position], []).append(one)
-    for value, group in by_value.items():
+    # What is computed from constants goes first: it may be all that still reads a stored one.
+    for value, group in sorted(by_value.items(), key=lambda one: editor.producer(one[0]) is None):
         taken = [(id(one.node), one.position) for one in group]
         free = value not in editor.outputs and all(
             (id(node), position) in taken for node in editor.readers(value) for position in _positions(node, value)

@@ -1,4 +1,4 @@
-"""Activations whose range is taken at run time, spelled out in operators that every runtime has."""
+"""Activations spelled out in operators that every runtime has: those whose range is taken at run time, and float8."""
 
 from __future__ import annotations
 
@@ -18,8 +18,14 @@ def says(plan: TensorPlan) -> int | None:
     if plan.scale_format not in (None, "fp32"):
         return None
     if isinstance(form, Integer):
-        return 13
+        return 11 if is_plain(plan) else 13
     return 19 if isinstance(form, Float) and form.name in FLOAT8 else None
+
+
+def is_plain(plan: TensorPlan) -> bool:
+    """Whether DynamicQuantizeLinear says it: one range, 8 bits from 0 to 255."""
+    integers = plan.format == "int8" and not plan.symmetric and plan.rounding == "half_even"
+    return plan.dynamic and plan.granularity == "tensor" and integers and plan.scale_format in (None, "fp32")
 
 
 class Dynamic:
@@ -42,7 +48,7 @@ class Dynamic:
         Integers of 8 bits with one range go through DynamicQuantizeLinear, which runtimes have integer products for.
         """
         form = find(plan.format)
-        if plan.granularity == "tensor" and plan.format == "int8" and not plan.symmetric:
+        if is_plain(plan):
             names = [self.editor.fresh(f"{self.value}/{word}") for word in ("quantized", "scale", "zero_point")]
             self.several("DynamicQuantizeLinear", [self.value], names)
             return self.editor.add("DequantizeLinear", names, result)
@@ -100,8 +106,12 @@ class Dynamic:
         """To a small float and back, the largest magnitude at its largest number."""
         absmax = self.op("Max", [self.op("Neg", [low], "below"), high], "absmax")
         scale = self.scale(self.op("Div", [absmax, self.number("largest", form.largest)], "step"))
-        small = self.op("Cast", [self.op("Div", [x, scale], "divided")], "float8", to=FLOAT8[form.name])
-        self.editor.add("Mul", [self.op("Cast", [small], "kept", to=TensorProto.FLOAT), scale], result)
+        self.float8(x, scale, form.name, result)
+
+    def float8(self, x: str, scale: str, form: str, result: str) -> str:
+        """To a small float of that scale and back; what is too large becomes its largest number."""
+        small = self.op("Cast", [self.op("Div", [x, scale], "divided")], "float8", to=FLOAT8[form])
+        return self.editor.add("Mul", [self.op("Cast", [small], "kept", to=TensorProto.FLOAT), scale], result)
 
     def scale(self, step: str) -> str:
         """A step as a scale: 1 for zero, never below the smallest normal number; float32."""

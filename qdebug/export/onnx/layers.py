@@ -24,9 +24,9 @@ BRAIN = "These layers compute in float32 on values of bfloat16, as the simulatio
 STORED_FLOAT = "ONNX has no type for {} weights: they are stored as float32, with the values that they have in it"
 WIDER = "Weights of {} bits are stored in {} bits; their values are the same"
 SCALES = "Scales are stored in float32; the recipe stores them as {}"
-BLOCKS = (
-    "ONNX Runtime may compute products with blocks of weights from activations in 8 bits, unless its session option "
-    "session.qdq_matmulnbits_accuracy_level is 1"
+PRODUCTS = (
+    "ONNX Runtime may compute products of float activations and weights in codes from activations rounded to 8 bits, "
+    "unless its session option session.qdq_matmulnbits_accuracy_level is 1"
 )
 
 
@@ -66,6 +66,8 @@ def form_of(layer: DecidedLayer, notes: Notes) -> LayerForm:
     plan, x = layer.weight.plan, layer.activation
     weight, elem = _weight(layer, notes)
     how = None if x is None or x.plan.is_float32 else Through(x.plan, x.grid)
+    if isinstance(weight, Coded) and layer.layer.kind == "matmul" and weight.bits <= 8 and not (how and how.is_pair):
+        notes.add(PRODUCTS)
     half = how is not None and plan.format == how.plan.format == "fp16"
     if half:
         notes.add(HALF_SUMS, layer.layer.name)
@@ -95,8 +97,6 @@ def _weight(layer: DecidedLayer, notes: Notes) -> tuple[Coded | Tensor, int]:
         notes.add(WIDER.format(f"{bits:g}", found.bits), name)
     if plan.scale_format not in (None, "fp32"):
         notes.add(SCALES.format(plan.scale_format), name)
-    if found.block and layer.layer.kind == "matmul":
-        notes.add(BLOCKS)
     return found, TensorProto.FLOAT
 
 

@@ -34,7 +34,7 @@ def at_opset(proto: ModelProto, needed: int) -> ModelProto:
     try:
         # The converter refuses files older than what it knows a rule for, and newer ones that lost an operator.
         converted = version_converter.convert_version(proto, needed)
-    except Exception as error:  # it raises whatever its C++ does
+    except Exception as error:  # noqa: BLE001 - it raises whatever its C++ does
         first = str(error).strip().partition("\n")[0]
         raise ModelError(
             f"The file is of opset {now}, this needs {needed}, and onnx cannot convert it: {first}",

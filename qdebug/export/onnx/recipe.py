@@ -14,7 +14,7 @@ from qdebug.export.onnx.layers import LayerForm, Layers, form_of
 from qdebug.export.onnx.norms import fold_norm
 from qdebug.export.onnx.notes import Notes
 from qdebug.export.onnx.opsets import at_opset
-from qdebug.export.onnx.sites import Site, find_site, node_name
+from qdebug.export.onnx.sites import Site, find_site, node_name, without_addition
 from qdebug.export.onnx.tensors import tensor
 from qdebug.session.decided import Decided
 
@@ -42,6 +42,10 @@ def with_recipe(proto: ModelProto, decided: Decided, known: Collection[str], not
     moved = {before: site.output for site, _ in sites if (before := fold_norm(editor, site, known))}
     folded = set(moved.values())
     changed = [site.output in folded or _is_replaced(form, decided) for site, form in sites]
+    sites = [
+        (without_addition(editor, site) if new or form.decided.is_quantized else site, form)
+        for (site, form), new in zip(sites, changed, strict=True)
+    ]
     _replace(editor, decided)
     activations = Activations(editor, notes)
     for name, how in points:

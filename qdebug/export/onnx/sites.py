@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from onnx import NodeProto
 
@@ -73,6 +73,21 @@ def find_site(editor: Editor, nodes: Mapping[str, list[NodeProto]], layer: Decid
             place = (last, position)
         return Site(layer, node, last, x, weight, place)
     return None
+
+
+def without_addition(editor: Editor, site: Site) -> Site:
+    """A convolution whose bias stands behind it, and the bias in it: integer kernels want it there.
+
+    The addition goes; the convolution writes its value, and waits for the bias.
+    """
+    if site.last is site.node or site.decided.layer.kind != "conv":
+        return site
+    result, position = site.output, _INPUTS[site.node.op_type][2]
+    assert position is not None
+    editor.move_output(site.last, result, editor.fresh(f"{result}/unfolded"))
+    editor.move_output(site.node, site.node.output[0], result)
+    editor.remove(site.last)
+    return replace(site, last=site.node, bias=(site.node, position))
 
 
 def node_name(node: NodeProto) -> str:
