@@ -6,6 +6,7 @@ import json
 import os
 from pathlib import Path
 
+from msgspec.structs import replace
 from onnx import ModelProto
 
 import qdebug
@@ -47,8 +48,12 @@ def write_onnx(
         return write_edited(session, recipe, target, notes, work)
     from qdebug.export.onnx.from_torch import by_way_of_torch
 
-    with by_way_of_torch(session, recipe, work) as (other, carried):
-        return write_edited(other, carried, target, notes, work)
+    with by_way_of_torch(session, work) as other:
+        exported = write_edited(other, replace(recipe, model=None), target, notes, work)
+    batch = session.subject.program.batch
+    if batch is None:
+        return exported
+    return replace(exported, unsaid=(f"The file takes {batch} samples at a time, no more and no fewer", *exported.unsaid))
 
 
 def metadata(session: Session, recipe: Recipe) -> dict[str, str]:
