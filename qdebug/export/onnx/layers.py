@@ -30,6 +30,12 @@ PRODUCTS = (
 )
 
 
+ROUNDED_BIASES = (
+    "ONNX Runtime rounds float biases between quantized tensors to 32-bit integers when it optimizes; the simulation "
+    "does so where the recipe says 'bias: int32'"
+)
+
+
 @dataclass(frozen=True)
 class LayerForm:
     """What a layer becomes.
@@ -49,6 +55,12 @@ class LayerForm:
     bias: Coded | Tensor | None
     activation: Through | None
     is_half: bool
+
+    @property
+    def is_integer(self) -> bool:
+        """Whether a runtime can compute it on codes of 8 bits."""
+        codes = isinstance(self.weight, Coded) and not self.weight.block and self.weight.bits == 8
+        return codes and self.activation is not None and self.activation.is_pair
 
     @property
     def opset(self) -> int:
@@ -121,6 +133,8 @@ class Layers:
             changed: whether a fix or a folded normalization has changed what is stored.
         """
         found: list[Replacement] = []
+        if form.is_integer and isinstance(form.bias, Tensor) and site.node.op_type != "MatMul":
+            self.activations.notes.add(ROUNDED_BIASES)
         plan, layer = form.decided.weight.plan, form.decided.layer
         if changed or not plan.is_float32:
             key = (msgspec.json.encode(plan), layer.out_axis, form.decided.weight.name, form.is_half)

@@ -22,8 +22,8 @@ INSIDE = "These layers lie inside operators that do more than a layer does, and 
 HIDDEN = "These values lie inside an operator of the file and stay in float there"
 
 
-def with_recipe(proto: ModelProto, decided: Decided, known: Collection[str], notes: Notes) -> Editor:
-    """A model's graph with a recipe in it.
+def with_recipe(proto: ModelProto, decided: Decided, known: Collection[str], notes: Notes) -> tuple[Editor, dict[str, str]]:
+    """A model's graph with a recipe in it, and the values that go by another name in it than in the program.
 
     Args:
         proto: the float model; changed in place.
@@ -60,7 +60,7 @@ def with_recipe(proto: ModelProto, decided: Decided, known: Collection[str], not
     for site, form in sites:
         layers.missing_bias(site, form)
         layers.input(site, form)
-    return editor
+    return editor, moved
 
 
 def _sites(

@@ -53,7 +53,9 @@ def write_onnx(
     batch = session.subject.program.batch
     if batch is None:
         return exported
-    return replace(exported, unsaid=(f"The file takes {batch} samples at a time, no more and no fewer", *exported.unsaid))
+    return replace(
+        exported, unsaid=(f"The file takes {batch} samples at a time, no more and no fewer", *exported.unsaid)
+    )
 
 
 def metadata(session: Session, recipe: Recipe) -> dict[str, str]:
@@ -75,7 +77,7 @@ def write_edited(session: Session, recipe: Recipe, target: Path, metadata: dict[
     work.step(1, 3, "writing the recipe into its graph")
     known = {step.name for step in session.subject.program.steps}
     notes = Notes()
-    editor = with_recipe(proto, decided, known, notes)
+    editor, renamed = with_recipe(proto, decided, known, notes)
     model = editor.finish()
     _set_metadata(model, metadata)
     set_format_version(model)
@@ -83,7 +85,8 @@ def write_edited(session: Session, recipe: Recipe, target: Path, metadata: dict[
     size = save(model, target, outside=len(files) > 1)
     gone = names - editor.names()
     return Exported(
-        path=str(target), opset=editor.opset, added=editor.added, gone=tuple(sorted(gone)), unsaid=notes.sentences(),
+        path=str(target), opset=editor.opset, added=editor.added, gone=tuple(sorted(gone)), renamed=renamed,
+        unsaid=notes.sentences(),
         bytes=size,
     )  # fmt: skip
 
