@@ -22,7 +22,9 @@ INSIDE = "These layers lie inside operators that do more than a layer does, and 
 HIDDEN = "These values lie inside an operator of the file and stay in float there"
 
 
-def with_recipe(proto: ModelProto, decided: Decided, known: Collection[str], notes: Notes) -> tuple[Editor, dict[str, str]]:
+def with_recipe(
+    proto: ModelProto, decided: Decided, known: Collection[str], notes: Notes
+) -> tuple[Editor, dict[str, str]]:
     """A model's graph with a recipe in it, and the values that go by another name in it than in the program.
 
     Args:

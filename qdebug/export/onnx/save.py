@@ -60,9 +60,9 @@ def save(proto: ModelProto, path: Path, *, outside: bool) -> int:
         _check(part)
         size = sum(one.stat().st_size for one in folder.iterdir())
         if outside:
-            path.unlink(missing_ok=True)  # an older model would read the new data
-            data_file(part).replace(data_file(path))
-        part.replace(path)
+            _swap([(data_file(part), data_file(path)), (part, path)])
+        else:
+            part.replace(path)
     except (OSError, EncodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
         raise FileError(f"Cannot write the model: {reason}", file=path, do="Choose another place.") from None
@@ -70,6 +70,24 @@ def save(proto: ModelProto, path: Path, *, outside: bool) -> int:
         if folder is not None:
             shutil.rmtree(folder, ignore_errors=True)
     return size
+
+
+def _swap(files: list[tuple[Path, Path]]) -> None:
+    """Put new files in the place of old ones: all of them, or none."""
+    done: list[tuple[Path, Path]] = []
+    try:
+        for new, target in files:
+            older = new.with_name(f"{new.name}.older")
+            if target.exists():
+                target.replace(older)
+            done.append((older, target))
+            new.replace(target)
+    except OSError:
+        for older, target in reversed(done):
+            target.unlink(missing_ok=True)
+            if older.exists():
+                os.replace(older, target)
+        raise
 
 
 def _put_outside(proto: ModelProto, file: Path) -> None:

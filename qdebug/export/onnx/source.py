@@ -47,12 +47,8 @@ def read_source(file: Path, digest: str) -> tuple[ModelProto, tuple[Path, ...]]:
             values = read_tensor(one, folder, one.name)
             one.CopyFrom(tensor(one.name, values, one.data_type))
     if proto.functions:
-        given = [one.name for one in (*proto.graph.input, *proto.graph.initializer)]
-        nodes = [_copied(node) for node in Functions(proto, read_opsets(proto, file), file).inlined(
-            proto.graph.node, given, file
-        )]  # fmt: skip
-        del proto.graph.node[:], proto.functions[:]
-        proto.graph.node.extend(nodes)
+        _inline(proto.graph, Functions(proto, read_opsets(proto, file), file))
+        del proto.functions[:]
     plain, _ = unquantized(opened)
     if plain is not opened:
         _dequantize(proto, plain)
@@ -68,6 +64,17 @@ def _tensors(graph: GraphProto) -> Iterator[TensorProto]:
                 yield attribute.t
             elif attribute.type == AttributeProto.GRAPH:
                 yield from _tensors(attribute.g)
+
+
+def _inline(graph: GraphProto, functions: Functions) -> None:
+    """Write functions out in a graph and in those inside it."""
+    nodes = [_copied(node) for node in functions.inlined(graph.node)]
+    del graph.node[:]
+    graph.node.extend(nodes)
+    for node in graph.node:
+        for attribute in node.attribute:
+            if attribute.type == AttributeProto.GRAPH:
+                _inline(attribute.g, functions)
 
 
 def _copied(node: NodeProto) -> NodeProto:
