@@ -38,6 +38,7 @@ class Loaded:
         kind: the door, for instance ``pt2``.
         unknown: nodes that cannot be run, and what of a quantized file its recipe does not say, in words.
         recipe: that of a file that was quantized already.
+        origin: what an export starts from: the ONNX file, or the program that torch captured.
     """
 
     program: Program
@@ -45,6 +46,7 @@ class Loaded:
     kind: str
     unknown: tuple[str, ...] = ()
     recipe: Recipe | None = None
+    origin: Path | ExportedProgram | None = None
 
 
 def from_module(module: nn.Module, arrays: Arrays, kind: str = "module") -> Loaded:
@@ -60,7 +62,7 @@ def from_module(module: nn.Module, arrays: Arrays, kind: str = "module") -> Load
             "The data have no sample of any model input", do="Give one non-empty array per parameter of forward."
         )
     exported, batch = capture(module, inputs)
-    return Loaded(fold_batch_norm(lower(exported, batch=batch)), _specs(exported), kind)
+    return Loaded(fold_batch_norm(lower(exported, batch=batch)), _specs(exported), kind, origin=exported)
 
 
 def nobody(path: Path) -> bool:
@@ -126,7 +128,7 @@ def _pt2(file: Path) -> Loaded:
     exported = read_pt2(file)
     specs = _specs(exported)
     fixed = next((spec.shape[0] for spec in specs if spec.shape and spec.shape[0] is not None), None)
-    return Loaded(fold_batch_norm(lower(exported, batch=fixed)), specs, "pt2")
+    return Loaded(fold_batch_norm(lower(exported, batch=fixed)), specs, "pt2", origin=exported)
 
 
 def _onnx(file: Path, strange: bool, check: Callable[[], None]) -> Loaded:
@@ -137,11 +139,11 @@ def _onnx(file: Path, strange: bool, check: Callable[[], None]) -> Loaded:
     lowered = lower_onnx(opened)
     program = fold_batch_norm(fold_bias(lowered.program))
     if stored.is_empty:
-        return Loaded(program, lowered.inputs, "onnx", lowered.unknown)
+        return Loaded(program, lowered.inputs, "onnx", lowered.unknown, origin=file)
     constants = {index: tuple(tensor.shape) for index, tensor in program.state.items()}
     grids, recipe, left = own_recipe(program, find_layers(program, constants), stored)
     program = replace(program, stored=grids)
-    return Loaded(program, lowered.inputs, "onnx", (*lowered.unknown, *left), recipe)
+    return Loaded(program, lowered.inputs, "onnx", (*lowered.unknown, *left), recipe, file)
 
 
 def _specs(exported: ExportedProgram) -> tuple[TensorSpec, ...]:

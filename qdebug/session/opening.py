@@ -149,19 +149,10 @@ def _session(
     engine = Engine(program, layers, cache or shared_cache())
     return Session(
         Subject(
-            program,
-            layers,
-            traced.shapes,
-            traced.samples,
-            traced.floating,
-            data,
-            calibration,
-            task,
-            engine,
-            info,
-            loaded.recipe,
+            program, layers, traced.shapes, traced.samples, traced.floating, data, calibration, task, engine, info,
+            loaded.recipe, loaded.origin,
         )
-    )
+    )  # fmt: skip
 
 
 def blank(loaded: Loaded) -> dict[str, Tensor]:

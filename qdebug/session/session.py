@@ -69,6 +69,11 @@ class Session:
         """The recipe in a model that was quantized already; None for a float model."""
         return self._subject.recipe
 
+    @property
+    def subject(self) -> Subject:
+        """The opened model with its data, for those who make something else of it."""
+        return self._subject
+
     def check(self, recipe: Recipe) -> None:
         """Refuse a recipe that does not fit this model.
 

@@ -6,9 +6,11 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 
 import torch
 from torch import Tensor
+from torch.export import ExportedProgram
 
 from qdebug.doors import Dataset
 from qdebug.engine import Batch, Engine
@@ -39,6 +41,7 @@ class Subject:
         engine: runs sheets of the program.
         info: what people are told of all this.
         recipe: that of a model that was quantized already.
+        origin: what an export starts from: the ONNX file, or the program that torch captured.
     """
 
     program: Program
@@ -52,6 +55,7 @@ class Subject:
     engine: Engine
     info: ModelInfo = field(repr=False)
     recipe: Recipe | None = None
+    origin: Path | ExportedProgram | None = None
 
     @cached_property
     def by_name(self) -> dict[str, Layer]:
