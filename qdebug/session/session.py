@@ -125,6 +125,14 @@ class Session:
         recipe, work = self._checked(recipe), work or Work()
         return self._subject.engine.output(self._preparer.sheet(recipe, work), batch, work)
 
+    def value(self, recipe: Recipe | str, index: int, samples: int, work: Work | None = None) -> Tensor:
+        """What a step computes for the first samples under a recipe, before a layer quantizes it."""
+        recipe, work = self._checked(recipe), work or Work()
+        batch = self._subject.batches(self._subject.data.first(samples))[0]
+        found = self._subject.engine.values(self._preparer.sheet(recipe, work), batch, (index,), work)
+        value: Tensor = found[index]
+        return value
+
     def fixes(self, recipe: Recipe | str, work: Work | None = None) -> tuple[FixCard, ...]:
         """Every fix: what it does, where it applies here, where not and why."""
         recipe = self._checked(recipe)

@@ -55,8 +55,8 @@ def _found(facts: Facts, agreement: float, runtime: str) -> Iterator[str]:
     yield from _beyond(facts, "fed", FED_SHARE, "a float simulation fed with the runtime's inputs")
     if facts.float_layers:
         yield (
-            f"{len(facts.float_layers)} of the integer layers ran in floats: {_some(facts.float_layers)}. Their outputs "
-            "or biases are not integers in the file, or the runtime has no kernel for them."
+            f"{len(facts.float_layers)} of the integer layers ran in floats: {_some(facts.float_layers)}. In the file "
+            "their outputs or biases are no integers, or the runtime has no kernel for them."
         )
     if facts.disturbed:
         yield f"To show its codes the runtime computed {_some(facts.disturbed)} otherwise than for a user."

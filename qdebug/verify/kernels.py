@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 
-from qdebug.session.decided import Decided
+from qdebug.formats import find
+from qdebug.session.decided import Decided, DecidedLayer
 
 #: ONNX Runtime's operators that multiply codes, or codes of weights.
 INTEGER = frozenset({
@@ -20,7 +21,12 @@ def by_node(nodes: Iterable[tuple[str, str]]) -> dict[str, str]:
 
     ONNX Runtime puts ``_token_N`` behind the names of nodes that it moved to another memory layout.
     """
-    return {_TOKEN.sub("", name): op.removeprefix("Nhwc") for name, op in nodes if name}
+    return {plain_name(name): op.removeprefix("Nhwc") for name, op in nodes if name}
+
+
+def plain_name(name: str) -> str:
+    """The name that the file has for a node, of what ONNX Runtime calls it."""
+    return _TOKEN.sub("", name)
 
 
 def left_in_float(decided: Decided, kernels: Mapping[str, str]) -> tuple[str, ...]:
@@ -32,10 +38,6 @@ def left_in_float(decided: Decided, kernels: Mapping[str, str]) -> tuple[str, ..
     )
 
 
-def _is_integer(layer: object) -> bool:
-    from qdebug.formats import find
-    from qdebug.session.decided import DecidedLayer
-
-    assert isinstance(layer, DecidedLayer)
+def _is_integer(layer: DecidedLayer) -> bool:
     both = layer.activation is not None and find(layer.activation.plan.format).is_integer
     return both and find(layer.weight.plan.format).is_integer

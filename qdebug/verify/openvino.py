@@ -50,7 +50,9 @@ class Model:
         counts: Counter[str] = Counter()
         nodes: dict[str, str] = {}
         for op in self._compiled.get_runtime_model().get_ordered_ops():
-            facts = {key: str(value.value) if hasattr(value, "value") else str(value) for key, value in op.rt_info.items()}
+            facts = {
+                key: str(value.value) if hasattr(value, "value") else str(value) for key, value in op.rt_info.items()
+            }
             kind, precision = facts.get("layerType", ""), facts.get("runtimePrecision", "").lower()
             if not kind or kind in ("Input", "Output", "Const", "Reorder"):
                 continue
