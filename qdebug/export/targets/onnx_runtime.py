@@ -110,10 +110,12 @@ def quant_type(grid: QParams) -> str:
 
 
 def _on_floats(decided: Decided, taken: Iterable[DecidedLayer]) -> list[str]:
-    """Layers left float whose input is quantized for somebody else: an excluded node reads the quantized value."""
+    """Layers left float whose input is quantized for another layer: an excluded node reads the quantized value."""
     names = {layer.layer.name for layer in taken}
-    written = {layer.activation.name: layer.layer.name for layer in taken if layer.activation}
-    written |= {point.name: "the recipe between layers" for point in decided.points}
+    points = {point.name for point in decided.points}
+    written = {
+        one.activation.name: one.layer.name for one in taken if one.activation and one.activation.name not in points
+    }
     return [
         f"{layer.layer.name}: it is left float, but its input '{layer.activation.name}' is quantized for "
         f"{written[layer.activation.name]}, and {TOOL} hands excluded nodes the quantized values too."

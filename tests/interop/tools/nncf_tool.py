@@ -89,4 +89,4 @@ if __name__ == "__main__":
     in_onnx = quantize(onnx.load(path), value, [{"x": one[None]} for one in x])
     in_openvino = quantize(openvino.convert_model(path), value, [one[None] for one in x])
     told = {"onnx": onnx_weights(in_onnx), "openvino": openvino_weights(in_openvino)}
-    print("\n" + json.dumps(told))  # noqa: T201
+    print("\n" + json.dumps(told))
