@@ -35,7 +35,7 @@ OUTSIDE = {
     "training": {"Adagrad", "Adam", "Momentum", "Gradient"},
     "sequence": {
         "SequenceAt", "SequenceConstruct", "SequenceEmpty", "SequenceErase", "SequenceInsert", "SequenceLength",
-        "SequenceMap", "SplitToSequence", "ConcatFromSequence", "ReverseSequence!",
+        "SequenceMap", "SplitToSequence", "ConcatFromSequence",
     },
     "optional": {"Optional", "OptionalGetElement", "OptionalHasElement"},
     "string": {"StringConcat", "StringNormalizer", "StringSplit", "RegexFullMatch", "TfIdfVectorizer", "LabelEncoder"},
@@ -98,7 +98,8 @@ def outside(model: onnx.ModelProto, operators: Iterable[str]) -> str:
     for category, names in OUTSIDE.items():
         if names.intersection(operators):
             return category
-    if "ai.onnx.preview.training" in {one.domain for one in model.opset_import}:
+    domains = {node.domain for node in model.graph.node}
+    if "ai.onnx.preview.training" in domains:
         return "training"
     return (
         "training"
@@ -172,12 +173,12 @@ def table(outcomes: Sequence[Outcome]) -> str:
     by_operator: dict[str, Counter[str]] = defaultdict(Counter)
     failed: dict[str, list[str]] = defaultdict(list)
     for outcome in outcomes:
-        subject = outcome.operators[0] if len(outcome.operators) == 1 else _subject(outcome)
-        by_operator[subject][outcome.state] += 1
+        about = subject(outcome)
+        by_operator[about][outcome.state] += 1
         if outcome.state == "failed":
-            failed[subject].append(outcome.name)
+            failed[about].append(outcome.name)
         if outcome.state == "outside":
-            by_operator[subject][outcome.detail] += 0
+            by_operator[about][outcome.detail] += 0
     lines = ["| operator | passed | failed | state |", "|---|---|---|---|"]
     for name in sorted(by_operator):
         count = by_operator[name]
@@ -191,7 +192,7 @@ def table(outcomes: Sequence[Outcome]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _subject(outcome: Outcome) -> str:
+def subject(outcome: Outcome) -> str:
     """The operator that a case of several operators is about: the one whose name its own name holds."""
     flat = outcome.name.replace("_", "").lower()
     fitting = [name for name in outcome.operators if name.lower() in flat]
@@ -204,8 +205,20 @@ def share(outcomes: Sequence[Outcome]) -> float:
     return sum(outcome.state == "passed" for outcome in inside) / len(inside)
 
 
+def page(outcomes: Sequence[Outcome]) -> str:
+    """The page with the table of these outcomes."""
+    text = PAGE.read_text("utf-8")
+    before, _, rest = text.partition(_BEGIN)
+    counts = Counter(outcome.state for outcome in outcomes)
+    told = (
+        f"With onnx {onnx.__version__}: {counts['passed']} of {counts['passed'] + counts['failed']} cases pass, "
+        f"{share(outcomes):.1%}; {counts['outside']} are outside.\n\n"
+    )
+    return before + _BEGIN + told + table(outcomes) + _END + rest.partition(_END)[2]
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run and say."""
+    """Run the cases, say which failed, and write the page where all were run."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--only", default="", metavar="REGEX")
     parser.add_argument("--check", action="store_true")
@@ -216,7 +229,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
             sys.stdout.write(f"{outcome.name}: {outcome.detail}\n")
     counts = Counter(outcome.state for outcome in found)
     sys.stdout.write(f"{dict(counts)}; {share(found):.2%} of those inside\n")
-    return 0
+    if chosen.only:
+        return 0
+    current = PAGE.read_text("utf-8") == page(found)
+    if not chosen.check:
+        PAGE.write_text(page(found), "utf-8")
+    return int(chosen.check and not current)
 
 
 if __name__ == "__main__":

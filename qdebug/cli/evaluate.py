@@ -51,7 +51,7 @@ def run(options: argparse.Namespace) -> None:
 
         opened = session.open(options.model, options.data, options.calib, work=reporter.work)
         info = opened.info()
-        recipe = with_layers(recipe, options, info.layers)
+        recipe = with_layers(base_recipe(options, opened.own_recipe()), options, info.layers)
         opened.check(recipe)
         if options.save_recipe:
             save(msgspec.structs.replace(recipe, model=info.digest), options.save_recipe)

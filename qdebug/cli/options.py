@@ -38,7 +38,7 @@ def add_model(parser: argparse.ArgumentParser, *, needed: bool = True) -> None:
         "model",
         metavar="MODEL",
         nargs=None if needed else "?",
-        help="a sample's name, or the path of a .pt2 file of your own",
+        help="a sample's name, or the path of an .onnx file, or of a .pt2 file of your own",
     )
     parser.add_argument(
         "--data", metavar="D", help="evaluation data (.npz: the model's inputs, labels); samples bring theirs"
@@ -53,7 +53,9 @@ def add_recipe(parser: argparse.ArgumentParser) -> None:
     base = group.add_mutually_exclusive_group()
     base.add_argument("--recipe", metavar="R", help="a recipe file (YAML or JSON)")
     base.add_argument(
-        "--preset", metavar="P", help=f"w8a8, w8a8-pc, w4g32a16 …: one plan for all layers (default: {PRESET})"
+        "--preset",
+        metavar="P",
+        help=f"w8a8, w8a8-pc, w4g32a16 …: one plan for all layers (default: {PRESET}); -all: between layers too",
     )
     group.add_argument(
         "--weight-format", metavar="F",
@@ -77,13 +79,21 @@ def add_recipe(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def base_recipe(options: argparse.Namespace) -> Recipe:
+def base_recipe(options: argparse.Namespace, own: Recipe | None = None) -> Recipe:
     """The recipe that the options spell, but for ``--set``, which needs the model's layers.
+
+    Args:
+        options: the options.
+        own: the recipe in the model, where it was quantized already: what is looked at where no other is asked for.
 
     Raises:
         QDebugError: an option names what does not exist; the message lists near names.
     """
-    recipe = load(options.recipe) if options.recipe else preset(options.preset or PRESET)
+    named = (options.recipe, options.preset, options.weight_format, options.activation_format, options.range)
+    if own is not None and not any(named):
+        recipe = own
+    else:
+        recipe = load(options.recipe) if options.recipe else preset(options.preset or PRESET)
     default = recipe.default
     if options.weight_format is not None:
         default = msgspec.structs.replace(default, weight=parse_weight_format(options.weight_format))

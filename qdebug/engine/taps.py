@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from qdebug.engine.sheet import LayerQuant, Sheet
 from qdebug.graph import Layer, Program
-from qdebug.graph.program import refs
+from qdebug.graph.program import Step, refs
 from qdebug.quantize import QParams, is_dynamic
 
 
@@ -60,14 +60,20 @@ def births(sheet: Sheet, taps: Sequence[Tap]) -> Mapping[int, Born]:
     return {born.tap.base: born for born in found if born}
 
 
+def is_moved(step: Step) -> bool:
+    """Whether a step's values are those of what it reads, in another shape; one value out of several is not."""
+    return step.is_view and step.op != "getitem"
+
+
 def _base(program: Program, index: int) -> int:
-    while program.steps[index].is_view and len(program.sources[index]) == 1:
+    while is_moved(program.steps[index]) and len(program.sources[index]) == 1:
         index = program.sources[index][0]
     return index
 
 
 def _tap(program: Program, base: int, readers: Mapping[int, list[Layer]]) -> Tap | None:
-    if program.steps[base].kind != "op" or program.constant[base]:
+    # what is no station of its own (a view, one value out of several) is never remembered, so nothing is born there
+    if program.steps[base].kind != "op" or program.constant[base] or program.steps[base].is_view:
         return None
     seen, stack, layers = {base}, [base], list[Layer]()
     while stack:
@@ -79,7 +85,7 @@ def _tap(program: Program, base: int, readers: Mapping[int, list[Layer]]) -> Tap
             step = program.steps[user]
             if user in own and list(refs((step.args, dict(step.kwargs)))).count(index) == 1:
                 continue
-            if user in own or not step.is_view:
+            if user in own or not is_moved(step):
                 return None
             seen.add(user)
             stack.append(user)
@@ -94,8 +100,9 @@ def _born(sheet: Sheet, tap: Tap) -> Born | None:
         return None
     if any(quant is None or quant.activation_key != first.activation_key for quant in quants[1:]):
         return None
-    # A range taken from the values at hand depends on the shape they are seen in.
-    if is_dynamic(first.plan.activation) and len(tap.seen) > 1:
+    # A range taken from the values at hand depends on the shape they are seen in, and so do dice on their places.
+    plan = first.plan.activation
+    if (is_dynamic(plan) or plan.rounding == "stochastic") and len(tap.seen) > 1:
         return None
     key = hashlib.blake2b(sheet.keys[tap.base] + b"born" + first.activation_key, digest_size=16).digest()
     grid = first.activation

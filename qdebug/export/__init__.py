@@ -2,6 +2,7 @@
 
 from qdebug.errors import RecipeError, near
 from qdebug.export.document import Document, json_document, save, write_whole
+from qdebug.export.onnx import write_onnx
 from qdebug.export.target import Target
 from qdebug.export.targets.aimet import aimet_1, aimet_2
 from qdebug.export.targets.litert import litert, tflite_debugger
@@ -42,5 +43,5 @@ def export(session: Session, recipe: Recipe | str, target: str) -> Document:
 
 
 __all__ = [
-    "TARGETS", "Document", "Target", "export", "for_tensorrt", "json_document", "save", "write_whole",
+    "TARGETS", "Document", "Target", "export", "for_tensorrt", "json_document", "save", "write_onnx", "write_whole",
 ]  # fmt: skip

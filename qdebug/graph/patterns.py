@@ -12,19 +12,23 @@ from qdebug.graph.program import Program, Ref, Step
 _HOMOGENEOUS = {
     "aten.relu.default", "aten.leaky_relu.default", "aten.max_pool2d.default", "aten.max_pool1d.default",
     "aten.avg_pool2d.default", "aten.adaptive_avg_pool2d.default", "aten.adaptive_avg_pool1d.default",
-    "aten.mean.dim", "aten.flatten.using_ints", "onnx.global_average_pool",
+    "aten.mean.dim", "aten.flatten.using_ints", "onnx.global_average_pool", "onnx.flatten", "aten.squeeze.dims",
+    "aten.reshape.default",
 }  # fmt: skip
 #: Leaves every value where and what it is, for evaluation.
 _IDENTITY = {
     "aten.alias.default", "aten.clone.default", "aten.contiguous.default", "aten.detach.default",
-    "aten.dropout.default", "aten.to.dtype",
+    "aten.dropout.default", "aten.to.dtype", "onnx.Identity-1",
 }  # fmt: skip
 _BENT = {
     "aten.hardtanh.default": "ReLU6 (a clipped ReLU)", "aten.relu6.default": "ReLU6", "aten.clamp.default": "a clamp",
     "aten.gelu.default": "GELU", "aten.silu.default": "SiLU", "aten.hardswish.default": "hard-swish",
     "aten.sigmoid.default": "a sigmoid", "aten.tanh.default": "tanh", "aten.elu.default": "ELU",
-    "aten.prelu.default": "PReLU", "aten.hardsigmoid.default": "hard-sigmoid",
+    "aten.prelu.default": "PReLU", "aten.hardsigmoid.default": "hard-sigmoid", "aten.mish.default": "Mish",
+    "onnx.PRelu-1": "PReLU", "onnx.Clip-11": "a clamp", "onnx.HardSigmoid-1": "hard-sigmoid", "onnx.Swish-24": "Swish",
 }  # fmt: skip
+#: What RMS normalization multiplies with; exported to ONNX it is a reciprocal of a root.
+_INVERSE_ROOTS = ("aten.rsqrt.default", "aten.reciprocal.default")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +73,8 @@ def chains(program: Program, layers: Sequence[Layer]) -> tuple[Chain, ...]:
 def _walk(program: Program, start: int, readers: dict[int, Layer]) -> tuple[Layer, str | None] | None:
     """Follow an output to the next layer. The first obstacle on the way becomes the reason for refusing."""
     at, refused = start, None
+    weight = program.state.get(readers[start].weight)
+    axes = 0 if weight is None else weight.dim() - 2
     while True:
         users = program.consumers[at]
         if at == program.output:
@@ -79,7 +85,7 @@ def _walk(program: Program, start: int, readers: dict[int, Layer]) -> tuple[Laye
         reader = next((readers[user] for user in users if user in readers and readers[user].x == at), None)
         if reader:
             return reader, refused
-        step = next((program.steps[user] for user in users if _passes(program.steps[user], at)), None)
+        step = next((program.steps[user] for user in users if _passes(program, program.steps[user], at, axes)), None)
         if step is None:
             return None
         if step.op in _BENT:
@@ -87,12 +93,25 @@ def _walk(program: Program, start: int, readers: dict[int, Layer]) -> tuple[Laye
         at = step.index
 
 
-def _passes(step: Step, source: int) -> bool:
+def _passes(program: Program, step: Step, source: int, axes: int) -> bool:
+    """Whether a step hands a value's channels on; ``axes`` are the axes behind the channels."""
     known = step.op in _HOMOGENEOUS or step.op in _IDENTITY or step.op in _BENT
-    if step.op == "aten.mean.dim" and not set(step.args[1]) <= {2, 3, -1, -2}:
+    if step.op in ("aten.mean.dim", "aten.squeeze.dims") and not set(step.args[1]) <= {2, 3, -1, -2}:
+        return False
+    # Channels stay channels in a matrix where every channel has one value left.
+    if step.op == "aten.reshape.default" and not (len(step.args[1]) == 2 and _is_global(program.steps[source], axes)):
         return False
     # A flatten that mixes channels with positions changes their number, which _mismatch notices.
     return known and bool(step.args) and step.args[0] == Ref(source)
+
+
+def _is_global(step: Step, axes: int) -> bool:
+    """Whether a value is a pooling of all places to one."""
+    if step.op == "aten.adaptive_avg_pool2d.default":
+        return list(step.args[1]) == [1, 1]
+    if step.op == "aten.mean.dim":
+        return len(set(step.args[1])) == axes
+    return step.op in ("onnx.global_average_pool", "onnx.GlobalMaxPool-1")
 
 
 def _mismatch(program: Program, first: Layer, second: Layer) -> str | None:
@@ -156,7 +175,9 @@ def _is_rms(program: Program, index: int) -> bool:
     step = program.steps[index]
     while step.op in _IDENTITY:
         step = program.steps[step.inputs[0]]
-    return step.op == "aten.mul.Tensor" and any(program.steps[i].op == "aten.rsqrt.default" for i in step.inputs)
+    if step.op == "aten.div.Tensor":  # as ONNX has it, which knows no reciprocal root
+        return program.steps[step.inputs[-1]].op == "aten.sqrt.default"
+    return step.op == "aten.mul.Tensor" and any(program.steps[i].op in _INVERSE_ROOTS for i in step.inputs)
 
 
 def _state(program: Program, step: Step, position: int) -> int | None:

@@ -20,6 +20,7 @@ _KEEPING = {
     "aten.flatten.using_ints", "aten.permute.default", "aten.transpose.int", "aten.squeeze.dim", "aten.squeeze.dims",
     "aten.unsqueeze.default", "aten.alias.default", "aten.clone.default", "aten.dropout.default",
     "aten.contiguous.default", "aten.slice.Tensor", "aten.expand.default", "aten.relu.default",
+    "aten.select.int", "onnx.flatten", "onnx.Identity-1",
 }  # fmt: skip
 #: Runtimes compute these as part of what stands before them.
 _FUSED = {"aten.relu.default", "aten.relu6.default", "aten.clamp.default", "aten.hardtanh.default"}

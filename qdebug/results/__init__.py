@@ -6,6 +6,7 @@ one, not percent.
 
 from qdebug.results.base import Result
 from qdebug.results.convergence import Convergence, RangeConvergence
+from qdebug.results.exported import Exported
 from qdebug.results.formats import DISTRIBUTIONS, CrestPair, CrestView, FormatComparison, FormatRow, Values
 from qdebug.results.layer import (
     ChannelRanges,
@@ -25,7 +26,7 @@ from qdebug.results.work import CacheStats, FixCard, FixSite, Progress
 
 __all__ = [
     "CacheStats", "ChannelRanges", "Convergence", "CrestPair", "CrestView", "DISTRIBUTIONS", "ErrorSplit",
-    "Evaluation", "Finding", "FixCard", "FixSite", "FormatComparison", "FormatRow", "Grid", "Histogram",
+    "Evaluation", "Exported", "Finding", "FixCard", "FixSite", "FormatComparison", "FormatRow", "Grid", "Histogram",
     "LayerDetail", "LayerInfo", "LayerReport", "LayerTable", "Metric", "ModelInfo", "ModelRef", "OutputError",
     "Pattern", "Progress", "RangeConvergence", "Result", "SampleCard", "Score", "Share", "Shares", "Size",
     "TensorSpec", "TensorView", "Values", "Verdict",

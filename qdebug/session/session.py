@@ -65,6 +65,15 @@ class Session:
         """What is known of the model before anything is quantized."""
         return self._subject.info
 
+    def own_recipe(self) -> Recipe | None:
+        """The recipe in a model that was quantized already; None for a float model."""
+        return self._subject.recipe
+
+    @property
+    def subject(self) -> Subject:
+        """The opened model with its data, for those who make something else of it."""
+        return self._subject
+
     def check(self, recipe: Recipe) -> None:
         """Refuse a recipe that does not fit this model.
 

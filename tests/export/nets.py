@@ -22,15 +22,16 @@ def write_onnx(path):
         helper.make_node("Relu", ["a"], ["r2"], name="relu2"),
         helper.make_node("MatMul", ["r2", "w3"], ["m"], name="mix"),
         helper.make_node("GlobalAveragePool", ["m"], ["g"], name="pool"),
-        helper.make_node("Conv", ["g", "w4", "b4"], ["y"], name="head"),
+        helper.make_node("Flatten", ["g"], ["f"], name="flat"),
+        helper.make_node("Gemm", ["f", "w4", "b4"], ["y"], name="head", transB=1),
     ]
     weights = [
         stored("w1", CHANNELS, 3, 3, 3), stored("b1", CHANNELS), stored("w2", CHANNELS, CHANNELS, 3, 3),
-        stored("b2", CHANNELS), stored("w3", SIZE, SIZE), stored("w4", CLASSES, CHANNELS, 1, 1), stored("b4", CLASSES),
+        stored("b2", CHANNELS), stored("w3", SIZE, SIZE), stored("w4", CLASSES, CHANNELS), stored("b4", CLASSES),
     ]  # fmt: skip
     graph = helper.make_graph(
         nodes, "net", [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["N", 3, SIZE, SIZE])],
-        [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["N", CLASSES, 1, 1])], weights,
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["N", CLASSES])], weights,
     )  # fmt: skip
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
     onnx.checker.check_model(model, full_check=True)

@@ -17,8 +17,8 @@ def expected(decided, left=()):
     }
 
 
-# What a recipe quantizes and the file says it leaves out: a layer in groups; the model's output with signed codes.
-LEFT = {"one-in-groups": ("w3", "r2"), "symmetric-all": ("y",)}
+# What a recipe quantizes and the file says it leaves out: a layer in groups; with signed codes, what nothing computes with.
+LEFT = {"one-in-groups": ("w3", "r2"), "symmetric-all": ("y", "g")}
 
 
 @pytest.mark.parametrize("name", RECIPES)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any
+
+import torch
+from torch import Tensor
 
 from qdebug.graph.calls import compiled
 from qdebug.graph.program import Program
@@ -21,16 +24,28 @@ class Body:
     def __init__(self, program: Program, own: int) -> None:
         self.program = program
         self.own = own
+        self._moved: dict[torch.device, Mapping[int, Any]] = {}
         self._inputs = tuple(program.inputs.values())
         self._outputs = tuple(program.outputs.values())
 
     def __call__(self, own: Sequence[Any], captured: Sequence[Any]) -> tuple[Any, ...]:
         """Its outputs for its own inputs and the values around it."""
-        values: dict[int, Any] = dict(self.program.state)
-        values.update(zip(self._inputs, (*own, *captured), strict=True))
+        given = (*own, *captured)
+        # counters and conditions of loops are on the processor wherever the rest is
+        elsewhere = (one.device for one in given if isinstance(one, Tensor) and one.device.type != "cpu")
+        values = dict(self._state(next(elsewhere, None)))
+        values.update(zip(self._inputs, given, strict=True))
         for index, run in self._calls:
             values[index] = run(values)
         return tuple(values[index] for index in self._outputs)
+
+    def _state(self, device: torch.device | None) -> Mapping[int, Any]:
+        """The graph's own tensors where its inputs are; moved once."""
+        if device is None:
+            return self.program.state
+        if device not in self._moved:
+            self._moved[device] = {index: one.to(device) for index, one in self.program.state.items()}
+        return self._moved[device]
 
     @cached_property
     def _calls(self) -> tuple[tuple[int, Any], ...]:

@@ -10,12 +10,17 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from qdebug.doors.onnx.body import Body
+from qdebug.doors.onnx.folding import FAILURES, fold
 from qdebug.doors.onnx.ir import Node
-from qdebug.errors import ModelError, QDebugError
-from qdebug.graph.calls import compiled
+from qdebug.errors import ModelError
+from qdebug.graph.calls import compiled, fill
 from qdebug.graph.program import Program, Ref, Step, refs
 from qdebug.graph.prune import pruned
 
+#: Kernels whose result is what they read in another shape. The others are taken for what computes something, even where
+#: they may hand back what they were given.
+_MOVES = ("flatten", "Flatten", "Reshape", "Squeeze", "Unsqueeze", "Transpose", "Identity", "Slice", "Expand", "Split")
 #: What is drawn anew at each run is never computed beforehand.
 _RANDOM = ("RandomNormal", "RandomUniform", "Multinomial", "Bernoulli", "Dropout")
 
@@ -66,7 +71,7 @@ class Builder:
         ref = self.at(node, position)
         return None if ref is None else self._state.get(ref.index)
 
-    def emit(self, target: Any, *args: Any, op: str = "", name: str = "", **kwargs: Any) -> Ref:
+    def emit(self, target: Any, *args: Any, op: str = "", name: str = "", part: str = "", **kwargs: Any) -> Ref:
         """Add an operator on references and plain values.
 
         Where all references are to constants it is computed now, and the step is a constant itself.
@@ -77,18 +82,18 @@ class Builder:
             **kwargs: its keyword arguments.
             op: the step's operator name; torch's own name if empty.
             name: of the step; the node's with a word behind it if empty.
+            part: tells apart the layers of a node that has several; it follows the node's name in ``module``.
         """
         name = name or f"{self._node}/{(op or str(target)).split('.')[1]}"
         if all(index in self._state for index in refs((args, kwargs))):
             folded = self._folded(target, args, kwargs, op, name)
             if folded is not None:
                 return folded
-        is_torch = isinstance(target, torch._ops.OpOverload)
-        alias = any(one.alias_info is not None for one in target._schema.returns) if is_torch else True
+        module = f"{self._node}/{part}" if part else self._node
         return Ref(
             self._append(
-                "op", name, op=op or str(target), target=target, args=args, kwargs=kwargs, module=self._node,
-                is_view=alias,
+                "op", name, op=op or str(target), target=target, args=args, kwargs=kwargs, module=module,
+                is_view=_is_view(target, op),
             )
         )  # fmt: skip
 
@@ -117,19 +122,25 @@ class Builder:
         """The value of a constant step."""
         return self._state[index]
 
+    def step(self, ref: Ref) -> Step:
+        """The step that computes a value, or is it."""
+        return self._steps[ref.index]
+
     def _folded(self, target: Any, args: Sequence[Any], kwargs: Mapping[str, Any], op: str, name: str) -> Ref | None:
         if any(word in op for word in _RANDOM) or not getattr(target, "folds", True):
             return None
+        if any(isinstance(value, Body) for value in kwargs.values()):  # how long a loop runs only running it tells
+            return None
         probe = Step(0, "op", name, op=op, target=target, args=tuple(args), kwargs=kwargs)
         try:
-            with torch.no_grad():
-                value = compiled(probe)(self._state)
-        except QDebugError:
-            raise
-        except (RuntimeError, IndexError, ValueError, TypeError, NotImplementedError) as error:
+            value = fold(compiled(probe), self._state, fill([list(args), dict(kwargs)], self._state), op)
+        except ModelError as error:
+            raise ModelError(error.what, do=error.do, **{"node": self._node, **error.where}) from error
+        except FAILURES as error:
+            words = str(error).strip().partition("\n")[0] or type(error).__name__
             raise ModelError(
-                f"{op or target} failed: {str(error).strip().splitlines()[0] if str(error).strip() else type(error)}",
-                layer=self._node, do="The file's own constants do not fit each other: write it again.",
+                f"{op or target} failed: {words.rstrip(chr(46))}", layer=self._node,
+                do="The file's own constants do not fit each other: write it again.",
             ) from error  # fmt: skip
         if not isinstance(value, Tensor):
             return None
@@ -139,3 +150,9 @@ class Builder:
         index = len(self._steps)
         self._steps.append(Step(index=index, kind=kind, name=name, **fields))
         return index
+
+
+def _is_view(target: Any, op: str) -> bool:
+    if isinstance(target, torch._ops.OpOverload):
+        return any(one.alias_info is not None for one in target._schema.returns)
+    return op == "getitem" or op.removeprefix("onnx.").split("-")[0] in _MOVES

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
+from torch import Tensor
 
 
 @dataclass(frozen=True)
@@ -54,12 +55,17 @@ ELEMENTS: dict[int, Element] = {
     24: Element("float8e8m0", torch.float8_e8m0fnu, 8),
     25: Element("uint2", torch.uint8, 2),
     26: Element("int2", torch.int8, 2),
-    27: Element("float6e2m3", torch.float32, 8),
-    28: Element("float6e3m2", torch.float32, 8),
+    27: Element("float6e2m3", torch.float32, 6),
+    28: Element("float6e3m2", torch.float32, 6),
 }
 """By number of ``TensorProto.DataType`` (onnx.proto). Strings are not among them: no operator here takes one."""
 
 STRING = 8
+
+
+def elem_of(tensor: Tensor, said: int = 0) -> int:
+    """The element type of a tensor: what is said of it, else the plain one that its carrier has."""
+    return said or next(number for number, element in ELEMENTS.items() if element.carrier == tensor.dtype)
 
 
 def name_of(elem: int) -> str:

@@ -12,7 +12,14 @@ import torch
 from onnx import TensorProto
 from torch import Tensor
 
+from qdebug.doors.onnx.parse import NOT_TEXT, are_texts, opened_file
 from qdebug.errors import FileError
+
+WIDEST = 16
+"""Bytes of the widest element."""
+_FLAGS = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+_BESIDE = "Put the data file beside the model, as it was when the model was written."
+_COPY = "Put a copy of the data file itself into the model's folder."
 
 
 class Folder:
@@ -32,8 +39,12 @@ class Folder:
         Raises:
             FileError: the place is outside the model's folder, a link, no regular file or too short, or is not given.
         """
+        if not are_texts(*(text for entry in proto.external_data for text in (entry.key, entry.value))):
+            self._refuse(NOT_TEXT, owner, "")
         entries = {entry.key: entry.value for entry in proto.external_data}
         location = entries.get("location", "")
+        if len(entries) < len(proto.external_data):
+            self._refuse("Its place is given twice", owner, location)
         offset = self._number(entries, "offset", 0, owner, location)
         length = self._number(entries, "length", size, owner, location)
         if length != size:
@@ -43,7 +54,9 @@ class Folder:
             self._refuse(f"It should end at byte {offset + size}, the file has {len(whole)}", owner, location)
         if size == 0:
             return torch.zeros(0, dtype=torch.uint8)
-        return torch.from_numpy(whole[offset : offset + size])
+        part = torch.from_numpy(whole[offset : offset + size])
+        # Kernels expect values at multiples of their width, which files need not care for.
+        return part.clone() if offset % WIDEST else part
 
     def _number(self, entries: dict[str, str], key: str, default: int, owner: str, location: str) -> int:
         text = entries.get(key, "")
@@ -71,34 +84,45 @@ class Folder:
             or windows.is_absolute()
             or windows.drive
             or climbing
+            or "\\" in location  # the specification's paths have none, and systems disagree on what it means
             or "\0" in location
         ):
             self._refuse("Its place is no file in the model's own folder", owner, location)
         place = self.file.parent
         for part in plain.parts:
             place = place / part
-            if place.is_symlink():
-                self._refuse("Its place is a link", owner, location)
+            try:
+                linked = stat.S_ISLNK(os.lstat(place).st_mode)
+            except OSError as error:
+                self._refuse(f"Its file cannot be read ({error.strerror})", owner, location)
+            if linked:
+                self._refuse("Its place is a link, and links are not followed", owner, location, _COPY)
         return place
 
     def _opened(self, place: Path, owner: str, location: str) -> np.ndarray:
         try:
             # Neither waits for a pipe nor follows a link that has appeared since.
-            handle = os.open(place, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
+            handle = os.open(
+                place,
+                os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0),
+            )
         except (OSError, ValueError) as error:
             self._refuse(f"Its file cannot be read ({getattr(error, 'strerror', None) or error})", owner, location)
-        with os.fdopen(handle, "rb") as opened:
-            status = os.fstat(opened.fileno())
-            if not stat.S_ISREG(status.st_mode):
+        with opened_file(handle) as opened:
+            if opened is None:
                 self._refuse("Its place is no regular file", owner, location)
-            if status.st_nlink > 1 and status.st_uid != os.getuid():
+            status = os.fstat(handle)
+            if status.st_nlink > 1 and hasattr(os, "getuid") and status.st_uid != os.getuid():
                 self._refuse("Its file is a hard link to somebody else's", owner, location)
             if status.st_size == 0:
                 return np.zeros(0, dtype=np.uint8)
-            return np.memmap(opened, dtype=np.uint8, mode="c")
+            try:
+                return np.memmap(opened, dtype=np.uint8, mode="c")
+            except (OSError, OverflowError, ValueError) as error:
+                self._refuse(f"Its file cannot be mapped ({error})", owner, location)
 
-    def _refuse(self, what: str, owner: str, location: str) -> NoReturn:
+    def _refuse(self, what: str, owner: str, location: str, do: str = _BESIDE) -> NoReturn:
         raise FileError(
             f"A tensor lies outside the model's file, in '{location[:200]}'. {what}", file=self.file, tensor=owner,
-            do="Put the data file beside the model, as it was when the model was written.",
+            do=do,
         )  # fmt: skip

@@ -106,7 +106,7 @@ class Graph(msgspec.Struct, frozen=True, tag="graph"):
         return tuple(found)
 
 
-Number: TypeAlias = int | float
+Number: TypeAlias = int | float | NonFinite
 Attribute: TypeAlias = int | float | str | tuple[Number, ...] | Texts | NonFinite | Constant | Graph
 
 
@@ -147,10 +147,12 @@ def bodies(node: Node) -> Iterator[Graph]:
             yield attribute
 
 
-def plain(attribute: Attribute) -> Attribute | float | tuple[str, ...]:
+def plain(attribute: Attribute) -> Attribute | float | tuple[float | str, ...]:
     """An attribute as Python has it: strings of a list, and NaN and Inf, without their wrapping."""
     if isinstance(attribute, NonFinite):
         return float(attribute.value)
+    if isinstance(attribute, tuple):
+        return tuple(float(one.value) if isinstance(one, NonFinite) else one for one in attribute)
     return attribute.items if isinstance(attribute, Texts) else attribute
 
 

@@ -12,7 +12,9 @@ from torch import Tensor
 from qdebug.doors.onnx import ops  # noqa: F401 - registers the operators
 from qdebug.doors.onnx.body import Body
 from qdebug.doors.onnx.builder import Builder
+from qdebug.doors.onnx.definitions import check_node
 from qdebug.doors.onnx.elements import ELEMENTS, name_of
+from qdebug.doors.onnx.folding import FAILURES
 from qdebug.doors.onnx.ir import Constant, Graph, Node, bodies, plain
 from qdebug.doors.onnx.read import OnnxFile
 from qdebug.doors.onnx.registry import Operator, kernel_for, lowering_for
@@ -61,7 +63,8 @@ def _spec(value: Any) -> TensorSpec:
     if value.kind != "tensor" or (value.elem and value.elem not in ELEMENTS):
         held = name_of(value.elem) if value.kind == "tensor" else value.kind
         raise ModelError(
-            f"The input '{value.name}' is a {held}, not a tensor of numbers",
+            f"The input '{value.name}' is no tensor of numbers but of the kind '{held}'",
+            input=value.name,
             do="Export the model with tensors as its inputs.",
         )
     carrier = ELEMENTS[value.elem or 1].carrier
@@ -98,15 +101,38 @@ class _Lowering:
         """Add a node."""
         builder = self.builder
         builder.begin(node)
-        lowered = lowering_for(node.domain, node.op, self._opset(node))
-        results = lowered(builder, node) if lowered else None
-        if results is None:
-            results = self._constant_node(node) or self._branch(node) or self._kernel(node)
+        check_node(node, self._opset(node), self._window_axes(node))
+        try:
+            results = self._lowered(node)
+        except FAILURES as error:
+            raise ModelError(
+                f"{node.title} cannot be read: its attributes and stored inputs do not fit each other "
+                f"({type(error).__name__}: {str(error).strip().partition(chr(10))[0][:200]})",
+                node=node.name, operator=node.title, do="The file is damaged: write it again.",
+            ) from error  # fmt: skip
+        if len(results) < len(node.outputs):
+            raise ModelError(
+                f"{node.title} has {len(results)} outputs, and the node names {len(node.outputs)}",
+                node=node.name, operator=node.title, do="The file is damaged: write it again.",
+            )  # fmt: skip
         elems = output_elements(node, builder.elems)
         for place, (name, index) in enumerate(zip(node.outputs, results, strict=False)):
             if name:
                 builder.names[name] = builder.called(Ref(index), name).index
                 builder.elems[name] = elems[min(place, len(elems) - 1)]
+
+    def _window_axes(self, node: Node) -> int | None:
+        """Along how many axes a convolution's windows move, where its weight is known and has any."""
+        weight = self.builder.constant(node, 1) if node.op in ("Conv", "ConvTranspose") and not node.domain else None
+        return None if weight is None else max(weight.dim() - 2, 0)
+
+    def _lowered(self, node: Node) -> tuple[int, ...]:
+        """The steps of a node's outputs, by the first that knows how."""
+        lowered = lowering_for(node.domain, node.op, self._opset(node))
+        results = lowered(self.builder, node) if lowered else None
+        if results is None:
+            results = self._constant_node(node) or self._branch(node)
+        return self._kernel(node) if results is None else results
 
     def _opset(self, node: Node) -> int:
         return self.builder.opsets.get(node.domain, 1)
@@ -132,26 +158,27 @@ class _Lowering:
 
     def _keywords(self, node: Node, known: Operator) -> dict[str, Any]:
         found: dict[str, Any] = {}
+        captured = _captured(node)
         for name, attribute in node.attributes.items():
             if known.keywords is not None and name not in known.keywords:
                 raise ModelError(
                     f"{node.title} of opset {known.since} has no attribute '{name}'", layer=node.name,
                     do="Write the file again with a current exporter.",
                 )  # fmt: skip
-            found[name] = self._attribute(node, name, attribute)
+            found[name] = self._attribute(node, name, attribute, captured)
         if known.wants_outputs:
             found["outputs"] = [bool(name) for name in node.outputs]
         if known.wants_types:
             found["types"] = [self.builder.elems.get(name, 0) for name in node.inputs]
         if any(True for _ in bodies(node)):
-            found["captured"] = [Ref(self.builder.names[name]) for name in _captured(node)]
+            found["captured"] = [Ref(self.builder.names[name]) for name in captured]
         return found
 
-    def _attribute(self, node: Node, name: str, attribute: Any) -> Any:
+    def _attribute(self, node: Node, name: str, attribute: Any, captured: Sequence[str]) -> Any:
         if isinstance(attribute, Constant):
             return Ref(self.builder.state(f"{node.name}.{name}", self.tensors[attribute.key]))
         if isinstance(attribute, Graph):
-            return self._body(attribute, _captured(node))
+            return self._body(attribute, captured)
         return plain(attribute)
 
     def _body(self, graph: Graph, captured: Sequence[str]) -> Body:
@@ -168,8 +195,13 @@ class _Lowering:
         return Body(builder.program(outputs), len(graph.inputs))
 
     def _constant_node(self, node: Node) -> tuple[int, ...] | None:
-        if node.domain or node.op != "Constant" or len(node.attributes) != 1:
+        if node.domain or node.op != "Constant":
             return None
+        if len(node.attributes) != 1:
+            raise ModelError(
+                f"A Constant needs one value and has {len(node.attributes)}", node=node.name, operator=node.title,
+                do="The file is damaged: write it again.",
+            )  # fmt: skip
         name, attribute = next(iter(node.attributes.items()))
         if isinstance(attribute, Constant):
             value = self.tensors[attribute.key]
@@ -188,10 +220,14 @@ class _Lowering:
             return None
         graph = node.attributes["then_branch" if bool(condition.reshape(-1)[0]) else "else_branch"]
         assert isinstance(graph, Graph)
-        around = dict(self.builder.names)
+        names, elems = self.builder.names, self.builder.elems
+        inside = [constant.name for constant in graph.constants]
+        inside += [name for one in graph.nodes for name in one.outputs]
+        hidden = [(known, {name: known[name] for name in inside if name in known}) for known in (names, elems)]
         self.nodes(graph)
-        results = tuple(self.builder.names[value.name] for value in graph.outputs)
-        self.builder.names = {**self.builder.names, **around}
+        results = tuple(names[value.name] for value in graph.outputs)
+        for known, before in hidden:
+            known.update(before)
         return results
 
 

@@ -29,7 +29,7 @@ def ordered(nodes: Sequence[NodeProto], given: Collection[str], file: Path | Non
         for name in node.output:
             if name and (name in writer or name in given):
                 raise ModelError(
-                    f"The value '{name}' is written twice", file=file, node=_name(node),
+                    f"The value '{name}' is written twice", file=file, node=called(node),
                     do="The file is damaged: write it again.",
                 )  # fmt: skip
             if name:
@@ -39,7 +39,7 @@ def ordered(nodes: Sequence[NodeProto], given: Collection[str], file: Path | Non
         missing = next((name for name in names if name not in writer), None)
         if missing is not None:
             raise ModelError(
-                f"It reads '{missing}', which nothing writes", file=file, node=_name(node), operator=node.op_type,
+                f"It reads '{missing}', which nothing writes", file=file, node=called(node), operator=node.op_type,
                 do="The file is damaged: write it again.",
             )  # fmt: skip
     return [nodes[place] for place in _sorted(nodes, [[writer[name] for name in names] for names in needs], file)]
@@ -59,7 +59,7 @@ def _sorted(nodes: Sequence[NodeProto], needs: Sequence[Sequence[int]], file: Pa
                 loop = next((before for before in needs[at] if state[before] == 1), None)
                 if loop is not None:
                     raise ModelError(
-                        f"Its nodes go in a circle: '{_name(nodes[at])}' waits for '{_name(nodes[loop])}' and the "
+                        f"Its nodes go in a circle: '{called(nodes[at])}' waits for '{called(nodes[loop])}' and the "
                         "other way round",
                         file=file, do="The file is damaged: write it again.",
                     )  # fmt: skip
@@ -69,6 +69,14 @@ def _sorted(nodes: Sequence[NodeProto], needs: Sequence[Sequence[int]], file: Pa
                     state[at] = 2
                     found.append(at)
     return found
+
+
+def texts(node: NodeProto) -> Iterator[str]:
+    """All names in a node but those in its graphs."""
+    yield from (node.name, node.op_type, node.domain, getattr(node, "overload", ""), *node.input, *node.output)
+    for attribute in node.attribute:
+        yield attribute.name
+        yield attribute.ref_attr_name
 
 
 def wanted(node: NodeProto) -> Iterator[str]:
@@ -88,5 +96,6 @@ def _captured(graph: GraphProto) -> Iterator[str]:
     yield from (one.name for one in graph.output if one.name not in own)
 
 
-def _name(node: NodeProto) -> str:
+def called(node: NodeProto) -> str:
+    """A node's name; where it has none, that of the first value it writes."""
     return node.name or next((name for name in node.output if name), node.op_type)

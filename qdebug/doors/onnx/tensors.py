@@ -17,6 +17,10 @@ from qdebug.errors import FileError
 LARGEST = 2**40
 """Elements of one tensor; more is a lie or a bomb."""
 
+MOST_AXES = 64
+"""Of one tensor: as many as NumPy has."""
+_DATA = ("float_data", "int32_data", "string_data", "int64_data", "double_data", "uint64_data")
+
 _LOOSE = {
     "int32_data": np.int32, "int64_data": np.int64, "float_data": np.float32,
     "double_data": np.float64, "uint64_data": np.uint64,
@@ -49,51 +53,78 @@ def read_tensor(proto: TensorProto, folder: Folder, owner: str) -> Tensor:
     if element is None:
         held = "strings" if proto.data_type == STRING else f"the element {name_of(proto.data_type)}"
         _refuse(folder, owner, f"A stored tensor holds {held}, which no operator here takes")
-    shape = tuple(proto.dims)
+    shape = _shape(proto, folder, owner)
     count = math.prod(shape)
-    if any(size < 0 for size in shape) or count > LARGEST:
-        _refuse(folder, owner, "A stored tensor has impossible sizes", shape)
     size = -(-count * element.bits // 8)
     if proto.data_location == TensorProto.EXTERNAL:
         return _shaped(folder.bytes(proto, owner, size), element, shape)
-    if proto.HasField("raw_data"):
-        if len(proto.raw_data) != size:
-            _refuse(folder, owner, f"A stored tensor has {len(proto.raw_data)} bytes where {size} are needed", shape)
-        return _shaped(_copied(proto.raw_data), element, shape)
+    if proto.HasField("segment"):
+        _refuse(folder, owner, "A stored tensor is cut into segments, which nothing joins", shape)
+    is_raw = proto.HasField("raw_data")
+    field = _field(element)
+    others = [name for name in _DATA if len(getattr(proto, name)) and (is_raw or name != field)]
+    if others:
+        own = "raw_data" if is_raw else field
+        _refuse(folder, owner, f"A stored tensor's values belong in '{own}', but '{others[0]}' is there too", shape)
+    if is_raw:
+        raw = proto.raw_data
+        if len(raw) != size:
+            _refuse(folder, owner, f"A stored tensor has {len(raw)} bytes where {size} are needed", shape)
+        return _shaped(_copied(raw), element, shape)
     return _one_by_one(proto, element, shape, count, folder, owner)
 
 
-def read_sparse(proto: SparseTensorProto, folder: Folder) -> Tensor:
+def read_sparse(proto: SparseTensorProto, folder: Folder, owner: str, most: int) -> Tensor:
     """A sparse stored tensor, as a dense one.
 
+    Args:
+        proto: as the file has it.
+        folder: where files beside it may lie.
+        owner: the value's name, for messages.
+        most: elements that it may have.
+
     Raises:
-        FileError: as for :func:`read_tensor`, or a place lies outside the tensor.
+        FileError: as for :func:`read_tensor`, or its places are not what onnx.proto asks for: whole numbers within the
+            tensor, in ascending order, each once.
     """
-    owner = proto.values.name
+    if proto.indices.data_type != TensorProto.INT64:
+        _refuse(folder, owner, "The places of a sparse tensor have to be of the element int64")
     values = read_tensor(proto.values, folder, owner)
-    places = read_tensor(proto.indices, folder, owner).long()
-    shape = tuple(proto.dims)
+    places = read_tensor(proto.indices, folder, owner)
+    shape = _shape(proto, folder, owner)
     count = math.prod(shape)
-    if any(size <= 0 for size in shape) or count > 2**31:
-        _refuse(folder, owner, "A sparse tensor has impossible sizes", shape)
-    if places.dim() == 2:
-        if places.shape[1] != len(shape):
-            _refuse(folder, owner, "The places of a sparse tensor do not fit its sizes", shape)
-        steps = torch.tensor([math.prod(shape[axis + 1 :]) for axis in range(len(shape))])
-        inside = bool(((places >= 0) & (places < torch.tensor(shape))).all())
-        places = (places * steps).sum(1)
-    else:
-        inside = True
+    if count > most:
+        _refuse(folder, owner, f"A sparse tensor would unfold to {count} elements, {most} are read", shape)
+    sizes = torch.tensor(shape, dtype=torch.int64)
+    inside = places.dim() == 1 or (
+        places.dim() == 2 and places.shape[1] == len(shape) and bool(((places >= 0) & (places < sizes)).all())
+    )
+    if inside and places.dim() == 2:
+        steps = [math.prod(shape[axis + 1 :]) for axis in range(len(shape))]
+        places = (places * torch.tensor(steps, dtype=torch.int64)).sum(1)
     if (
-        values.dim() != 1
+        not inside
+        or values.dim() != 1
         or places.shape != values.shape
-        or not inside
         or bool(((places < 0) | (places >= count)).any())
+        or bool((places.diff() <= 0).any())
     ):
         _refuse(folder, owner, "The places of a sparse tensor do not fit its sizes", shape)
-    dense = torch.zeros(count, dtype=values.dtype)
-    dense[places] = values
-    return dense.view(shape)
+    # As bytes: torch cannot assign to elements of every type.
+    width = values.element_size()
+    dense = torch.zeros(count, width, dtype=torch.uint8)
+    dense[places] = values.contiguous().view(-1).view(torch.uint8).view(-1, width)
+    return dense.view(-1).view(values.dtype).view(shape)
+
+
+def _shape(proto: TensorProto | SparseTensorProto, folder: Folder, owner: str) -> tuple[int, ...]:
+    """A tensor's sizes, once they are known to be possible; an empty tensor has sizes too."""
+    if len(proto.dims) > MOST_AXES:
+        _refuse(folder, owner, f"A stored tensor has {len(proto.dims)} axes, {MOST_AXES} are read")
+    shape = tuple(proto.dims)
+    if any(size < 0 for size in shape) or math.prod(max(size, 1) for size in shape) > LARGEST:
+        _refuse(folder, owner, "A stored tensor has impossible sizes", shape)
+    return shape
 
 
 def _copied(raw: bytes) -> Tensor:
@@ -103,13 +134,21 @@ def _copied(raw: bytes) -> Tensor:
 def _shaped(raw: Tensor, element: Element, shape: tuple[int, ...]) -> Tensor:
     """Bytes as values; those of less than a byte one by one, the first in the low bits (onnx.proto)."""
     if not element.is_packed:
-        if element.carrier == torch.float32 and element.bits != 32:
-            return _decoded(raw, element).reshape(shape)
+        if element.carrier == torch.bool:  # a file may hold any byte, torch's bool only two
+            return raw.ne(0).reshape(shape)
         return raw.view(element.carrier).reshape(shape)
-    per = 8 // element.bits
-    shifts = torch.arange(per, dtype=torch.uint8) * element.bits
-    codes = ((raw.unsqueeze(-1) >> shifts) & ((1 << element.bits) - 1)).reshape(-1)[: math.prod(shape)]
-    return _decoded(codes, element).reshape(shape)
+    return _decoded(_unpacked(raw, element.bits)[: math.prod(shape)], element).reshape(shape)
+
+
+def _unpacked(raw: Tensor, bits: int) -> Tensor:
+    """Codes of less than a byte, one a byte; those of six bits lie four to three bytes, in one stream of bits."""
+    if bits == 6:
+        whole = torch.zeros(-(-raw.numel() // 3), 3, dtype=torch.int32)
+        whole.view(-1)[: raw.numel()] = raw
+        words = whole[:, 0] | whole[:, 1] << 8 | whole[:, 2] << 16
+        return ((words.unsqueeze(-1) >> torch.arange(0, 24, 6)) & 63).reshape(-1).to(torch.uint8)
+    shifts = torch.arange(8 // bits, dtype=torch.uint8) * bits
+    return ((raw.unsqueeze(-1) >> shifts) & ((1 << bits) - 1)).reshape(-1)
 
 
 def _decoded(codes: Tensor, element: Element) -> Tensor:
@@ -147,12 +186,12 @@ def _one_by_one(
         _refuse(folder, owner, f"A stored tensor has {len(loose)} values where {wanted} are needed", shape)
     if element.carrier.is_complex:
         return torch.view_as_complex(torch.from_numpy(loose).view(-1, 2)).reshape(shape)
-    if element.is_packed or (element.carrier.itemsize == 1 and element.carrier.is_floating_point) or element.bits == 6:
+    if element.bits == 6:  # one a value
+        return _decoded(torch.from_numpy((loose & 63).astype(np.uint8)), element).reshape(shape)
+    if element.is_packed or (element.bits == 8 and element.carrier.is_floating_point):
         return _shaped(torch.from_numpy(loose.astype(np.uint8)), element, shape)
     if element.carrier in (torch.float16, torch.bfloat16):  # their bits, as integers
         return torch.from_numpy(loose.astype(np.uint16)).view(element.carrier).reshape(shape)
-    if element.carrier == torch.float32 and element.bits != 32:
-        return _shaped(torch.from_numpy(loose.astype(np.uint8)), element, shape)
     return torch.from_numpy(loose).to(element.carrier).reshape(shape)
 
 

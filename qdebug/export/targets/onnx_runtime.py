@@ -150,7 +150,7 @@ def _arguments(
         )
         if not unsigned:
             unsaid += [
-                f"The value '{point.name}' between layers is quantized only where a listed operator reads it: "
+                f"The value '{point.name}' between layers is quantized only where an operator that computes reads it: "
                 f"otherwise {TOOL} would quantize what goes into a ReLU, or leave the ReLU out."
                 for point in points
             ]

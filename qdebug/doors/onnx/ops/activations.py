@@ -17,7 +17,6 @@ _aten = torch.ops.aten
 
 _PLAIN = {
     "Relu": _aten.relu.default, "Sigmoid": _aten.sigmoid.default, "Tanh": _aten.tanh.default,
-    "Identity": _aten.alias.default,
 }  # fmt: skip
 
 
@@ -183,32 +182,6 @@ def lower_rms_norm(builder: Builder, node: Node) -> tuple[int, ...] | None:
     epsilon = plain(node.attributes.get("epsilon", 1e-5))
     x, weight = builder.at(node, 0), builder.at(node, 1)
     return (builder.emit(_aten.rms_norm.default, x, [len(scale)], weight, epsilon).index,)
-
-
-_BINARY = {
-    "Add": _aten.add.Tensor, "Mul": _aten.mul.Tensor, "Sub": _aten.sub.Tensor,
-}  # fmt: skip
-
-
-def _register_binary(name: str, target: Any) -> None:
-    @lowering(name, 7)
-    def lower(builder: Builder, node: Node) -> tuple[int, ...] | None:
-        return (builder.emit(target, builder.at(node, 0), builder.at(node, 1)).index,)
-
-
-for _name, _target in _BINARY.items():
-    _register_binary(_name, _target)
-
-
-_FLOATS = (1, 10, 11, 16)
-
-
-@lowering("Div", 7)
-def lower_div(builder: Builder, node: Node) -> tuple[int, ...] | None:
-    """A quotient of floats; that of integers, which is cut to an integer, is the kernel's."""
-    if builder.elems.get(node.inputs[0], 0) not in _FLOATS:
-        return None
-    return (builder.emit(_aten.div.Tensor, builder.at(node, 0), builder.at(node, 1)).index,)
 
 
 @lowering("Concat", 4)

@@ -13,6 +13,7 @@ from qdebug.doors.onnx.builder import Builder
 from qdebug.doors.onnx.ir import Node
 from qdebug.doors.onnx.ops.windows import halves, ones, padded, same_pads
 from qdebug.doors.onnx.registry import lowering, operator
+from qdebug.graph.linear import linear
 from qdebug.graph.program import Ref
 
 _aten = torch.ops.aten
@@ -180,12 +181,6 @@ def _like(factor: float, x: Tensor) -> float | int:
     return factor if x.is_floating_point() else int(factor)
 
 
-def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
-    """``x · weight + bias`` with the weight as ONNX keeps it, ``[in, out]``."""
-    product = x @ weight
-    return product if bias is None else product + bias
-
-
 @lowering("MatMul")
 def lower_matmul(builder: Builder, node: Node) -> tuple[int, ...] | None:
     """A matrix product."""
@@ -195,8 +190,12 @@ def lower_matmul(builder: Builder, node: Node) -> tuple[int, ...] | None:
 
 @lowering("Gather")
 def lower_gather(builder: Builder, node: Node) -> tuple[int, ...] | None:
-    """Rows of a stored table by an index that is computed: an embedding; else the kernel computes it."""
+    """Rows of a stored table by an index that is computed: an embedding; one constant place of an axis: a view."""
     table, index = builder.constant(node, 0), builder.at(node, 1)
+    place = builder.constant(node, 1)
+    if table is None and place is not None and place.dim() == 0:
+        axis = node.attributes.get("axis", 0)
+        return (builder.emit(_aten.select.int, builder.at(node, 0), axis, int(place)).index,)
     if table is None or table.dim() != 2 or not table.is_floating_point() or node.attributes.get("axis", 0) != 0:
         return None
     assert isinstance(index, Ref)

@@ -1,0 +1,90 @@
+"""The recipe in a model that is quantized already, and the grids it goes by."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from qdebug.doors.onnx.elements import ELEMENTS
+from qdebug.doors.onnx.quantized import Stored, lowest_code
+from qdebug.graph import Layer, Program
+from qdebug.graph.points import find_points, grid_source
+from qdebug.quantize import QParams
+from qdebug.recipes import FLOAT, LayerPlan, Recipe, TensorPlan
+
+
+def own_recipe(
+    program: Program, layers: Sequence[Layer], stored: Stored
+) -> tuple[dict[int, QParams], Recipe, tuple[str, ...]]:
+    """What a quantized file says, on the program made of it.
+
+    Returns:
+        grids by the step whose value they belong to; the recipe, whose ranges are ``stored``; and what of the file the
+        recipe does not say, in words.
+    """
+    grids: dict[int, QParams] = {}
+    left = list(stored.left)
+    names = {step.name: step.index for step in program.steps if not program.constant[step.index]}
+    for name, scale in stored.values.items():
+        if name in names:
+            grids[names[name]] = _grid(scale.scale, scale.zero_point, scale.elem)
+    plans: dict[str, LayerPlan] = {}
+    for layer in layers:
+        weight = _weight(program, layer, stored, grids, left)
+        activation = FLOAT if layer.kind == "embedding" else _activation(program, layer, stored, grids)
+        plans[layer.name] = LayerPlan(weight, activation)
+    between = Counter(_plan(grids[index]) for index in find_points(program, layers) if index in grids)
+    recipe = Recipe(
+        layers=tuple(sorted(plans.items())), between=between.most_common(1)[0][0] if between else FLOAT,
+        bias="int32" if stored.int32_bias else "fp32",
+    )  # fmt: skip
+    return grids, recipe, tuple(left)
+
+
+def _activation(program: Program, layer: Layer, stored: Stored, grids: dict[int, QParams]) -> TensorPlan:
+    source = grid_source(program, layer.x)
+    if program.steps[layer.x].name in stored.dynamic:
+        return TensorPlan("int8", symmetric=False, dynamic=True)
+    if layer.x not in grids and source in grids:
+        grids[layer.x] = grids[source]
+    return _plan(grids[layer.x]) if layer.x in grids else FLOAT
+
+
+def _weight(program: Program, layer: Layer, stored: Stored, grids: dict[int, QParams], left: list[str]) -> TensorPlan:
+    name = program.steps[layer.weight].name
+    scale = stored.weights.get(name)
+    if scale is None:
+        return FLOAT
+    if not ELEMENTS[scale.elem].name.startswith(("int", "uint")):
+        left.append(f"{layer.name} stores its weight as {ELEMENTS[scale.elem].name}: it is taken as its float values")
+        return FLOAT
+    shape = program.state[layer.weight].shape
+    axis = scale.axis % len(shape)
+    if not scale.scale.dim():
+        grids[layer.weight] = _grid(scale.scale, scale.zero_point, scale.elem)
+        return _plan(grids[layer.weight])
+    if not scale.block and axis == layer.out_axis and layer.groups * shape[layer.out_axis] >= len(scale.scale):
+        grids[layer.weight] = _grid(scale.scale.reshape(-1, 1), scale.zero_point.reshape(-1, 1), scale.elem)
+        return _plan(grids[layer.weight], "channel")
+    if scale.block and len(shape) == 2 and axis == layer.in_axis:
+        rows = (part if layer.out_axis == 0 else part.T for part in (scale.scale, scale.zero_point))
+        grids[layer.weight] = _grid(*(part.contiguous() for part in rows), scale.elem, scale.block)
+        return _plan(grids[layer.weight], "group")
+    left.append(f"{layer.name} has scales along axis {axis} of its weight {list(shape)}, which is not its outputs'")
+    return FLOAT
+
+
+def _grid(scale: Tensor, zero_point: Tensor, elem: int, block: int = 0) -> QParams:
+    element = ELEMENTS[elem]
+    low = lowest_code(elem)
+    return QParams(scale.float(), zero_point.float(), low, low + (1 << element.bits) - 1, block)
+
+
+def _plan(grid: QParams, granularity: str = "tensor") -> TensorPlan:
+    bits = (grid.qmax - grid.qmin).bit_length()
+    symmetric = grid.qmin < 0 and not bool(torch.any(grid.zero_point))
+    size = grid.group_size if granularity == "group" else 0
+    return TensorPlan(f"int{bits}", granularity, size, symmetric=symmetric, range="stored")  # type: ignore[arg-type]
