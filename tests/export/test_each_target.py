@@ -3,10 +3,12 @@
 import json
 import re
 
+import onnx
 import pytest
 
 from qdebug.errors import RecipeError
 from qdebug.export import export, for_tensorrt
+from qdebug.export import write_onnx as write_onnx_file
 from qdebug.recipes import LayerPlan, Recipe, parse_activation_format, preset
 from tests.export.made import A8, A8S, FLOAT, W8, decided, layer, linear, plan, said, tensor, write
 from tests.export.recipes import RECIPES
@@ -94,6 +96,20 @@ def test_tensorrt_takes_symmetric_int8_and_only_makes_biases_float():
     recipe = Recipe(default=LayerPlan(W8, A8S), bias="int32")
     made = decided(layer("one", W8, A8S), layer("two", FLOAT, FLOAT), recipe=recipe)
     assert for_tensorrt(made) == Recipe(default=LayerPlan(W8, A8S))
+
+
+def test_the_onnx_file_of_that_recipe_is_what_tensorrt_reads(sessions, tmp_path):
+    session = sessions["onnx"]
+    recipe = for_tensorrt(session.decided(RECIPES["symmetric-all"]))
+    write_onnx_file(session, recipe, tmp_path / "quantized.onnx")
+    model = onnx.load(tmp_path / "quantized.onnx")
+    stored = {one.name: onnx.numpy_helper.to_array(one) for one in model.graph.initializer}
+    pairs = [node for node in model.graph.node if node.op_type in ("QuantizeLinear", "DequantizeLinear")]
+    assert pairs
+    for node in pairs:
+        zero = stored[node.input[2]]
+        assert zero.dtype == "int8"
+        assert not zero.any()
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ def expected(decided, left=()):
     }
 
 
-# What a recipe quantizes and the file says it leaves out: a layer in groups; with signed codes, what nothing computes with.
+# What the file says it leaves out: a layer in groups; with signed codes, what nothing computes with.
 LEFT = {"one-in-groups": ("w3", "r2"), "symmetric-all": ("y", "g")}
 
 
