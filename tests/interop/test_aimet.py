@@ -14,6 +14,8 @@ def test_it_simulates_what_was_decided(version, name, run_tool, network, tmp_pat
     decided = session.decided(RECIPES[name])
     tensors = [one for layer in decided.layers for one in (layer.weight, layer.activation)] + list(decided.points)
     wanted = {one.name: one for one in tensors if one.grid is not None}
+    if version == "aimet-2":  # what a Flatten hands on is quantized where it comes from
+        wanted["g"] = wanted.pop("f")
     assert set(told) == set(wanted)
     for key, tensor in wanted.items():
         grid, got = tensor.grid, told[key]

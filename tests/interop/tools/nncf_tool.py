@@ -62,7 +62,7 @@ def onnx_weights(model):
     made = {one.output[0]: one for one in model.graph.node}
     found = {}
     for node in model.graph.node:
-        if node.op_type in ("Conv", "MatMul"):
+        if node.op_type in ("Conv", "Gemm", "MatMul"):
             source = made.get(node.input[1])
             scales = onnx.numpy_helper.to_array(stored[source.input[1]]).size if source is not None else 0
             found[node.name] = scales
