@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from qdebug.results.base import Result
 
 
@@ -23,6 +25,6 @@ class Exported(Result, frozen=True, kw_only=True):
     opset: int = 0
     added: int = 0
     gone: tuple[str, ...] = ()
-    renamed: dict[str, str] = {}
+    renamed: dict[str, str] = msgspec.field(default_factory=dict)
     unsaid: tuple[str, ...] = ()
     bytes: int

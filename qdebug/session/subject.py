@@ -17,6 +17,7 @@ from qdebug.engine import Batch, Engine
 from qdebug.errors import RecipeError, near
 from qdebug.graph import Chain, Layer, NormSite, Program, chains, norm_sites
 from qdebug.graph.points import find_points
+from qdebug.quantize.finite import all_finite
 from qdebug.recipes import Recipe
 from qdebug.results import ModelInfo
 
@@ -33,6 +34,7 @@ class Subject:
         layers: its layers, in graph order.
         shapes: shapes by step index for ``traced`` samples.
         traced: the number of samples behind ``shapes``.
+        floating: steps whose values are real numbers.
         data: evaluation data.
         calib: calibration data.
         task: ``classification``, ``language-model`` or ``unlabelled``.
@@ -46,6 +48,7 @@ class Subject:
     layers: tuple[Layer, ...]
     shapes: Mapping[int, tuple[int, ...]]
     traced: int
+    floating: frozenset[int]
     data: Dataset
     calib: Dataset
     task: str
@@ -77,7 +80,7 @@ class Subject:
         return {
             step: (int(torch.isnan(weight).sum()), int(torch.isinf(weight).sum()))
             for step, weight in weights.items()
-            if weight is not None and not bool(torch.isfinite(weight).all())
+            if weight is not None and not all_finite(weight)
         }
 
     @cached_property
@@ -88,7 +91,7 @@ class Subject:
     @cached_property
     def points(self) -> tuple[int, ...]:
         """Steps whose values are quantized between layers, where a recipe asks for it."""
-        return find_points(self.program, self.layers)
+        return tuple(index for index in find_points(self.program, self.layers) if index in self.floating)
 
     @cached_property
     def norm_sites(self) -> tuple[NormSite, ...]:
