@@ -197,6 +197,27 @@ def _shared_scale(folder):
     return folder / "in.onnx"
 
 
+@pytest.mark.parametrize("kind", [TensorProto.FLOAT16, TensorProto.DOUBLE])
+def test_models_that_compute_in_other_floats_are_refused_unless_nothing_changes(tmp_path, kind):
+    proto = mlp()
+    for one in (*proto.graph.input, *proto.graph.output):
+        one.type.tensor_type.elem_type = kind
+    dtype = helper.tensor_dtype_to_np_dtype(kind)
+    stored = [
+        numpy_helper.from_array(numpy_helper.to_array(one).astype(dtype), one.name) for one in proto.graph.initializer
+    ]
+    del proto.graph.initializer[:]
+    proto.graph.initializer.extend(stored)
+    onnx.save(proto, tmp_path / "in.onnx")
+    data = {"x": inputs_of("mlp")["x"].astype(dtype)}
+    session = qdebug.open(tmp_path / "in.onnx", data=data)
+    with pytest.raises(ModelError, match=r"computes in float\d\d; .* float32"):
+        write_onnx(session, preset("w8a8"), tmp_path / "out.onnx")
+    write_onnx(session, preset("w32a32"), tmp_path / "out.onnx")
+    (before,), (after,) = (by_runtime(tmp_path / name, data) for name in ("in.onnx", "out.onnx"))
+    assert (before == after).all()
+
+
 def test_a_file_that_has_changed_since_is_refused(tmp_path):
     onnx.save(mlp(), tmp_path / "in.onnx")
     session = qdebug.open(tmp_path / "in.onnx", data=inputs_of("mlp"))

@@ -7,7 +7,7 @@ import types
 import pytest
 
 ROOMS = [
-    "calibrate", "cli", "doors", "engine", "export", "figures", "formats", "graph", "jobs", "measure", "methods", "quantize",
+    "calibrate", "cli", "doors", "engine", "figures", "formats", "graph", "jobs", "measure", "methods", "quantize",
     "recipes", "results", "session",
 ]  # fmt: skip
 PACKAGE = {"QDebugError", "Recipe", "Session", "open", "preset"}
