@@ -2,7 +2,6 @@
 
 import importlib.util
 
-import numpy as np
 import onnx
 import pytest
 import torch
@@ -14,7 +13,7 @@ from qdebug.engine import Work
 from qdebug.errors import ModelError
 from qdebug.export import write_onnx
 from qdebug.recipes import parse_fix, parse_plan, preset, set_layers, with_fix
-from tests.export.running import ALL, NONE, assert_agree, by_runtime
+from tests.export.running import ALL, NONE, assert_agree, by_runtime, sqnr
 from tests.networks import Attention, Residual, data_for, seeded
 
 SAMPLES = {"digits-mobilenet": "cle", "digits-resnet": "cle", "digits-vit": "smoothquant", "pydoc-gpt": "smoothquant"}
@@ -33,10 +32,6 @@ def batch_of(session, recipe):
     batch = subject.eval_batches[0]
     output = subject.engine.output(session._preparer.sheet(recipe, Work()), batch)
     return {name: tensor.numpy() for name, tensor in batch.inputs.items()}, output.numpy()
-
-
-def sqnr(found: np.ndarray, want: np.ndarray) -> float:
-    return 20 * np.log10(np.linalg.norm(want) / max(np.linalg.norm(found - want), 1e-30))
 
 
 @pytest.mark.parametrize("name", SAMPLES)
