@@ -13,6 +13,7 @@ from qdebug.doors.onnx.functions import Functions
 from qdebug.doors.onnx.ir import Node
 from qdebug.doors.onnx.order import wanted
 from qdebug.doors.onnx.parse import parse, read_opsets
+from qdebug.doors.onnx.qoperators import FLOAT_OF
 from qdebug.doors.onnx.tensors import read_tensor
 from qdebug.errors import FileError
 from qdebug.export.onnx.sites import node_name
@@ -37,7 +38,6 @@ def read_source(file: Path, digest: str) -> tuple[ModelProto, tuple[Path, ...]]:
     if from_path(file).program.digest != digest:
         raise FileError("The file has changed since it was opened", file=file, do="Open it again.")
     proto = parse(file)
-    opened = from_proto(proto, file)
     files = [file]
     folder = Folder(file)
     for one in _tensors(proto.graph):
@@ -49,9 +49,11 @@ def read_source(file: Path, digest: str) -> tuple[ModelProto, tuple[Path, ...]]:
     if proto.functions:
         _inline(proto.graph, Functions(proto, read_opsets(proto, file), file))
         del proto.functions[:]
-    plain, _ = unquantized(opened)
-    if plain is not opened:
-        _dequantize(proto, plain)
+    if any("Quantize" in node.op_type or node.op_type in FLOAT_OF for node in proto.graph.node):
+        opened = from_proto(proto)
+        plain, _ = unquantized(opened)
+        if plain is not opened:
+            _dequantize(proto, plain)
     return proto, tuple(dict.fromkeys(files))
 
 
