@@ -1,6 +1,10 @@
 """Decisions as files that deployment tools read, each with a list of what could not be said there."""
 
-from qdebug.errors import RecipeError, near
+import os
+from pathlib import Path
+
+from qdebug.engine import Work
+from qdebug.errors import UsageError, near
 from qdebug.export.document import Document, json_document, save, write_whole
 from qdebug.export.onnx import write_onnx
 from qdebug.export.target import Target
@@ -12,7 +16,11 @@ from qdebug.export.targets.nncf import nncf
 from qdebug.export.targets.onnx_runtime import onnx_runtime
 from qdebug.export.targets.tensorrt import for_tensorrt, tensorrt
 from qdebug.recipes import Recipe
+from qdebug.results import Exported, TargetCard
 from qdebug.session import Session
+
+ONNX = "onnx"
+"""The target that is the model itself, quantized."""
 
 #: Everything that can be written, by the name people type.
 TARGETS: dict[str, Target] = {
@@ -30,18 +38,59 @@ TARGETS: dict[str, Target] = {
 }
 
 
+def cards() -> tuple[TargetCard, ...]:
+    """Every kind of file, the model itself first."""
+    others = (TargetCard(name=name, title=target.title, suffix=".json") for name, target in TARGETS.items())
+    return (TargetCard(name=ONNX, title="ONNX with QuantizeLinear and DequantizeLinear", suffix=".onnx"), *others)
+
+
+def check_target(target: str) -> None:
+    """Refuse a target that is none.
+
+    Raises:
+        UsageError: it is none; the message lists near names.
+    """
+    if target not in (ONNX, *TARGETS):
+        raise UsageError(f"There is no target '{target}'", do=near(target, (ONNX, *TARGETS)))
+
+
+def export_file(
+    session: Session, recipe: Recipe | str, target: str, path: str | os.PathLike[str], *, work: Work | None = None
+) -> Exported:
+    """Write a recipe as a file; whole or not at all.
+
+    Args:
+        session: the model with its data.
+        recipe: the recipe, or a preset's name.
+        target: a name of :func:`cards`.
+        path: the file, or a folder, where the file gets a name of its own.
+        work: progress and cancel.
+
+    Raises:
+        QDebugError: there is no such target, it cannot have this recipe, or the file cannot be written.
+    """
+    check_target(target)
+    if target == ONNX:
+        place = Path(path)
+        stem = Path(session.info().name).stem
+        return write_onnx(session, recipe, place / f"{stem}.quantized.onnx" if place.is_dir() else place, work=work)
+    document = export(session, recipe, target)
+    place = save(document, path)
+    return Exported(path=str(place), unsaid=document.unsaid, bytes=len(document.content))
+
+
 def export(session: Session, recipe: Recipe | str, target: str) -> Document:
     """The file of a recipe (or a preset's name) for a target.
 
     Raises:
-        RecipeError: there is no such target, or it cannot have this recipe.
-        QDebugError: the recipe does not fit the model.
+        UsageError: there is no such target.
+        QDebugError: the recipe does not fit the model, or the target cannot have it.
     """
-    if target not in TARGETS:
-        raise RecipeError(f"There is no target '{target}'", do=near(target, TARGETS))
+    check_target(target)
     return TARGETS[target].document(session, recipe)
 
 
 __all__ = [
-    "TARGETS", "Document", "Target", "export", "for_tensorrt", "json_document", "save", "write_onnx", "write_whole",
+    "ONNX", "TARGETS", "Document", "Target", "cards", "check_target", "export", "export_file", "for_tensorrt",
+    "json_document", "save", "write_onnx", "write_whole",
 ]  # fmt: skip
