@@ -111,9 +111,10 @@ class Preparer:
     def _sheet(self, recipe: Recipe, work: Work) -> Sheet:
         overlay = self.overlay(recipe, work)
         quants = self.quants(recipe, overlay, work)
+        points = self.points(recipe, overlay, work)  # on the grids of the layers that read them: before biases change
         if any(isinstance(fix, BiasCorrection) for fix in recipe.fixes):
             overlay = self._corrected(overlay, quants, work)
-        return self.sheet_of(overlay, quants, self.points(recipe, overlay, work))
+        return self.sheet_of(overlay, quants, points)
 
     def _corrected(self, overlay: Overlay, quants: dict[int, LayerQuant], work: Work) -> Overlay:
         layers = [layer for layer in self.subject.layers if layer.step in quants and layer.kind != "embedding"]
