@@ -11,7 +11,7 @@ from tests.doors.architectures.zoo import ZOO
 from tests.verify.networks import quantized
 
 pytestmark = [pytest.mark.timeout(600), pytest.mark.filterwarnings("ignore")]
-ALWAYS = ("unet", "mobilenet-v2", "gpt2")
+ALWAYS = ("unet",)
 CASES = [
     pytest.param(name, marks=() if name in ALWAYS else pytest.mark.slow) for name, zoo in ZOO.items() if not zoo.traced
 ]  # fmt: skip
