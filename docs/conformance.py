@@ -35,7 +35,7 @@ OUTSIDE = {
     "training": {"Adagrad", "Adam", "Momentum", "Gradient"},
     "sequence": {
         "SequenceAt", "SequenceConstruct", "SequenceEmpty", "SequenceErase", "SequenceInsert", "SequenceLength",
-        "SequenceMap", "SplitToSequence", "ConcatFromSequence", "ReverseSequence!",
+        "SequenceMap", "SplitToSequence", "ConcatFromSequence",
     },
     "optional": {"Optional", "OptionalGetElement", "OptionalHasElement"},
     "string": {"StringConcat", "StringNormalizer", "StringSplit", "RegexFullMatch", "TfIdfVectorizer", "LabelEncoder"},
@@ -101,8 +101,6 @@ def outside(model: onnx.ModelProto, operators: Iterable[str]) -> str:
     domains = {node.domain for node in model.graph.node}
     if "ai.onnx.preview.training" in domains:
         return "training"
-    if "ai.onnx.ml" in domains:
-        return "classical machine learning"
     return (
         "training"
         if any(one.name == "training_mode" and one.i for n in model.graph.node for one in n.attribute)
@@ -175,12 +173,12 @@ def table(outcomes: Sequence[Outcome]) -> str:
     by_operator: dict[str, Counter[str]] = defaultdict(Counter)
     failed: dict[str, list[str]] = defaultdict(list)
     for outcome in outcomes:
-        subject = outcome.operators[0] if len(outcome.operators) == 1 else _subject(outcome)
-        by_operator[subject][outcome.state] += 1
+        about = subject(outcome)
+        by_operator[about][outcome.state] += 1
         if outcome.state == "failed":
-            failed[subject].append(outcome.name)
+            failed[about].append(outcome.name)
         if outcome.state == "outside":
-            by_operator[subject][outcome.detail] += 0
+            by_operator[about][outcome.detail] += 0
     lines = ["| operator | passed | failed | state |", "|---|---|---|---|"]
     for name in sorted(by_operator):
         count = by_operator[name]
@@ -194,7 +192,7 @@ def table(outcomes: Sequence[Outcome]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _subject(outcome: Outcome) -> str:
+def subject(outcome: Outcome) -> str:
     """The operator that a case of several operators is about: the one whose name its own name holds."""
     flat = outcome.name.replace("_", "").lower()
     fitting = [name for name in outcome.operators if name.lower() in flat]

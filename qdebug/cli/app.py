@@ -14,7 +14,7 @@ from pathlib import Path
 from qdebug.cli.options import PRESET
 from qdebug.cli.places import app_script, sample_names
 from qdebug.errors import FileError, QDebugError, UsageError, near
-from qdebug.jobs import Client, GetScore, GetVerdict, WorkerFault, connect
+from qdebug.jobs import Client, GetScore, GetVerdict, WorkerFault, connect, uploads
 from qdebug.recipes import preset
 from qdebug.results import ModelRef
 
@@ -100,7 +100,7 @@ def command(script: Path, host: str, port: int) -> list[str]:
     """The command line of the server."""
     return [
         sys.executable, "-m", "streamlit", "run", str(script), f"--server.address={host}", f"--server.port={port}",
-        "--server.headless=true", "--browser.gatherUsageStats=false",
+        "--server.headless=true", "--browser.gatherUsageStats=false", f"--server.maxUploadSize={uploads.largest_mib()}",
     ]  # fmt: skip
 
 

@@ -8,6 +8,7 @@ import textwrap
 import msgspec
 
 from qdebug.cli import ranking
+from qdebug.cli.opening import opened
 from qdebug.cli.options import add_model, add_recipe, base_recipe, with_layers
 from qdebug.cli.output import print_json, table
 from qdebug.cli.progress import Reporter
@@ -44,20 +45,14 @@ def run(options: argparse.Namespace) -> None:
         _rank(options, names)
         return
     options.weight_format = names[0] if names else options.weight_format
-    recipe = base_recipe(options)  # a slip of the pen is told before anything is loaded
     verdict: Verdict | None = None
     with Reporter("loading torch") as reporter:
-        from qdebug import session
-
-        opened = session.open(options.model, options.data, options.calib, work=reporter.work)
-        info = opened.info()
-        recipe = with_layers(base_recipe(options, opened.own_recipe()), options, info.layers)
-        opened.check(recipe)
+        session, recipe = opened(options, reporter)
         if options.save_recipe:
-            save(msgspec.structs.replace(recipe, model=info.digest), options.save_recipe)
-        evaluation = opened.evaluate(recipe, reporter.work)
+            save(msgspec.structs.replace(recipe, model=session.info().digest), options.save_recipe)
+        evaluation = session.evaluate(recipe, reporter.work)
         if not options.json:
-            verdict = opened.verdict(recipe, reporter.work)
+            verdict = session.verdict(recipe, reporter.work)
     if verdict is None:
         print_json(evaluation)
     else:
@@ -75,11 +70,11 @@ def _rank(options: argparse.Namespace, names: tuple[str, ...]) -> None:
     with Reporter("loading torch") as reporter:
         from qdebug import session
 
-        opened = session.open(options.model, options.data, options.calib, work=reporter.work)
-        info = opened.info()
+        found_model = session.open(options.model, options.data, options.calib, work=reporter.work)
+        info = found_model.info()
         rows = []
         for name, recipe in recipes.items():
-            score = opened.score(with_layers(recipe, options, info.layers), reporter.work)
+            score = found_model.score(with_layers(recipe, options, info.layers), reporter.work)
             rows.append(Ranked(weight_format=name, metric=score.metric, size=score.size, seconds=score.seconds))
     found = Ranking(
         model=info.name, digest=info.digest, n=info.n_eval, calibration=info.calibration, ranking=ordered(rows)

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 import torch
+from blake3 import blake3
 from torch import Tensor
 
 from qdebug.errors import DataError, near
+from qdebug.quantize.finite import all_finite
 from qdebug.results import TensorSpec
 
 #: Keys of a data file that are no model inputs.
@@ -40,11 +41,11 @@ class Dataset:
     @cached_property
     def digest(self) -> bytes:
         """A content hash of the inputs (16 bytes)."""
-        total = hashlib.blake2b(digest_size=16)
+        total = blake3()
         for name, tensor in self.inputs.items():
             total.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
-            total.update(tensor.contiguous().view(-1).view(torch.uint8).numpy() if tensor.numel() else b"")
-        return total.digest()
+            total.update(tensor.contiguous().view(-1).view(torch.uint8).numpy().data if tensor.numel() else b"")
+        return total.digest(16)
 
     def first(self, count: int) -> Dataset:
         """The first samples."""
@@ -113,7 +114,7 @@ def _input(arrays: Mapping[str, object], spec: TensorSpec, source: str) -> Tenso
             file=source,
             do="Convert the data first; a silent cast could hide a missing normalization.",
         )
-    if tensor.dtype.is_floating_point and not bool(torch.isfinite(tensor).all()):
+    if tensor.dtype.is_floating_point and not all_finite(tensor):
         bad = int((~torch.isfinite(tensor)).flatten(1).any(1).nonzero()[0]) if tensor.dim() > 1 else 0
         raise DataError(
             f"'{spec.name}' holds NaN or Inf, first in sample {bad}",

@@ -15,11 +15,15 @@ LARGEST = 8 * 2**30
 """Bytes of unpacked arrays beyond which a file is refused."""
 
 
-def read_npz(path: str | os.PathLike[str]) -> Mapping[str, np.ndarray]:
+def read_npz(path: str | os.PathLike[str], largest: int = LARGEST) -> Mapping[str, np.ndarray]:
     """All arrays of a file. Pickled objects are refused, never loaded.
 
+    Args:
+        path: the file.
+        largest: bytes of unpacked arrays beyond which it is refused.
+
     Raises:
-        FileError: the file is missing, damaged, no ``.npz``, or unpacks to more than 8 GiB.
+        FileError: the file is missing, damaged, no ``.npz``, or unpacks to more than ``largest``.
         DataError: it holds no arrays, or arrays of Python objects.
     """
     file = Path(path)
@@ -28,8 +32,11 @@ def read_npz(path: str | os.PathLike[str]) -> Mapping[str, np.ndarray]:
     try:
         with zipfile.ZipFile(file) as archive:
             unpacked = sum(item.file_size for item in archive.infolist())
-        if unpacked > LARGEST:
-            raise FileError(f"The data unpack to {unpacked / 2**30:.1f} GiB", file=file, do="Give at most 8 GiB.")
+        if unpacked > largest:
+            raise FileError(
+                f"The data unpack to {unpacked / 2**30:.1f} GiB", file=file,
+                do=f"Give at most {largest / 2**30:.3g} GiB.",
+            )  # fmt: skip
         with np.load(file, allow_pickle=False) as stored:
             arrays = {name: np.array(stored[name]) for name in stored.files}
     except FileError:

@@ -72,7 +72,8 @@ def _base(program: Program, index: int) -> int:
 
 
 def _tap(program: Program, base: int, readers: Mapping[int, list[Layer]]) -> Tap | None:
-    if program.steps[base].kind != "op" or program.constant[base]:
+    # what is no station of its own (a view, one value out of several) is never remembered, so nothing is born there
+    if program.steps[base].kind != "op" or program.constant[base] or program.steps[base].is_view:
         return None
     seen, stack, layers = {base}, [base], list[Layer]()
     while stack:
@@ -99,8 +100,9 @@ def _born(sheet: Sheet, tap: Tap) -> Born | None:
         return None
     if any(quant is None or quant.activation_key != first.activation_key for quant in quants[1:]):
         return None
-    # A range taken from the values at hand depends on the shape they are seen in.
-    if is_dynamic(first.plan.activation) and len(tap.seen) > 1:
+    # A range taken from the values at hand depends on the shape they are seen in, and so do dice on their places.
+    plan = first.plan.activation
+    if (is_dynamic(plan) or plan.rounding == "stochastic") and len(tap.seen) > 1:
         return None
     key = hashlib.blake2b(sheet.keys[tap.base] + b"born" + first.activation_key, digest_size=16).digest()
     grid = first.activation

@@ -16,7 +16,8 @@ def fold_batch_norm(program: Program) -> Program:
     """The same function without the batch normalizations that follow a layer directly.
 
     Weight and bias become ``w · γ/√(σ² + ε)`` and ``(b − μ) · γ/√(σ² + ε) + β`` (Jacob et al. 2018, section 3.2). A
-    normalization whose layer is read by something else too, or whose weights are shared, stays.
+    normalization whose layer is read by something else too (as an output of the model, too), or whose weights are
+    shared, stays.
     """
     shapes = {index: tuple(tensor.shape) for index, tensor in program.state.items()}
     by_step = {layer.step: layer for layer in find_layers(program, shapes)}
@@ -38,6 +39,8 @@ class _Edit:
 
 def _foldable(program: Program, layer: Layer, norm: Step) -> bool:
     only_user = program.consumers[layer.step] == (norm.index,)
+    if layer.step in (program.output, *program.outputs.values()):
+        return False
     own_weight = layer.weight in program.state and len(program.consumers[layer.weight]) == 1
     if layer.bias_argument is None or layer.kind == "embedding" or not (only_user and own_weight):
         return False

@@ -29,7 +29,10 @@ def channels_last(program: Program, layers: Sequence[Layer]) -> Program:
         if layer.kind == "conv" and weight is not None and weight.dim() == 4 and weight.dtype == torch.float32:
             # not contiguous(): where a size is one, any order passes for channels-last there, but not in oneDNN
             state[layer.weight] = torch.empty_like(weight, memory_format=torch.channels_last).copy_(weight)
-    return replace(program, state=state, steps=tuple(_reshaping(step) for step in program.steps))
+    ordered = replace(program, state=state, steps=tuple(_reshaping(step) for step in program.steps))
+    # A key is of the values, which are the same: hashing them a second time would cost as much as reading the file.
+    ordered.__dict__["state_keys"] = program.state_keys
+    return ordered
 
 
 def _reshaping(step: Step) -> Step:

@@ -17,11 +17,13 @@ from qdebug.graph.program import Program, Step
 class Trace:
     """Shapes by step index, and the values of constant tensors' shapes among them, for ``samples`` samples.
 
-    ``broken`` is the first step's error where one was let pass.
+    ``floating`` are the steps whose values are real numbers, not indices or sizes. ``broken`` is the first step's error
+    where one was let pass.
     """
 
     shapes: Mapping[int, tuple[int, ...]]
     samples: int
+    floating: frozenset[int]
     broken: ModelError | None = None
 
 
@@ -41,6 +43,7 @@ def trace(program: Program, inputs: Mapping[str, Tensor], execute: Any, *, parti
     shapes: dict[int, tuple[int, ...]] = {}
     last = {source: step.index for step in program.steps for source in program.sources[step.index]}
     missing: set[int] = set()
+    floating: set[int] = set()
     broken: ModelError | None = None
     with torch.no_grad():
         for step in program.steps:
@@ -57,10 +60,12 @@ def trace(program: Program, inputs: Mapping[str, Tensor], execute: Any, *, parti
                 continue
             if isinstance(values[step.index], Tensor):
                 shapes[step.index] = tuple(values[step.index].shape)
+                if values[step.index].is_floating_point():
+                    floating.add(step.index)
             for source in program.sources[step.index]:
                 if last[source] == step.index:
                     values.pop(source, None)
-    return Trace(shapes, next(iter(inputs.values())).shape[0], broken)
+    return Trace(shapes, next(iter(inputs.values())).shape[0], frozenset(floating), broken)
 
 
 def _value(program: Program, step: Step, values: dict[int, Any], inputs: Mapping[str, Tensor], execute: Any) -> Any:

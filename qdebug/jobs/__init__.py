@@ -10,6 +10,7 @@ from qdebug.jobs.verbs import (
     GetShares,
     GetStats,
     GetVerdict,
+    Inspect,
     Open,
     Request,
     Samples,
@@ -17,6 +18,6 @@ from qdebug.jobs.verbs import (
 )  # fmt: skip
 
 __all__ = [
-    "Check", "Client", "GetDetail", "GetFixes", "GetLayers", "GetScore", "GetShares", "GetStats", "GetVerdict", "Open",
-    "Request", "Running", "Samples", "Verb", "WorkerFault", "connect", "stop_worker",
+    "Check", "Client", "GetDetail", "GetFixes", "GetLayers", "GetScore", "GetShares", "GetStats", "GetVerdict",
+    "Inspect", "Open", "Request", "Running", "Samples", "Verb", "WorkerFault", "connect", "stop_worker",
 ]  # fmt: skip

@@ -9,8 +9,9 @@ import msgspec
 
 from qdebug.jobs import verbs
 from qdebug.jobs.models import OpenModels, stamp
+from qdebug.jobs.uploads import is_upload
 from qdebug.jobs.verbs import Lane, Request
-from qdebug.results import ModelRef
+from qdebug.results import ModelInfo, ModelRef
 
 if TYPE_CHECKING:
     from qdebug.engine.work import Work
@@ -38,7 +39,7 @@ class SessionHandlers:
 
     def lane(self, request: Request) -> Lane:
         """The verb's own lane; ``open`` where the model must be opened first."""
-        if isinstance(request, verbs.Samples | verbs.GetStats) or self._models.is_open(request.ref):
+        if isinstance(request, verbs.Samples | verbs.GetStats | verbs.Inspect) or self._models.is_open(request.ref):
             return request.lane
         return "open"
 
@@ -57,6 +58,8 @@ class SessionHandlers:
                 from qdebug.session.opening import shared_cache
 
                 return shared_cache().stats()
+            case verbs.Inspect(ref):
+                return self._inspect(ref, work)
         session = self._models.get(request.ref, work)
         match request:
             case verbs.Open():
@@ -82,8 +85,14 @@ class SessionHandlers:
             case verbs.GetVerdict(_, recipe):
                 return session.verdict(recipe, work)
 
+    def _inspect(self, ref: ModelRef, work: Work) -> ModelInfo:
+        from qdebug.session import inspect
+
+        with self._models.alone(work):
+            return inspect(ref.model, work=work, untrusted=is_upload)
+
 
 def _open(ref: ModelRef, work: Work) -> Session:
     from qdebug.session import open_ref
 
-    return open_ref(ref, work)
+    return open_ref(ref, work, is_upload)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Generic, TypeVar
 
@@ -44,10 +45,8 @@ class OpenModels(Generic[S]):
         key = (ref, stamp(ref))
         if (found := self._find(key)) is not None:
             return found
-        work.step(0, 0, f"opening {ref.model}")
-        while not self._opening.acquire(timeout=0.1):
-            work.check()
-        try:
+        work.step(0, 0, f"opening {Path(ref.model).name}")
+        with self.alone(work):
             if (found := self._find(key)) is not None:
                 return found
             opened = self._opener(ref, work)
@@ -58,6 +57,14 @@ class OpenModels(Generic[S]):
                 while len(self._open) > self._most:
                     self._open.popitem(last=False)
             return opened
+
+    @contextmanager
+    def alone(self, work: Work) -> Iterator[None]:
+        """While nobody else opens a model: torch's loaders bear one thread at a time."""
+        while not self._opening.acquire(timeout=0.1):
+            work.check()
+        try:
+            yield
         finally:
             self._opening.release()
 

@@ -56,6 +56,13 @@ class Open(Verb[ModelInfo], frozen=True, tag=True):
     ref: ModelRef
 
 
+class Inspect(Verb[ModelInfo], frozen=True, tag=True):
+    """What a model's file holds, its data aside: also of a model that has none yet or cannot be run."""
+
+    lane: ClassVar[Lane] = "open"
+    ref: ModelRef
+
+
 class Check(Verb[None], frozen=True, tag=True):
     """Nothing, or the error that says what the recipe asks for and the model cannot do."""
 
@@ -142,7 +149,7 @@ class GetStats(Verb[CacheStats], frozen=True, tag=True):
 
 
 Request = (
-    Samples | Open | Check | GetScore | GetLayers | GetShares | GetDetail | GetFixes | GetVerdict | GetFormats
+    Samples | Open | Inspect | Check | GetScore | GetLayers | GetShares | GetDetail | GetFixes | GetVerdict | GetFormats
     | GetFormatView | GetConvergence | GetStats
 )  # fmt: skip
 """All of them, as the compute process decodes what arrives."""

@@ -6,6 +6,7 @@ one, not percent.
 
 from qdebug.results.base import Result
 from qdebug.results.convergence import Convergence, RangeConvergence
+from qdebug.results.exported import Exported
 from qdebug.results.formats import DISTRIBUTIONS, CrestPair, CrestView, FormatComparison, FormatRow, Values
 from qdebug.results.layer import (
     ChannelRanges,
@@ -21,12 +22,23 @@ from qdebug.results.layer import (
 )
 from qdebug.results.model import LayerInfo, ModelInfo, ModelRef, Pattern, SampleCard, TensorSpec
 from qdebug.results.score import Evaluation, Metric, Score, Share, Shares, Size, Verdict
-from qdebug.results.work import CacheStats, FixCard, FixSite, Progress
+from qdebug.results.verified import (
+    Agreement,
+    Latency,
+    LayerTime,
+    RealMetric,
+    Saturation,
+    Timing,
+    Verified,
+    VerifiedTensor,
+)
+from qdebug.results.work import CacheStats, FixCard, FixSite, Progress, TargetCard
 
 __all__ = [
-    "CacheStats", "ChannelRanges", "Convergence", "CrestPair", "CrestView", "DISTRIBUTIONS", "ErrorSplit",
-    "Evaluation", "Finding", "FixCard", "FixSite", "FormatComparison", "FormatRow", "Grid", "Histogram",
-    "LayerDetail", "LayerInfo", "LayerReport", "LayerTable", "Metric", "ModelInfo", "ModelRef", "OutputError",
-    "Pattern", "Progress", "RangeConvergence", "Result", "SampleCard", "Score", "Share", "Shares", "Size",
-    "TensorSpec", "TensorView", "Values", "Verdict",
+    "Agreement", "CacheStats", "ChannelRanges", "Convergence", "CrestPair", "CrestView", "DISTRIBUTIONS",
+    "ErrorSplit", "Evaluation", "Exported", "Finding", "FixCard", "FixSite", "FormatComparison", "FormatRow", "Grid",
+    "Histogram", "Latency", "LayerDetail", "LayerInfo", "LayerReport", "LayerTable", "LayerTime", "Metric",
+    "ModelInfo", "ModelRef", "OutputError", "Pattern", "Progress", "RangeConvergence", "RealMetric", "Result",
+    "SampleCard", "Saturation", "Score", "Share", "Shares", "Size", "TargetCard", "TensorSpec", "TensorView",
+    "Timing", "Values", "Verdict", "Verified", "VerifiedTensor",
 ]  # fmt: skip

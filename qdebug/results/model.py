@@ -86,7 +86,8 @@ class ModelInfo(Result, frozen=True, kw_only=True):
         not_understood: operators with a weight that are no layers here, and the like.
         findings: what is odd in model or data before anything is quantized, such as a NaN in a weight.
         preset: what one looks at first.
-        quantized: the file was quantized already, and holds a recipe of its own to look at first.
+        runs: whether all of it could be run; otherwise its layers can be looked at and nothing can be measured.
+        own_recipe: of a file that was quantized already, the recipe in it, as JSON; what one looks at first.
     """
 
     name: str
@@ -106,7 +107,8 @@ class ModelInfo(Result, frozen=True, kw_only=True):
     not_understood: tuple[str, ...] = ()
     findings: tuple[str, ...] = ()
     preset: str = "w8a8"
-    quantized: bool = False
+    runs: bool = True
+    own_recipe: str = ""
 
 
 class SampleCard(Result, frozen=True, kw_only=True):

@@ -58,3 +58,11 @@ class Progress(Result, frozen=True, kw_only=True):
     done: int
     total: int
     text: str
+
+
+class TargetCard(Result, frozen=True, kw_only=True):
+    """A kind of file that a recipe can be taken home as: its name, what it is, and the ending of its file's name."""
+
+    name: str
+    title: str
+    suffix: str

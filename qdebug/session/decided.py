@@ -43,6 +43,7 @@ class DecidedLayer:
         bias: the stored bias's name, or None.
         bias_values: the bias after all fixes; set without a name where a fix gives a layer its first bias.
         output: name of the value that it writes.
+        has_int32_bias: whether the bias is to be rounded as integer runtimes store it.
     """
 
     layer: Layer
@@ -53,6 +54,7 @@ class DecidedLayer:
     bias: str | None
     bias_values: Tensor | None
     output: str
+    has_int32_bias: bool = False
 
     @property
     def is_quantized(self) -> bool:
@@ -117,4 +119,5 @@ def _layer(
         weight=DecidedTensor(program.steps[layer.weight].name, plan.weight, grid), values=values,
         bias=program.steps[layer.bias].name if layer.bias is not None else None,
         bias_values=own if added is None else added, output=program.steps[layer.step].name,
+        has_int32_bias=quant is not None and quant.has_int32_bias,
     )  # fmt: skip

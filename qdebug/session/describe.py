@@ -9,6 +9,8 @@ import torch
 from qdebug.doors import Dataset
 from qdebug.graph import Layer, Program, chains, norm_sites
 from qdebug.graph.trace import Trace
+from qdebug.quantize.finite import all_finite
+from qdebug.recipes import dumps
 from qdebug.results import LayerInfo, ModelInfo, Pattern, SampleCard, TensorSpec
 from qdebug.session.loading import Loaded
 
@@ -38,7 +40,8 @@ def describe(
         not_understood=(*loaded.unknown, *_not_run(traced), *_not_understood(program, layers)),
         findings=_findings(program),
         preset=card.preset if card else "w8a8",
-        quantized=loaded.recipe is not None,
+        runs=traced.broken is None,
+        own_recipe="" if loaded.recipe is None else dumps(loaded.recipe, "json"),
     )
 
 
@@ -94,7 +97,7 @@ def _not_understood(program: Program, layers: tuple[Layer, ...]) -> tuple[str, .
 def _findings(program: Program) -> tuple[str, ...]:
     words: list[str] = []
     for index, tensor in program.state.items():
-        if tensor.dtype.is_floating_point and not bool(torch.isfinite(tensor).all()):
+        if not all_finite(tensor):
             nan, inf = int(torch.isnan(tensor).sum()), int(torch.isinf(tensor).sum())
             # A mask of -inf that softmax reads is how attention is written, not a fault.
             if nan or not program.steps[index].name.endswith("mask"):

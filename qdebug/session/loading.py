@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ import torch
 from torch import nn
 from torch.export import ExportedProgram
 
-from qdebug.doors import SAMPLE_NAMES, capture, read_pt2
+from qdebug.doors import SAMPLE_NAMES, capture, read_npz, read_pt2
 from qdebug.doors.dataset import EXTRA
 from qdebug.errors import DataError, FileError, ModelError, near
 from qdebug.graph import Program, lower
@@ -24,6 +24,8 @@ from qdebug.results import TensorSpec
 from qdebug.session.own import own_recipe
 
 Arrays = Mapping[str, Any]
+Untrusted = Callable[[Path], bool]
+"""Tells of a file whether a stranger gave it; such a file is read in a process of its own."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,7 @@ class Loaded:
         kind: the door, for instance ``pt2``.
         unknown: nodes that cannot be run, and what of a quantized file its recipe does not say, in words.
         recipe: that of a file that was quantized already.
+        origin: what an export starts from: the ONNX file, or the program that torch captured.
     """
 
     program: Program
@@ -43,6 +46,7 @@ class Loaded:
     kind: str
     unknown: tuple[str, ...] = ()
     recipe: Recipe | None = None
+    origin: Path | ExportedProgram | None = None
 
 
 def from_module(module: nn.Module, arrays: Arrays, kind: str = "module") -> Loaded:
@@ -58,20 +62,40 @@ def from_module(module: nn.Module, arrays: Arrays, kind: str = "module") -> Load
             "The data have no sample of any model input", do="Give one non-empty array per parameter of forward."
         )
     exported, batch = capture(module, inputs)
-    return Loaded(fold_batch_norm(lower(exported, batch=batch)), _specs(exported), kind)
+    return Loaded(fold_batch_norm(lower(exported, batch=batch)), _specs(exported), kind, origin=exported)
 
 
-def from_path(path: str | os.PathLike[str]) -> Loaded:
+def nobody(path: Path) -> bool:
+    """No file is a stranger's: paths come from whoever runs this process."""
+    return False
+
+
+def from_path(
+    path: str | os.PathLike[str], untrusted: Untrusted = nobody, check: Callable[[], None] = lambda: None
+) -> Loaded:
     """A model file.
+
+    Args:
+        path: where it lies.
+        untrusted: whether it is a stranger's.
+        check: called while a stranger's file is read; raises where the work is to stop.
 
     Raises:
         FileError: it is missing or damaged.
         ModelError: its kind is not understood, or it cannot be opened.
     """
     file = Path(path)
-    door = _DOORS.get(file.suffix.lower())
-    if door is not None:
-        return door(file)
+    kind = file.suffix.lower()
+    strange = untrusted(file)
+    if kind == ".onnx":
+        return _onnx(file, strange, check)
+    if strange and file.exists():
+        raise FileError(
+            f"A '{kind or file.name}' file is not opened from an upload", file=file.name,
+            do="Upload an .onnx file. Loading a .pt2 runs code: put it on the server's own disk and give its path.",
+        )  # fmt: skip
+    if kind == ".pt2":
+        return _pt2(file)
     if file.exists():
         raise ModelError(
             f"'{file.suffix or file.name}' files are not understood", file=file,
@@ -83,28 +107,43 @@ def from_path(path: str | os.PathLike[str]) -> Loaded:
     )  # fmt: skip
 
 
+def from_npz(
+    path: str | os.PathLike[str], untrusted: Untrusted = nobody, check: Callable[[], None] = lambda: None
+) -> tuple[Arrays, str]:
+    """A data file and what it is called in messages. Arguments as for :func:`from_path`.
+
+    Raises:
+        FileError: it is missing or damaged.
+        DataError: it holds no arrays of numbers.
+    """
+    file = Path(path)
+    if not untrusted(file):
+        return read_npz(file), os.fspath(path)
+    from qdebug.doors.confined import read_confined_npz
+
+    return read_confined_npz(file, check), file.name
+
+
 def _pt2(file: Path) -> Loaded:
     exported = read_pt2(file)
     specs = _specs(exported)
     fixed = next((spec.shape[0] for spec in specs if spec.shape and spec.shape[0] is not None), None)
-    return Loaded(fold_batch_norm(lower(exported, batch=fixed)), specs, "pt2")
+    return Loaded(fold_batch_norm(lower(exported, batch=fixed)), specs, "pt2", origin=exported)
 
 
-def _onnx(file: Path) -> Loaded:
+def _onnx(file: Path, strange: bool, check: Callable[[], None]) -> Loaded:
+    from qdebug.doors.confined import read_confined
     from qdebug.doors.onnx import lower_onnx, read_onnx, unquantized
 
-    opened, stored = unquantized(read_onnx(file))
+    opened, stored = unquantized(read_confined(file, check) if strange else read_onnx(file))
     lowered = lower_onnx(opened)
     program = fold_batch_norm(fold_bias(lowered.program))
     if stored.is_empty:
-        return Loaded(program, lowered.inputs, "onnx", lowered.unknown)
+        return Loaded(program, lowered.inputs, "onnx", lowered.unknown, origin=file)
     constants = {index: tuple(tensor.shape) for index, tensor in program.state.items()}
     grids, recipe, left = own_recipe(program, find_layers(program, constants), stored)
     program = replace(program, stored=grids)
-    return Loaded(program, lowered.inputs, "onnx", (*lowered.unknown, *left), recipe)
-
-
-_DOORS = {".pt2": _pt2, ".onnx": _onnx}
+    return Loaded(program, lowered.inputs, "onnx", (*lowered.unknown, *left), recipe, file)
 
 
 def _specs(exported: ExportedProgram) -> tuple[TensorSpec, ...]:

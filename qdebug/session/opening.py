@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from qdebug.doors import SAMPLE_NAMES, Dataset, join_data, load_sample, read_npz
+from qdebug.doors import SAMPLE_NAMES, Dataset, join_data, load_sample
 from qdebug.engine import Engine, ValueCache, Work
 from qdebug.errors import DataError, ModelError
 from qdebug.graph import Layer, channels_last
@@ -20,11 +20,12 @@ from qdebug.graph.trace import Trace, trace
 from qdebug.measure.predictions import IGNORED
 from qdebug.results import ModelInfo, ModelRef, SampleCard, TensorSpec
 from qdebug.session.describe import describe
-from qdebug.session.loading import Arrays, Loaded, from_module, from_path
+from qdebug.session.loading import Arrays, Loaded, Untrusted, from_module, from_npz, from_path, nobody
 from qdebug.session.session import Session
 from qdebug.session.subject import Subject
 
 CALIBRATION_SAMPLES = 256
+OWN = "the sample's own training data"
 
 
 @once
@@ -53,6 +54,7 @@ def open_model(
     *,
     cache: ValueCache | None = None,
     work: Work | None = None,
+    untrusted: Untrusted = nobody,
 ) -> Session:
     """Open a model with its data.
 
@@ -63,74 +65,78 @@ def open_model(
         calib: calibration data likewise; without it a sample's own, or the first 256 samples of ``data``.
         cache: where values are remembered; the process's shared cache if not given.
         work: progress and cancel.
+        untrusted: whether a file was given by a stranger; then it is parsed in a process of its own, with hard limits.
 
     Raises:
         QDebugError: the model cannot be opened, or the data do not fit it.
     """
     work = work or Work()
-    arrays, source = _arrays(data, "data")
+    arrays, source = _arrays(data, "data", work, untrusted)
+    calibration = _arrays(calib, "calibration data", work, untrusted)
     if isinstance(model, nn.Module):
         if arrays is None:
             raise DataError("A module needs data", do="Give data={'input name': array, ..., 'labels': array}.")
         work.step(0, 3, "capturing the model")
         loaded = from_module(model, arrays)
-        return _session(loaded, arrays, source, calib, None, type(model).__name__, cache, work)
+        return _session(loaded, arrays, source, calibration, None, type(model).__name__, cache, work)
     name = os.fspath(model)
     if name in SAMPLE_NAMES:
         work.step(0, 3, f"loading {name}")
         sample = load_sample(name)
         work.step(1, 3, f"capturing {name}")
         loaded = from_module(sample.module, sample.data, "sample")
-        own_calib = sample.calib if calib is None and arrays is None else calib
+        own_calib = (sample.calib, OWN) if calib is None and arrays is None else calibration
         own_data = sample.data if arrays is None else arrays
         return _session(loaded, own_data, source or name, own_calib, sample.card, name, cache, work)
-    work.step(0, 3, f"loading {name}")
-    loaded = from_path(name)
+    work.step(0, 3, f"loading {Path(name).name}")
+    loaded = from_path(name, untrusted, work.check)
     if arrays is None:
         raise DataError("This model comes without data", file=name, do="Give an .npz with --data (data=... in Python).")
-    return _session(loaded, arrays, source, calib, None, Path(name).name, cache, work)
+    return _session(loaded, arrays, source, calibration, None, Path(name).name, cache, work)
 
 
 def inspect_model(
-    model: str | os.PathLike[str] | nn.Module, data: object = None, calib: object = None, *, work: Work | None = None
-) -> ModelInfo:
+    model: str | os.PathLike[str] | nn.Module, data: object = None, calib: object = None, *,
+    work: Work | None = None, untrusted: Untrusted = nobody,
+) -> ModelInfo:  # fmt: skip
     """What a model is made of. A file needs no data for that: it is run once on zeros of the shapes it declares.
 
     Arguments and errors are those of :func:`open_model`; without data, ``n_eval`` and ``n_calib`` are 0.
     """
     name = "" if isinstance(model, nn.Module) else os.fspath(model)
     if not name or name in SAMPLE_NAMES or data is not None:
-        return open_model(model, data, calib, work=work).info()  # type: ignore[arg-type]
+        return open_model(model, data, calib, work=work, untrusted=untrusted).info()  # type: ignore[arg-type]
     work = work or Work()
-    work.step(0, 2, f"loading {name}")
-    loaded = from_path(name)
+    work.step(0, 2, f"loading {Path(name).name}")
+    loaded = from_path(name, untrusted, work.check)
     work.step(1, 2, "running it once")
-    traced, layers = _seen(loaded, blank(loaded), name, partial=True)
+    traced, layers = _seen(loaded, blank(loaded), Path(name).name, partial=True)
     return describe(Path(name).name, None, loaded, layers, traced, None, None, "", "unlabelled")
 
 
-def open_ref(ref: ModelRef, work: Work | None = None) -> Session:
-    """Open what a reference names, on the process's shared cache."""
-    return open_model(ref.model, ref.data, ref.calib, work=work)
+def open_ref(ref: ModelRef, work: Work | None = None, untrusted: Untrusted = nobody) -> Session:
+    """Open what a reference names, on the process's shared cache. Arguments as for :func:`open_model`."""
+    return open_model(ref.model, ref.data, ref.calib, work=work, untrusted=untrusted)
 
 
-def _arrays(given: object, what: str) -> tuple[Arrays | None, str]:
+def _arrays(given: object, what: str, work: Work, untrusted: Untrusted) -> tuple[Arrays | None, str]:
     if given is None:
         return None, ""
     if isinstance(given, Mapping):
         return given, f"the {what} given"
     path = os.fspath(given)  # type: ignore[call-overload]
-    return read_npz(path), path
+    work.step(0, 3, f"reading {Path(path).name}")
+    return from_npz(path, untrusted, work.check)
 
 
 def _session(
-    loaded: Loaded, arrays: Arrays, source: str, calib: object, card: SampleCard | None, name: str,
+    loaded: Loaded, arrays: Arrays, source: str, calib: tuple[Arrays | None, str], card: SampleCard | None, name: str,
     cache: ValueCache | None, work: Work,
 ) -> Session:  # fmt: skip
     program = loaded.program
     free = tuple(TensorSpec(name=s.name, shape=(None, *s.shape[1:]), dtype=s.dtype) for s in loaded.inputs)
     data = join_data(arrays, free, source)
-    calibration, words = _calibration(calib, data, free, card)
+    calibration, words = _calibration(calib, data, free)
     work.step(2, 3, "running it once")
     first = {key: tensor[: program.batch or 2] for key, tensor in data.inputs.items()}
     if program.batch and len(data) < program.batch:
@@ -142,8 +148,11 @@ def _session(
     program = channels_last(program, layers)
     engine = Engine(program, layers, cache or shared_cache())
     return Session(
-        Subject(program, layers, traced.shapes, traced.samples, data, calibration, task, engine, info, loaded.recipe)
-    )
+        Subject(
+            program, layers, traced.shapes, traced.samples, traced.floating, data, calibration, task, engine, info,
+            loaded.recipe, loaded.origin,
+        )
+    )  # fmt: skip
 
 
 def blank(loaded: Loaded) -> dict[str, Tensor]:
@@ -172,18 +181,15 @@ def _seen(
     return traced, layers
 
 
-def _calibration(
-    calib: object, data: Dataset, specs: tuple[TensorSpec, ...], card: SampleCard | None
-) -> tuple[Dataset, str]:
-    arrays, source = _arrays(calib, "calibration data")
+def _calibration(calib: tuple[Arrays | None, str], data: Dataset, specs: tuple[TensorSpec, ...]) -> tuple[Dataset, str]:
+    arrays, source = calib
     if arrays is None:
         count = min(len(data), CALIBRATION_SAMPLES)
         few = "the one sample" if count == 1 else f"the first {count} samples"
         return data.first(count), f"{few} of the evaluation data (no calibration data were given)"
     kept = {key: value for key, value in arrays.items() if key not in ("labels", "group")}
     joined = join_data(kept, specs, source)
-    where = "the sample's own training data" if card and isinstance(calib, Mapping) else source
-    return joined, f"{len(joined)} samples from {where}"
+    return joined, f"{len(joined)} samples from {source}"
 
 
 def _task(data: Dataset, output: tuple[int, ...], card: SampleCard | None) -> str:

@@ -6,15 +6,18 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 
 import torch
 from torch import Tensor
+from torch.export import ExportedProgram
 
 from qdebug.doors import Dataset
 from qdebug.engine import Batch, Engine
 from qdebug.errors import RecipeError, near
 from qdebug.graph import Chain, Layer, NormSite, Program, chains, norm_sites
 from qdebug.graph.points import find_points
+from qdebug.quantize.finite import all_finite
 from qdebug.recipes import Recipe
 from qdebug.results import ModelInfo
 
@@ -31,24 +34,28 @@ class Subject:
         layers: its layers, in graph order.
         shapes: shapes by step index for ``traced`` samples.
         traced: the number of samples behind ``shapes``.
+        floating: steps whose values are real numbers.
         data: evaluation data.
         calib: calibration data.
         task: ``classification``, ``language-model`` or ``unlabelled``.
         engine: runs sheets of the program.
         info: what people are told of all this.
         recipe: that of a model that was quantized already.
+        origin: what an export starts from: the ONNX file, or the program that torch captured.
     """
 
     program: Program
     layers: tuple[Layer, ...]
     shapes: Mapping[int, tuple[int, ...]]
     traced: int
+    floating: frozenset[int]
     data: Dataset
     calib: Dataset
     task: str
     engine: Engine
     info: ModelInfo = field(repr=False)
     recipe: Recipe | None = None
+    origin: Path | ExportedProgram | None = None
 
     @cached_property
     def by_name(self) -> dict[str, Layer]:
@@ -73,7 +80,7 @@ class Subject:
         return {
             step: (int(torch.isnan(weight).sum()), int(torch.isinf(weight).sum()))
             for step, weight in weights.items()
-            if weight is not None and not bool(torch.isfinite(weight).all())
+            if weight is not None and not all_finite(weight)
         }
 
     @cached_property
@@ -84,7 +91,7 @@ class Subject:
     @cached_property
     def points(self) -> tuple[int, ...]:
         """Steps whose values are quantized between layers, where a recipe asks for it."""
-        return find_points(self.program, self.layers)
+        return tuple(index for index in find_points(self.program, self.layers) if index in self.floating)
 
     @cached_property
     def norm_sites(self) -> tuple[NormSite, ...]:

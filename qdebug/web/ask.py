@@ -24,6 +24,8 @@ PATIENCE = 0.4
 """Seconds that one run waits for answers, and seconds between two looks."""
 
 MOST_FAILED = 64
+DIALOG = "opening"
+"""The place of the dialog that opens files."""
 
 
 def begin() -> None:
@@ -87,7 +89,7 @@ def latest(place: str, request: Any) -> tuple[Any | None, bool]:
     answer = look(request)
     if isinstance(answer, QDebugError):
         with status.container():
-            problem.draw(answer, place, retry=lambda: _retry(request))
+            problem.draw(answer, place, retry=lambda: forget(request))
         return _before(place, request), False
     if isinstance(answer, Running):
         with status.container():
@@ -170,14 +172,21 @@ def watch() -> None:
 
 @st.fragment(run_every=PATIENCE)
 def _watch(requests: tuple[Any, ...]) -> None:
-    if any(not isinstance(look(request, wait=0.0), Running) for request in requests):
+    if not _is_covered() and any(not isinstance(look(request, wait=0.0), Running) for request in requests):
         st.rerun()
+
+
+def _is_covered(place: str = "") -> bool:
+    """Whether a dialog lies over a place: drawing the page anew then would lose what is being dropped on the dialog."""
+    return st.session_state.opening is not None and place != DIALOG
 
 
 @st.fragment(run_every=PATIENCE)
 def _follow(place: str, request: Any) -> None:
     answer = look(request, wait=0.0)
     if not isinstance(answer, Running):
+        if _is_covered(place):
+            return
         st.rerun()
     at = answer.progress
     part = min(1.0, at.done / at.total) if at.total else 0.0
@@ -192,5 +201,11 @@ def _cancel(request: Any, job: str) -> None:
     st.session_state.failed[_key(request)] = Cancelled(do="The recipe is kept; measure again when you like.")
 
 
-def _retry(request: Any) -> None:
+def failure(request: Any) -> QDebugError | None:
+    """The error that a request ended with, if it did."""
+    return st.session_state.failed.get(_key(request))
+
+
+def forget(request: Any) -> None:
+    """Let a request that ended with an error be asked anew."""
     st.session_state.failed.pop(_key(request), None)

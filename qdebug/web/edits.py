@@ -27,6 +27,8 @@ RANGES: dict[str, str] = {
     "entropy": "entropy", "aciq_laplace": "ACIQ (Laplace)", "aciq_gauss": "ACIQ (Gauss)", "octav": "OCTAV",
 }  # fmt: skip
 assert set(RANGES) == set(get_args(ChosenRange))
+STORED = "stored"
+"""The range of a tensor whose scale came with the model's file."""
 TENSORS: tuple[Tensor, Tensor] = ("weight", "activation")
 
 
@@ -95,7 +97,7 @@ def range_of(recipe: Recipe) -> str | None:
 
 def with_preset(recipe: Recipe, text: str) -> Recipe:
     """The recipe with that preset for every layer and no exceptions; fixes stay."""
-    return msgspec.structs.replace(recipe, default=preset(text).default, layers=())
+    return msgspec.structs.replace(preset(text), fixes=recipe.fixes, model=recipe.model)
 
 
 def matched(pattern: str, info: ModelInfo) -> tuple[str, ...]:

@@ -12,12 +12,13 @@ from qdebug.errors import QDebugError, RecipeError
 from qdebug.figures.numbers import count, size
 from qdebug.figures.text import plural
 from qdebug.jobs.verbs import Check, GetStats, Samples
-from qdebug.recipes import dumps, loads
+from qdebug.recipes import Recipe, dumps, loads
 from qdebug.recipes.plan import ChosenRange
 from qdebug.results import CacheStats, ModelInfo, ModelRef
-from qdebug.web import ask, edits, problem, state, words
+from qdebug.web import ask, edits, opening, problem, state, words
 
 CUSTOM = "—"
+OWN = "own"
 LOAD_PATIENCE = 5.0
 """Seconds that loading a recipe waits to hear whether the recipe fits the model."""
 
@@ -48,11 +49,20 @@ def _model() -> None:
         refs,
         key=state.put("side-model", state.ref()),
         format_func=ref_in_words,
-        on_change=lambda: state.open_model(st.session_state["side-model"]),
+        on_change=_choose,
         label_visibility="collapsed",
     )
-    with st.popover("Open a file …", width="stretch", key=_closing("open")):
-        _open_form()
+    st.button("Open a file …", key="open", width="stretch", on_click=opening.start)
+
+
+def _choose() -> None:
+    """Make the selected model the one at hand.
+
+    A browser that was not told yet that the list has changed may send an entry that is no more; it arrives as its text.
+    """
+    chosen = st.session_state["side-model"]
+    if isinstance(chosen, ModelRef):
+        state.open_model(chosen)
 
 
 def _back() -> None:
@@ -69,36 +79,6 @@ def ref_in_words(ref: ModelRef) -> str:
     return f"{name} on {ref.data.rsplit('/', 1)[-1]}" if ref.data else name
 
 
-def _open_form() -> None:
-    with st.form("open", border=False):
-        st.text_input(
-            "Model",
-            placeholder="/path/to/model.pt2",
-            key="open-model",
-            help="A .pt2 file on the server's own disk. Loading one runs code: open only files you trust.",
-        )
-        st.text_input(
-            "Data",
-            placeholder="/path/to/data.npz",
-            key="open-data",
-            help="One array per model input, plus labels if there are any.",
-        )
-        st.text_input(
-            "Calibration",
-            placeholder="optional",
-            key="open-calib",
-            help="Without it, 256 samples of the data are used.",
-        )
-        st.form_submit_button("Open", width="stretch", on_click=_open)
-
-
-def _open() -> None:
-    model, data, calib = (st.session_state[f"open-{what}"].strip() for what in ("model", "data", "calib"))
-    if model:
-        _close("open")
-        state.open_model(ModelRef(model=model, data=data or None, calib=calib or None))
-
-
 def data_html(info: ModelInfo) -> str:
     """What is evaluated and what calibrates, in words."""
     return (
@@ -111,34 +91,37 @@ def _recipe(info: ModelInfo) -> None:
     _heading("Recipe")
     recipe = state.recipe()
     st.html(f'<div class="q-pills">{"".join(map(pill_html, words.recipe_pills(recipe)))}</div>')
-    name = words.short_name(recipe.default)
-    plain = name in words.PRESETS and not recipe.layers
+    own = loads(info.own_recipe) if info.own_recipe else None
+    name = OWN if recipe == own else words.preset_of(recipe) or CUSTOM
+    named = {**({OWN: "as in the file"} if own else {}), **words.PRESETS}
     st.selectbox(
         "Preset",
-        [*([] if plain else [CUSTOM]), *words.PRESETS],
-        key=state.put("side-preset", name if plain else CUSTOM),
-        format_func=lambda one: words.PRESETS.get(one, "changed by hand"),
-        on_change=lambda: _preset(st.session_state["side-preset"]),
+        [*([] if name in named else [CUSTOM]), *named],
+        key=state.put("side-preset", name),
+        format_func=lambda one: named.get(one, "changed by hand"),
+        on_change=lambda: _preset(st.session_state["side-preset"], own),
         help="Gives every layer the same formats and drops exceptions. Fixes stay.",
     )
     method = edits.range_of(recipe)
     st.selectbox(
         "Ranges from calibration",
-        [*([] if method else [CUSTOM]), *edits.RANGES],
+        [*([] if method in edits.RANGES else [method or CUSTOM]), *edits.RANGES],
         key=state.put("side-range", method or CUSTOM),
-        format_func=lambda one: edits.RANGES.get(one, "differ by layer"),
+        format_func=lambda one: edits.RANGES.get(one, "from the file" if one == edits.STORED else "differ by layer"),
         on_change=lambda: _range(info, st.session_state["side-range"]),
         help="How clip ranges are chosen, for all tensors in an integer format.",
     )
 
 
-def _preset(name: str) -> None:
-    if name != CUSTOM:
+def _preset(name: str, own: Recipe | None) -> None:
+    if name == OWN and own is not None:
+        state.change(own)
+    elif name != CUSTOM:
         state.change(edits.with_preset(state.recipe(), name))
 
 
 def _range(info: ModelInfo, method: str) -> None:
-    if method != CUSTOM:
+    if method in edits.RANGES:
         state.change(edits.with_range(state.recipe(), info, cast(ChosenRange, method)))
 
 

@@ -64,6 +64,8 @@ def start() -> None:
         here.failed = {}
         here.first = {}
         here.drawn = {}
+        here.opening = None
+        here.kept = {}
         here.id = secrets.token_hex(8)
 
 
@@ -87,8 +89,8 @@ def open_model(one: ModelRef) -> None:
     st.session_state.ref = one
 
 
-def is_open(first: str) -> None:
-    """Note that the model at hand has opened, and which preset it is first looked at with."""
+def is_open(first: Recipe) -> None:
+    """Note that the model at hand has opened, and which recipe it is first looked at with."""
     here = st.session_state
     here.first[ref()] = first
     if ref() not in here.opened:
@@ -98,7 +100,7 @@ def is_open(first: str) -> None:
 def history() -> History:
     """The recipes of the model at hand."""
     found: History | None = st.session_state.histories.get(ref())
-    return found or History((preset(st.session_state.first.get(ref(), FIRST_PRESET)),))
+    return found or History((st.session_state.first.get(ref()) or preset(FIRST_PRESET),))
 
 
 def recipe() -> Recipe:

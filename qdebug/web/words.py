@@ -19,12 +19,14 @@ from qdebug.recipes import (
     SmoothQuant,
     TensorPlan,
     parse_plan,
+    preset,
 )  # fmt: skip
 from qdebug.web.choices import label_of
 
 PRESETS: dict[str, str] = {
     "w8a8": "w8a8, per tensor",
     "w8a8-pc": "w8a8-pc, per channel",
+    "w8a8-pc-all": "w8a8-pc-all, integers everywhere",
     "w8a16": "w8a16",
     "w4a8-pc": "w4a8-pc, per channel",
     "w4g32a16": "w4g32a16, groups of 32",
@@ -50,7 +52,7 @@ def short_name(plan: LayerPlan) -> str | None:
     >>> short_name(parse_plan("w4g32a16"))
     'w4g32a16'
     """
-    bare = LayerPlan(_bare(plan.weight), _bare(plan.activation))
+    bare = _bare_layer(plan)
     weight, activation = find(plan.weight.format).bits, find(plan.activation.format).bits
     group = f"g{plan.weight.group_size}" if plan.weight.granularity == "group" else ""
     for end in ("", "-pc", "-dyn", "-tok", "-pc-dyn", "-pc-tok"):
@@ -58,6 +60,22 @@ def short_name(plan: LayerPlan) -> str | None:
         if parse_plan(text) == bare:
             return text
     return None
+
+
+def preset_of(recipe: Recipe) -> str | None:
+    """The preset that gives all layers what a recipe gives them, whatever its ranges and fixes; None for none."""
+    if recipe.layers:
+        return None
+    for text in PRESETS:
+        one = preset(text)
+        same = _bare_layer(one.default) == _bare_layer(recipe.default) and one.bias == recipe.bias
+        if same and _bare(one.between) == _bare(recipe.between):
+            return text
+    return None
+
+
+def _bare_layer(plan: LayerPlan) -> LayerPlan:
+    return LayerPlan(_bare(plan.weight), _bare(plan.activation))
 
 
 def plan_in_words(plan: LayerPlan) -> str:
@@ -91,6 +109,10 @@ def recipe_pills(recipe: Recipe) -> tuple[Pill, ...]:
     clips = sum(one.clip is not None for _, plan in recipe.layers for one in (plan.weight, plan.activation))
     if clips:
         pills.append(Pill(f"{clips} × hand-set clip"))
+    if not recipe.between.is_float32:
+        pills.append(Pill(f"{label_of(recipe.between, 'activation')} between layers", precision(recipe.between.format)))
+    if recipe.bias == "int32":
+        pills.append(Pill("int32 biases"))
     ranges = _ranges(recipe)
     if ranges != {"minmax"}:
         pills.append(Pill(f"{ranges.pop().replace('_', ' ')} ranges" if len(ranges) == 1 else "mixed ranges"))

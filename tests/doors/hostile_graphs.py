@@ -81,6 +81,39 @@ models(
 )
 
 
+# ------------------------------------------------------------------------------- constants that unfold beyond measure
+
+
+def bomb(op, *values, **attributes) -> Callable[[], ModelProto]:
+    """A constant computed from a few numbers; lists are integers, arrays are as they are."""
+
+    def make() -> ModelProto:
+        arrays = [one if isinstance(one, np.ndarray) else np.array(one) for one in values]
+        tensors = [numpy_helper.from_array(array, f"v{place}") for place, array in enumerate(arrays) if array.size]
+        names = [f"v{place}" if array.size else "" for place, array in enumerate(arrays)]
+        made = node(op, names, ["c"], "bomb", **attributes)
+        return good([made, node("Cast", ["c"], ["f"], to=1), node("Add", ["x", "f"], ["y"])], tensors)
+
+    return make
+
+
+ONE, PIXELS = np.ones(1, np.float32), np.ones((1, 1, 2, 2), np.float32)
+models(
+    bomb_of_shape=bomb("ConstantOfShape", [2**40]),
+    bomb_of_negative_shape=bomb("ConstantOfShape", [-5]),
+    bomb_by_tiling=bomb("Tile", ONE, [2**40]),
+    bomb_by_padding=bomb("Pad", ONE, [2**40, 2**40]),
+    bomb_by_counting=bomb("Range", 0, 2**40, 1),
+    bomb_by_small_steps=bomb("Range", *map(np.float32, (0, 1e30, 1e-30))),
+    bomb_by_resizing=bomb("Resize", PIXELS, [], [], [1, 1, 2**20, 2**20], mode="linear"),
+    bomb_by_products=bomb(
+        "Einsum", np.ones((2**20, 1), np.float32), np.ones((2**20, 1), np.float32), equation="ab,cd->ac"
+    ),
+    bomb_by_windows=bomb("AveragePool", PIXELS, kernel_shape=[2, 2], pads=[2**29] * 4),
+    bomb_by_one_hot=bomb("OneHot", [1, 2], 2**40, np.array([0, 1], np.float32)),
+)
+
+
 # ----------------------------------------------------------------------------------------------- graphs in other graphs
 
 

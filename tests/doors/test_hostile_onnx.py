@@ -7,12 +7,14 @@ import sys
 from contextlib import contextmanager
 from pathlib import Path
 
+import numpy as np
 import pytest
+from onnx import TensorProto, helper, numpy_helper
 
-from qdebug.doors.onnx import lower_onnx, read_onnx
+from qdebug.doors.onnx import from_proto, lower_onnx, read_onnx
 from qdebug.errors import FileError, ModelError
 from tests.doors import hostile_graphs, hostile_tensors  # noqa: F401 - they register their cases
-from tests.doors.hostile_onnx import CASES, good, written
+from tests.doors.hostile_onnx import CASES, good, node, stored, value, written
 
 pytestmark = pytest.mark.timeout(30)
 _opened: list[tuple[str, object]] | None = None
@@ -71,6 +73,40 @@ def test_the_good_model_that_the_cases_are_made_of_opens(tmp_path):
         lowered = lower_onnx(read_onnx(written(tmp_path, good())))
     assert [step.name for step in lowered.program.steps] == ["x", "w", "h", "y"] and not lowered.unknown
     assert str(tmp_path / "model.onnx") in [place for place, _ in files], "the audit hook sees nothing"
+
+
+def test_a_hard_link_is_read_only_where_the_file_is_ones_own(tmp_path, monkeypatch):
+    path = CASES["external_offset_by_one"](tmp_path)
+    (tmp_path / "data.bin").unlink()
+    (tmp_path / "other").write_bytes(bytes(80))
+    (tmp_path / "data.bin").hardlink_to(tmp_path / "other")
+    assert read_onnx(path).tensors["w"].shape == (4, 4)
+    monkeypatch.setattr(os, "getuid", lambda: (tmp_path / "other").stat().st_uid + 1)
+    with pytest.raises(FileError, match="hard link to somebody else's"):
+        read_onnx(path)
+
+
+def test_a_loop_over_constants_is_not_run_when_a_file_is_opened():
+    """It may be endless."""
+    body = helper.make_graph(
+        [node("Identity", ["go"], ["on"]), node("Add", ["v", "v"], ["u"])], "body",
+        [value("i", (), TensorProto.INT64), value("go", (), TensorProto.BOOL), value("v")],
+        [value("on", (), TensorProto.BOOL), value("u")],
+    )  # fmt: skip
+    tensors = [numpy_helper.from_array(np.array(True), "t"), numpy_helper.from_array(np.array(2**62), "m")]
+    nodes = [node("Loop", ["m", "t", "w"], ["l"], "loop", body=body), node("Add", ["x", "l"], ["y"])]
+    program = lower_onnx(from_proto(good(nodes, [*tensors, stored("w", 4)]))).program
+    assert "loop" in {step.module for step in program.steps if step.kind == "op"}
+
+
+@pytest.mark.parametrize("kind", [np.int8, np.int16, np.int32, np.int64])
+def test_the_least_integer_divided_by_minus_one_wraps(kind):
+    """Processors stop at such a division."""
+    least = np.array([np.iinfo(kind).min, 7], kind)
+    tensors = [numpy_helper.from_array(least, "a"), numpy_helper.from_array(np.array([-1], kind), "b")]
+    nodes = [node("Div", ["a", "b"], ["c"]), node("Cast", ["c"], ["f"], to=1), node("Add", ["x", "f"], ["y"])]
+    values = lower_onnx(from_proto(good(nodes, tensors))).program.state.values()
+    assert [tensor.tolist() for tensor in values] == [[float(least[0]), -7.0]]
 
 
 def test_there_are_many_cases():

@@ -23,7 +23,11 @@ def outcomes():
 def test_node_cases_pass_and_the_page_says_which(outcomes):
     assert len(outcomes) > 1800
     assert conformance.share(outcomes) >= 0.97
-    assert conformance.PAGE.read_text("utf-8") == conformance.page(outcomes)
+    page = conformance.PAGE.read_text("utf-8")
+    named = {line.split("|")[1].strip() for line in page.splitlines() if line.startswith("| ")}
+    assert named - {"operator"} == {conformance.subject(outcome) for outcome in outcomes}
+    # a case at the edge of its tolerance may pass on another processor, but none may fail unsaid
+    assert [one.name for one in outcomes if one.state == "failed" and f"`{one.name}`" not in page] == []
 
 
 def test_there_are_nine_light_models():

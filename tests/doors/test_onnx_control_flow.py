@@ -5,11 +5,13 @@ from __future__ import annotations
 import numpy as np
 import onnx
 import pytest
+import torch
 from onnx import TensorProto, helper
 
 from qdebug.doors.onnx.ops import control
 from qdebug.errors import ModelError
-from tests.doors.onnx_graphs import by_door, by_runtime, model
+from qdebug.graph.calls import call
+from tests.doors.onnx_graphs import by_door, by_runtime, lowered, model
 
 FLOAT, INT64, BOOL = TensorProto.FLOAT, TensorProto.INT64, TensorProto.BOOL
 
@@ -53,6 +55,19 @@ def test_a_branch_that_is_always_taken_is_part_of_the_graph():
     proto = model([helper.make_node("If", ["c"], ["y"], **branches())], {"x": np.ones(3, np.float32)}, ["y"],
                   {"c": np.array(True), "b": np.float32([1, 2, 3])})  # fmt: skip
     np.testing.assert_array_equal(by_door(proto, {"x": np.ones(3, np.float32)})[0], [2, 3, 4])
+
+
+def test_a_branch_has_its_own_tensors_where_its_inputs_are():
+    body = {
+        name: graph([helper.make_node(op, ["x", "k"], [name])], [], [value(name)], {"k": np.float32([1, 2, 3])})
+        for name, op in (("t", "Add"), ("e", "Mul"))
+    }
+    node = helper.make_node("If", ["c"], ["y"], then_branch=body["t"], else_branch=body["e"])
+    program = lowered(model([node], {"x": np.ones(3, np.float32), "c": np.array(True)}, ["y"]))
+    feeds = {"x": torch.ones(3, device="meta"), "c": torch.tensor(True)}
+    values = {index: feeds[name] for name, index in program.inputs.items()}
+    assert call(program, program.output, values).device.type == "meta"
+    assert call(program, program.output, {**values, program.inputs["x"]: torch.ones(3)}).tolist() == [2, 3, 4]
 
 
 def counting(going="c"):

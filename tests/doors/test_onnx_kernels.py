@@ -220,10 +220,9 @@ def test_wide_unsigned_integers_are_computed_exactly():
     assert y.numpy().tolist() == [2, 12]
 
 
-@pytest.mark.parametrize("elem", [23, 27, 28, 17, 20])
+@pytest.mark.parametrize("elem", [23, 17, 20])
 def test_bits_read_as_another_type_and_back(elem):
-    fmt = 4 if elem == 23 else 6 if elem in (27, 28) else 8
-    codes = torch.arange(2**fmt, dtype=torch.uint8)
+    codes = torch.arange(2**4 if elem == 23 else 2**8, dtype=torch.uint8)
     values = kernel("BitCast", 26)(codes, to=elem, types=[21 if elem == 23 else 2])
     assert values.dtype == ELEMENTS[elem].carrier
     back = kernel("BitCast", 26)(values, to=21 if elem == 23 else 2, types=[elem])

@@ -8,7 +8,7 @@ from onnx import TensorProto, helper, numpy_helper
 from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_dynamic, quantize_static
 
 from qdebug.engine import Work
-from qdebug.recipes import LayerPlan, TensorPlan, set_layers
+from qdebug.recipes import LayerPlan, TensorPlan, loads, set_layers
 from qdebug.session import open as open_model
 
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -115,7 +115,7 @@ def test_formats_and_granularity_are_the_files(written, inputs, kind, per_channe
     assert [plan for _, plan in recipe.layers] == [LayerPlan(weight, activation)] * 3
     assert recipe.between == activation
     assert recipe.bias == "int32"
-    assert session.info().quantized
+    assert loads(session.info().own_recipe) == recipe
 
 
 def test_a_relu_that_the_quantizer_left_out_is_there_in_float(written, inputs, tmp_path):
@@ -157,4 +157,4 @@ def test_a_float_file_has_no_recipe_of_its_own(written, inputs):
     path = written("qdq", True).with_name("float.onnx")
     session = open_model(path, {"x": inputs})
     assert session.own_recipe() is None
-    assert not session.info().quantized
+    assert not session.info().own_recipe

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from qdebug.engine import Sheet
 from qdebug.graph.program import Ref
-from qdebug.quantize import fake_quantize_activation, quantize_weight
+from qdebug.quantize import fake_quantize_activation, fake_quantize_bias, quantize_weight
 
 
 def execute(sheet: Sheet, inputs: Mapping[str, Tensor]) -> Tensor:
@@ -32,6 +32,10 @@ def _operation(sheet, step, values):
     args = [_filled(arg, values) for arg in step.args]
     layer, quant = sheet.layers.get(step.index), sheet.quants.get(step.index)
     bias = sheet.overlay.biases.get(step.index)
+    if quant is not None and quant.has_int32_bias and layer.kind != "embedding":
+        own = bias if bias is not None else _filled(args[layer.bias_argument], {}) if layer.bias is not None else None
+        grid = quantize_weight(args[layer.weight_argument], quant.plan.weight, layer.out_axis)[1]
+        bias = None if own is None else fake_quantize_bias(own, quant.activation, grid)
     if quant is not None:
         if layer.kind != "embedding":
             args[layer.x_argument] = fake_quantize_activation(
@@ -42,7 +46,9 @@ def _operation(sheet, step, values):
         args = args + [None] * (layer.bias_argument + 1 - len(args))
         args[layer.bias_argument] = bias
     result = step.target(*args, **{key: _filled(value, values) for key, value in step.kwargs.items()})
-    return result + bias if bias is not None and layer.bias_argument is None else result
+    result = result + bias if bias is not None and layer.bias_argument is None else result
+    point = sheet.points.get(step.index)
+    return result if point is None else fake_quantize_activation(result, point.plan.activation, point.activation)
 
 
 def _filled(template, values):
@@ -50,4 +56,6 @@ def _filled(template, values):
         return values[template.index]
     if isinstance(template, (list, tuple)):
         return [_filled(item, values) for item in template]
+    if isinstance(template, Mapping):
+        return {key: _filled(item, values) for key, item in template.items()}
     return template

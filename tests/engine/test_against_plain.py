@@ -33,14 +33,25 @@ def random_sheet(session, dice: random.Random) -> Sheet:
         ends = -dice.choice([0.0, dice.uniform(0.5, 3)]), dice.uniform(0.5, 3)
         grid = choose_grid(*ends, plan.activation) if is_static(plan.activation) else None
         if dice.random() < 0.8:
-            quants[layer.step] = LayerQuant(plan, grid, layer.channel_axis)
+            quants[layer.step] = LayerQuant(plan, grid, layer.channel_axis, dice.random() < 0.5)
         width = subject.program.state[layer.weight].shape[layer.out_axis]
         noise = torch.randn(width, generator=torch.Generator().manual_seed(dice.randrange(10**6)))
         if dice.random() < 0.2 and layer.bias is not None:
             tensors[layer.bias] = noise
         elif dice.random() < 0.3 and layer.bias is None and layer.kind != "embedding":
             biases[layer.step] = noise
-    return Sheet(subject.program, subject.layers, Overlay(tensors, biases), quants)
+    return Sheet(subject.program, subject.layers, Overlay(tensors, biases), quants, random_points(subject, dice))
+
+
+def random_points(subject, dice: random.Random) -> dict[int, LayerQuant]:
+    """Some of the activations between layers, quantized."""
+    found = {}
+    for index in subject.points if dice.random() < 0.6 else ():
+        plan = parse_plan(dice.choice(["w8a8", "w8a4"]))
+        if dice.random() < 0.7:
+            grid = choose_grid(-dice.choice([0.0, dice.uniform(0.5, 3)]), dice.uniform(0.5, 3), plan.activation)
+            found[index] = LayerQuant(LayerPlan(activation=plan.activation), grid)
+    return found
 
 
 @pytest.mark.parametrize("kind", [Residual, Attention])

@@ -237,18 +237,6 @@ def test_what_went_wrong_with_a_recipe_is_old_news_after_the_next_step(app):
     assert "not YAML or JSON" not in html(app)
 
 
-def test_a_file_that_did_not_open_leaves_no_entry(app):
-    first = app.session_state.ref
-    app.text_input(key="open-model").set_value("/nowhere/net.pt2")
-    next(one for one in app.button if one.label == "Open").click()
-    settle(app)
-    assert "/nowhere/net.pt2" in html(app)
-    next(one for one in app.button if one.label.startswith("Back to")).click()
-    settle(app)
-    assert app.session_state.ref == first
-    assert all("net.pt2" not in option for option in app.selectbox(key="side-model").options)
-
-
 def test_a_model_that_is_not_there_is_an_error_and_the_way_back_is_open(app):
     first = app.session_state.ref
     app.session_state.ref = type(first)(model="/nowhere/net.pt2")

@@ -20,10 +20,10 @@ INFO = model()
 
 @pytest.mark.parametrize("text", [*words.PRESETS, "w8a8-tok", "w3a7-dyn", "w2g64a4"])
 def test_a_preset_reads_as_itself_whatever_its_ranges(text):
-    plan = preset(text).default
-    assert words.short_name(plan) == text
-    ranged = edits.with_range(preset(text), INFO, "mse").default
-    assert words.short_name(ranged) == text
+    ranged = edits.with_range(preset(text), INFO, "mse")
+    for recipe in (preset(text), ranged):
+        assert words.short_name(recipe.default) == text.removesuffix("-all")
+        assert words.preset_of(recipe) == (text if text in words.PRESETS else None)
 
 
 def test_a_plan_without_a_short_name_is_named_by_its_tensors():

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from qdebug.doors.onnx.body import Body
 from qdebug.doors.onnx.folding import FAILURES, fold
 from qdebug.doors.onnx.ir import Node
 from qdebug.errors import ModelError
@@ -127,6 +128,8 @@ class Builder:
 
     def _folded(self, target: Any, args: Sequence[Any], kwargs: Mapping[str, Any], op: str, name: str) -> Ref | None:
         if any(word in op for word in _RANDOM) or not getattr(target, "folds", True):
+            return None
+        if any(isinstance(value, Body) for value in kwargs.values()):  # how long a loop runs only running it tells
             return None
         probe = Step(0, "op", name, op=op, target=target, args=tuple(args), kwargs=kwargs)
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -24,6 +25,9 @@ _NEVER_GROWS = frozenset({
     "Transpose", "Unsqueeze", "aten.alias.default", "aten.permute.default", "aten.reshape.default",
 })  # fmt: skip
 
+#: Operators whose results have the shape that their inputs broadcast to.
+_ELEMENTWISE = frozenset({"aten.add.Tensor", "aten.mul.Tensor", "aten.sub.Tensor", "aten.div.Tensor", "Div", "Where"})
+
 #: What torch and Python raise where a file's constants do not fit each other, or kernels meet sizes of no sense.
 FAILURES = (
     ArithmeticError, AssertionError, AttributeError, LookupError, MemoryError, RuntimeError, TypeError, ValueError,
@@ -43,16 +47,24 @@ def fold(run: Callable[[Mapping[int, Tensor]], Any], state: Mapping[int, Tensor]
         ModelError: it would take more memory than such inputs explain; nothing has been allocated then.
     """
     with torch.no_grad():
-        if op.removeprefix("onnx.").partition("-")[0] in _NEVER_GROWS or _reach(template) * 16 <= FREE:
+        if _reach(template, op.removeprefix("onnx.").partition("-")[0]) * 16 <= FREE:
             return run(state)
         with _Bounded():
             return run(state)
 
 
-def _reach(template: Any) -> float:
-    """A bound on the elements of whatever has been computed from these arguments: no operator multiplies more."""
+def _reach(template: Any, op: str) -> float:
+    """A bound on the elements of whatever is computed from these arguments: no operator multiplies more."""
+    if op in _NEVER_GROWS:
+        return 0
+    leaves = tree_leaves(template)
     reach = 1.0
-    for leaf in tree_leaves(template):
+    if op in _ELEMENTWISE:
+        shapes = [leaf.shape for leaf in leaves if isinstance(leaf, Tensor)]
+        for sizes in itertools.zip_longest(*(reversed(shape) for shape in shapes), fillvalue=1):
+            reach *= max(sizes)
+        return reach
+    for leaf in leaves:
         if isinstance(leaf, Tensor):
             reach *= max(leaf.numel(), 1)
             if leaf.numel() <= 64 and not leaf.is_floating_point() and not leaf.is_complex():

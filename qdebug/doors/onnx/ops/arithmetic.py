@@ -55,7 +55,11 @@ def div(a: Tensor, b: Tensor) -> Tensor:
     """A quotient; that of integers is cut towards zero."""
     if is_wide(a):
         return by_numpy(np.floor_divide, a, b)
-    return a / b if a.is_floating_point() else torch.div(a, b, rounding_mode="trunc")
+    if a.is_floating_point():
+        return a / b
+    # The least integer by -1 is no integer of that type, and processors stop at it: it wraps, as a negation does.
+    turned = b == -1
+    return torch.where(turned, -a, torch.div(a, b.masked_fill(turned, 1), rounding_mode="trunc"))
 
 
 @operator("Mod", 10)

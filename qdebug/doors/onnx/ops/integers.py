@@ -1,7 +1,7 @@
 """Products of integer codes, whose sums are exact.
 
-float64 holds every sum of up to 2³⁷ products of eight-bit codes less their zero points, float32
-every sum of a few hundred (:data:`EXACT_PRODUCTS`), which for convolutions on the processor is several times as fast.
+float64 holds every sum of up to 2³⁷ products of eight-bit codes less their zero points. float32, which for convolutions
+on the processor is several times as fast, holds every sum below :data:`EXACT`.
 """
 
 from __future__ import annotations
@@ -17,8 +17,10 @@ from qdebug.doors.onnx.ops.layers import convolve
 from qdebug.doors.onnx.ops.windows import ones
 from qdebug.doors.onnx.registry import operator
 
-EXACT_PRODUCTS = 2**24 // 255**2
-"""Products of eight-bit differences whose sum float32 holds exactly, in whatever order they are added."""
+EXACT = 2**24
+"""Below it float32 holds every integer, so that sums are exact in whatever order they are added."""
+_FARTHEST = 255
+"""Of an eight-bit code from its zero point."""
 
 
 def centred(x: Tensor, zero_point: Tensor | None, axis: int = 0, kind: torch.dtype = torch.float64) -> Tensor:
@@ -58,17 +60,32 @@ def sums(
     algorithms for float32 that are not exact (Winograd's).
     """
     count, channels = weight.dim() - 2, weight.shape[1]
-    most = EXACT_PRODUCTS // max(weight[0, 0].numel(), 1)
-    piece = channels if channels <= most else most if group == 1 else 0
-    quick = x.device.type == "cpu" and piece > 0
-    kind = torch.float32 if quick else torch.float64
-    wide, kernel = centred(x, x_zero, kind=kind), centred(weight, weight_zero, kind=kind)
+    kernel = centred(weight, weight_zero, kind=torch.float32)
+    piece = _piece(kernel) if x.device.type == "cpu" else 0
+    if piece < channels and group > 1:
+        piece = 0
+    kind = torch.float32 if piece else torch.float64
+    wide, kernel = centred(x, x_zero, kind=kind), kernel.to(kind)
     layout = (ones(strides, count), list(pads or [0] * (2 * count)), ones(dilations, count), group, auto_pad)
-    if not quick or piece == channels:
+    if piece in (0, channels):
         return convolve(wide, kernel, None, *layout).double()
     parts = zip(wide.split(piece, 1), kernel.split(piece, 1), strict=True)
-    first, *rest = (convolve(part, factor, None, *layout) for part, factor in parts)
-    return sum((one.double() for one in rest), first.double())
+    first, *rest = (convolve(part, factor, None, *layout).double() for part, factor in parts)
+    return sum(rest, first)
+
+
+def _piece(kernel: Tensor) -> int:
+    """The most input channels, all of them or a half, a quarter …, whose products float32 sums exactly; 0 for none.
+
+    No partial sum is larger than the weights' absolute sum times the farthest that a code can be from its zero point.
+    """
+    each = kernel.abs().sum(list(range(2, kernel.dim())), dtype=torch.float64)  # [M, C]
+    size = kernel.shape[1]
+    while size:
+        if max(float(part.sum(1).max()) for part in each.split(size, 1)) * _FARTHEST < EXACT:
+            return size
+        size = -(-size // 2) if size > 1 else 0
+    return 0
 
 
 @operator("ConvInteger", 10)

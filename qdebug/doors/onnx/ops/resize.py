@@ -74,9 +74,9 @@ def lower_scaled(builder: Builder, node: Node) -> tuple[int, ...] | None:
 
 def _older(op: str, scales: Sequence[float], mode: str) -> dict[str, Any]:
     """Resize 10 and Upsample: coordinates are divided by the scale; nearest rounds down, or up where Resize shrinks."""
-    up = op == "Resize" and any(scale < 1 for scale in scales)
     return {
-        "roi": None, "scales": list(scales), "sizes": None, "mode": mode, "nearest_mode": "ceil" if up else "floor",
+        "roi": None, "scales": list(scales), "sizes": None, "mode": mode,
+        "nearest_mode": "simple" if op == "Resize" else "floor",
         "coordinate_transformation_mode": "asymmetric",
     }  # fmt: skip
 
@@ -177,7 +177,7 @@ def _by_torch(x: Tensor, work: dict[int, _Axis], how: Way) -> Tensor | None:
     where = how.coordinate_transformation_mode
     if how.mode == "nearest":
         whole = all(one.new % one.old == 0 for one in work.values())
-        if not (whole and where == "asymmetric" and how.nearest_mode == "floor"):
+        if not (whole and where == "asymmetric" and how.nearest_mode in ("floor", "simple")):
             return None
         return F.interpolate(x, sizes, mode="nearest")
     if how.exclude_outside or (how.mode == "cubic" and how.cubic_coeff_a != -0.75):
@@ -218,10 +218,11 @@ def _neighbours(one: _Axis, how: Way, device: torch.device) -> tuple[Tensor, Ten
     if how.coordinate_transformation_mode == "tf_crop_and_resize":
         outside = ((place < 0) | (place > one.old - 1)).to(device)
     if how.mode == "nearest":
-        index = _NEAREST[how.nearest_mode](place).clamp(0, one.old - 1).long()
+        index = _nearest(place, one.scale, how.nearest_mode).clamp(0, one.old - 1).long()
         return index.unsqueeze(1).to(device), None, outside
     stretch = max(1.0, 1 / one.scale) if how.antialias else 1.0
     reach = math.ceil((1 if how.mode == "linear" else 2) * stretch)
+    place = place.double()
     index = place.floor().long().unsqueeze(1) + torch.arange(1 - reach, reach + 1)
     weight = _kernel((index - place.unsqueeze(1)).abs() / stretch, how)
     if how.exclude_outside:
@@ -229,6 +230,15 @@ def _neighbours(one: _Axis, how: Way, device: torch.device) -> tuple[Tensor, Ten
     if how.exclude_outside or how.antialias:
         weight = weight / weight.sum(1, keepdim=True)
     return index.clamp(0, one.old - 1).to(device), weight.to(device), outside
+
+
+def _nearest(place: Tensor, scale: float, mode: str) -> Tensor:
+    """The nearest of the old places; ``simple`` is up where an axis shrinks, else down."""
+    if mode == "simple":
+        mode = "ceil" if scale < 1 else "floor"
+    if mode not in _NEAREST:
+        raise ModelError(f"Resize has no rounding called '{mode}'", do="Export the model with round_prefer_floor.")
+    return _NEAREST[mode](place)
 
 
 def _kernel(distance: Tensor, how: Way) -> Tensor:
@@ -242,21 +252,23 @@ def _kernel(distance: Tensor, how: Way) -> Tensor:
 
 
 def _coordinates(one: _Axis, mode: str) -> Tensor:
-    """Where each new place lies in the old axis; float64."""
-    place = torch.arange(one.new, dtype=torch.float64)
-    exact = one.old * one.scale
+    """Where each new place lies in the old axis; in float32, as ONNX Runtime has it, since a hair decides what is near.
+
+    Align_corners takes the new size as it is, not the old one times the scale (ONNX, ``length_resized``).
+    """
+    place = torch.arange(one.new, dtype=torch.float32)
     if mode == "align_corners":
-        return place * ((one.old - 1) / (exact - 1)) if exact != 1 else torch.zeros_like(place)
+        return place * (one.old - 1) / (one.new - 1) if one.new > 1 else torch.zeros_like(place)
     if mode == "asymmetric":
         return place / one.scale
     if mode == "tf_crop_and_resize":
         if one.new == 1:
             return torch.full_like(place, 0.5 * (one.start + one.end) * (one.old - 1))
-        return one.start * (one.old - 1) + place * ((one.end - one.start) * (one.old - 1) / (one.new - 1))
+        return one.start * (one.old - 1) + place * (one.end - one.start) * (one.old - 1) / (one.new - 1)
     if mode == "pytorch_half_pixel" and one.new == 1:
         return torch.zeros_like(place)
     if mode == "half_pixel_symmetric":
-        return one.old / 2 * (1 - one.new / exact) + (place + 0.5) / one.scale - 0.5
+        return one.old / 2 * (1 - one.new / (one.old * one.scale)) + (place + 0.5) / one.scale - 0.5
     if mode in ("half_pixel", "pytorch_half_pixel"):
         return (place + 0.5) / one.scale - 0.5
     raise ModelError(f"Resize has no coordinates called '{mode}'", do="Export the model with half_pixel or asymmetric.")

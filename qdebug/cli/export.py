@@ -1,0 +1,54 @@
+"""A recipe taken home: the model as quantized ONNX, or a file for another tool."""
+
+from __future__ import annotations
+
+import argparse
+
+from qdebug.cli.opening import opened
+from qdebug.cli.options import add_model, add_recipe
+from qdebug.cli.output import print_json
+from qdebug.cli.progress import Reporter
+from qdebug.results import Exported
+
+SUMMARY = "write a recipe as quantized ONNX, or as a file that another tool reads"
+EXAMPLES = """\
+  qdebug export model.onnx --data val.npz --preset w8a8-pc-all --to onnx -o model.int8.onnx
+  qdebug export digits-mobilenet --fix cle,bias-correction --to onnx -o mobilenet.onnx
+  qdebug export model.onnx --data val.npz --recipe mine.yaml --to tensorrt -o .
+  targets: onnx, onnxruntime, nncf, tensorrt, aimet-1, aimet-2, modelopt, litert, tflite-debugger, model-explorer"""
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Declare what the verb takes."""
+    add_model(parser)
+    add_recipe(parser)
+    parser.add_argument("--to", metavar="TARGET", required=True, help="what to write: onnx, onnxruntime, nncf …")
+    parser.add_argument("-o", "--output", metavar="PATH", required=True, help="the file, or a folder for it")
+
+
+def run(options: argparse.Namespace) -> None:
+    """Write the file and say what it could not say."""
+    with Reporter("loading torch") as reporter:
+        from qdebug.export import check_target, export_file
+
+        check_target(options.to)
+        session, recipe = opened(options, reporter)
+        written = export_file(session, recipe, options.to, options.output, work=reporter.work)
+    print_json(written) if options.json else print(describe(written))
+
+
+def describe(written: Exported) -> str:
+    """What was written, as text."""
+    from qdebug.figures.numbers import size
+    from qdebug.figures.text import plural
+
+    parts = [f"{written.path}: {size(written.bytes)}"]
+    if written.opset:
+        parts[0] += f", opset {written.opset}, {plural(written.added, 'node')} added"
+    for title, lines in (
+        ("What the recipe says and the file cannot:", written.unsaid),
+        ("Names that the file no longer has:", written.gone),
+    ):
+        if lines:
+            parts += ["", title, *(f"  {line}" for line in lines)]
+    return "\n".join(parts)

@@ -1,0 +1,28 @@
+"""A model opened with the recipe that the options spell."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING
+
+from qdebug.cli.options import base_recipe, with_layers
+from qdebug.cli.progress import Reporter
+from qdebug.recipes import Recipe
+
+if TYPE_CHECKING:
+    from qdebug.session import Session
+
+
+def opened(options: argparse.Namespace, reporter: Reporter) -> tuple[Session, Recipe]:
+    """The session and the recipe, which fits it. A slip of the pen is told before anything is loaded.
+
+    Raises:
+        QDebugError: an option is wrong, the model cannot be opened, or the recipe does not fit it.
+    """
+    base_recipe(options)
+    from qdebug import session
+
+    found = session.open(options.model, options.data, options.calib, work=reporter.work)
+    recipe = with_layers(base_recipe(options, found.own_recipe()), options, found.info().layers)
+    found.check(recipe)
+    return found, recipe

@@ -1,0 +1,96 @@
+"""Decisions as files that deployment tools read, each with a list of what could not be said there."""
+
+import os
+from pathlib import Path
+
+from qdebug.engine import Work
+from qdebug.errors import UsageError, near
+from qdebug.export.document import Document, json_document, save, write_whole
+from qdebug.export.onnx import write_onnx
+from qdebug.export.target import Target
+from qdebug.export.targets.aimet import aimet_1, aimet_2
+from qdebug.export.targets.litert import litert, tflite_debugger
+from qdebug.export.targets.model_explorer import damage_shares, output_sqnr, weight_formats
+from qdebug.export.targets.modelopt import modelopt
+from qdebug.export.targets.nncf import nncf
+from qdebug.export.targets.onnx_runtime import onnx_runtime
+from qdebug.export.targets.tensorrt import for_tensorrt, tensorrt
+from qdebug.recipes import Recipe
+from qdebug.results import Exported, TargetCard
+from qdebug.session import Session
+
+ONNX = "onnx"
+"""The target that is the model itself, quantized."""
+
+#: Everything that can be written, by the name people type.
+TARGETS: dict[str, Target] = {
+    "onnxruntime": Target("ONNX Runtime: arguments of quantize_static", onnx_runtime),
+    "nncf": Target("NNCF: arguments of nncf.quantize", nncf),
+    "tensorrt": Target("TensorRT: layer precisions for trtexec", tensorrt),
+    "aimet-1": Target("AIMET: encodings 1.0.0", aimet_1),
+    "aimet-2": Target("AIMET: encodings 2.0.0", aimet_2),
+    "modelopt": Target("ModelOpt: quant_cfg", modelopt),
+    "litert": Target("LiteRT: recipe of ai-edge-quantizer", litert),
+    "tflite-debugger": Target("TensorFlow Lite: deny lists of the quantization debugger", tflite_debugger),
+    "model-explorer": Target("Model Explorer: output SQNR of every layer", output_sqnr, "layers"),
+    "model-explorer-formats": Target("Model Explorer: weight format of every layer", weight_formats),
+    "model-explorer-shares": Target("Model Explorer: share of every layer in the damage", damage_shares, "shares"),
+}
+
+
+def cards() -> tuple[TargetCard, ...]:
+    """Every kind of file, the model itself first."""
+    others = (TargetCard(name=name, title=target.title, suffix=".json") for name, target in TARGETS.items())
+    return (TargetCard(name=ONNX, title="ONNX with QuantizeLinear and DequantizeLinear", suffix=".onnx"), *others)
+
+
+def check_target(target: str) -> None:
+    """Refuse a target that is none.
+
+    Raises:
+        UsageError: it is none; the message lists near names.
+    """
+    if target not in (ONNX, *TARGETS):
+        raise UsageError(f"There is no target '{target}'", do=near(target, (ONNX, *TARGETS)))
+
+
+def export_file(
+    session: Session, recipe: Recipe | str, target: str, path: str | os.PathLike[str], *, work: Work | None = None
+) -> Exported:
+    """Write a recipe as a file; whole or not at all.
+
+    Args:
+        session: the model with its data.
+        recipe: the recipe, or a preset's name.
+        target: a name of :func:`cards`.
+        path: the file, or a folder, where the file gets a name of its own.
+        work: progress and cancel.
+
+    Raises:
+        QDebugError: there is no such target, it cannot have this recipe, or the file cannot be written.
+    """
+    check_target(target)
+    if target == ONNX:
+        place = Path(path)
+        stem = Path(session.info().name).stem
+        return write_onnx(session, recipe, place / f"{stem}.quantized.onnx" if place.is_dir() else place, work=work)
+    document = export(session, recipe, target)
+    place = save(document, path)
+    return Exported(path=str(place), unsaid=document.unsaid, bytes=len(document.content))
+
+
+def export(session: Session, recipe: Recipe | str, target: str) -> Document:
+    """The file of a recipe (or a preset's name) for a target.
+
+    Raises:
+        UsageError: there is no such target.
+        QDebugError: the recipe does not fit the model, or the target cannot have it.
+    """
+    check_target(target)
+    return TARGETS[target].document(session, recipe)
+
+
+__all__ = [
+    "ONNX", "TARGETS", "Document", "Target", "cards", "check_target", "export", "export_file", "for_tensorrt",
+    "json_document", "save", "write_onnx", "write_whole",
+]  # fmt: skip

@@ -1,0 +1,118 @@
+"""Writing a model: checked, whole or absent."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Collection
+from pathlib import Path
+
+import onnx
+from google.protobuf.message import EncodeError
+from onnx import ModelProto, TensorProto
+
+from qdebug.errors import FileError, ModelError
+
+LARGEST = 2**31 - 2**20
+"""Bytes that a protobuf may have (2 GB), less what the graph itself may take."""
+_OUTSIDE = 1024
+"""Bytes from which a tensor is worth a place in the data file."""
+
+
+def data_file(path: Path) -> Path:
+    """Where the tensors of a model lie that do not lie in its file."""
+    return path.with_name(f"{path.name}.data")
+
+
+def refuse_source(path: Path, sources: Collection[Path]) -> None:
+    """Refuse to write over the files that a model comes from.
+
+    Raises:
+        FileError: the path, or that of its data file, is one of them.
+    """
+    for mine in (path, data_file(path)):
+        for source in sources:
+            if mine.resolve() == source.resolve() or (mine.exists() and source.exists() and mine.samefile(source)):
+                raise FileError("This would overwrite the model it is made from", file=mine, do="Give another path.")
+
+
+def save(proto: ModelProto, path: Path, *, outside: bool) -> int:
+    """Write a model, with its tensors beside it where asked or where they are too large to be in it.
+
+    Everything is written into a folder of its own beside the target, checked there by ``onnx.checker`` and renamed.
+
+    Returns:
+        bytes written.
+
+    Raises:
+        FileError: it cannot be written; nothing is left of it, and what was there before is as it was.
+        ModelError: the checker refuses it.
+    """
+    outside = outside or sum(len(one.raw_data) for one in proto.graph.initializer) > LARGEST
+    folder: Path | None = None
+    try:
+        folder = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent))
+        part = folder / path.name
+        if outside:
+            _put_outside(proto, data_file(part))
+        part.write_bytes(proto.SerializeToString())
+        _check(part)
+        size = sum(one.stat().st_size for one in folder.iterdir())
+        if outside:
+            _swap([(data_file(part), data_file(path)), (part, path)])
+        else:
+            part.replace(path)
+    except (OSError, EncodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise FileError(f"Cannot write the model: {reason}", file=path, do="Choose another place.") from None
+    finally:
+        if folder is not None:
+            shutil.rmtree(folder, ignore_errors=True)
+    return size
+
+
+def _swap(files: list[tuple[Path, Path]]) -> None:
+    """Put new files in the place of old ones: all of them, or none."""
+    done: list[tuple[Path, Path]] = []
+    try:
+        for new, target in files:
+            older = new.with_name(f"{new.name}.older")
+            if target.exists():
+                target.replace(older)
+            done.append((older, target))
+            new.replace(target)
+    except OSError:
+        for older, target in reversed(done):
+            target.unlink(missing_ok=True)
+            if older.exists():
+                os.replace(older, target)
+        raise
+
+
+def _put_outside(proto: ModelProto, file: Path) -> None:
+    """Write large tensors to a file, each at a multiple of a page, and let the model point there."""
+    with file.open("wb") as data:
+        for one in proto.graph.initializer:
+            if len(one.raw_data) < _OUTSIDE:
+                continue
+            data.write(b"\0" * (-data.tell() % 4096))
+            entries = {"location": file.name, "offset": data.tell(), "length": len(one.raw_data)}
+            data.write(one.raw_data)
+            one.ClearField("raw_data")
+            one.data_location = TensorProto.EXTERNAL
+            del one.external_data[:]
+            for key, value in entries.items():
+                one.external_data.add(key=key, value=str(value))
+        data.flush()
+        os.fsync(data.fileno())
+
+
+def _check(file: Path) -> None:
+    try:
+        onnx.checker.check_model(str(file))
+    except onnx.checker.ValidationError as error:
+        reason = str(error).strip().partition("\n")[0]
+        raise ModelError(
+            f"onnx.checker refuses the written model: {reason}", do="Does onnx.checker.check_model accept the original?"
+        ) from None

@@ -1,0 +1,128 @@
+"""The model file that an export starts from, as one protobuf of floats."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from onnx import AttributeProto, GraphProto, ModelProto, NodeProto, TensorProto
+
+from qdebug.doors.onnx import OnnxFile, from_proto, unquantized
+from qdebug.doors.onnx.external import Folder
+from qdebug.doors.onnx.functions import Functions
+from qdebug.doors.onnx.ir import Node
+from qdebug.doors.onnx.order import wanted
+from qdebug.doors.onnx.parse import parse, read_opsets
+from qdebug.doors.onnx.qoperators import FLOAT_OF
+from qdebug.doors.onnx.tensors import read_tensor
+from qdebug.errors import FileError
+from qdebug.export.onnx.sites import node_name
+from qdebug.export.onnx.tensors import tensor
+from qdebug.session.loading import from_path
+
+
+def read_source(file: Path, digest: str) -> tuple[ModelProto, tuple[Path, ...]]:
+    """A model file with all its tensors in it, its functions written out, and, if it is quantized, made float.
+
+    Args:
+        file: the file.
+        digest: of the program that the session made of it.
+
+    Returns:
+        the model, and the files that it comes from.
+
+    Raises:
+        FileError: the file has changed since it was opened, or cannot be read.
+        ModelError: see :func:`qdebug.doors.onnx.read_onnx`.
+    """
+    if from_path(file).program.digest != digest:
+        raise FileError("The file has changed since it was opened", file=file, do="Open it again.")
+    proto = parse(file)
+    files = [file]
+    folder = Folder(file)
+    for one in _tensors(proto.graph):
+        if one.data_location == TensorProto.EXTERNAL:
+            location = next((entry.value for entry in one.external_data if entry.key == "location"), "")
+            files.append(file.parent / location)
+            values = read_tensor(one, folder, one.name)
+            one.CopyFrom(tensor(one.name, values, one.data_type))
+    if proto.functions:
+        _inline(proto.graph, Functions(proto, read_opsets(proto, file), file))
+        del proto.functions[:]
+    if any("Quantize" in node.op_type or node.op_type in FLOAT_OF for node in proto.graph.node):
+        opened = from_proto(proto)
+        plain, _ = unquantized(opened)
+        if plain is not opened:
+            _dequantize(proto, plain)
+    return proto, tuple(dict.fromkeys(files))
+
+
+def _tensors(graph: GraphProto) -> Iterator[TensorProto]:
+    """Every stored tensor of a graph, those in nodes and in graphs inside nodes too."""
+    yield from graph.initializer
+    for node in graph.node:
+        for attribute in node.attribute:
+            if attribute.type == AttributeProto.TENSOR:
+                yield attribute.t
+            elif attribute.type == AttributeProto.GRAPH:
+                yield from _tensors(attribute.g)
+
+
+def _inline(graph: GraphProto, functions: Functions) -> None:
+    """Write functions out in a graph and in those inside it."""
+    nodes = [_copied(node) for node in functions.inlined(graph.node)]
+    del graph.node[:]
+    graph.node.extend(nodes)
+    for node in graph.node:
+        for attribute in node.attribute:
+            if attribute.type == AttributeProto.GRAPH:
+                _inline(attribute.g, functions)
+
+
+def _copied(node: NodeProto) -> NodeProto:
+    copy = NodeProto()
+    copy.CopyFrom(node)
+    return copy
+
+
+def _dequantize(proto: ModelProto, plain: OnnxFile) -> None:
+    """Make the graph the float one that the session made of a quantized file."""
+    graph = proto.graph
+    before = {(node_name(node), tuple(node.output)): node for node in graph.node}
+    nodes = [_as(node, before.get((node.name, node.outputs))) for node in plain.model.graph.nodes]
+    nodes = _needed(nodes, {one.name for one in graph.output})
+    elems = {one.name: one.data_type for one in graph.initializer}
+    for constant in plain.model.graph.constants:
+        if elems.get(constant.name) != constant.elem:
+            values = tensor(constant.name, plain.tensors[constant.key], constant.elem)
+            kept = [one for one in graph.initializer if one.name != constant.name]
+            del graph.initializer[:]
+            graph.initializer.extend([*kept, values])
+    del graph.node[:]
+    graph.node.extend(nodes)
+    read = {name for node in nodes for name in wanted(node)} | {one.name for one in graph.output}
+    kept = [one for one in graph.initializer if one.name in read]
+    del graph.initializer[:]
+    graph.initializer.extend(kept)
+
+
+def _as(node: Node, original: NodeProto | None) -> NodeProto:
+    """A node of the file as the float graph has it."""
+    found = NodeProto() if original is None else _copied(original)
+    found.name, found.op_type, found.domain = node.name, node.op, node.domain
+    found.input[:], found.output[:] = node.inputs, node.outputs
+    kept = [one for one in found.attribute if one.name in node.attributes]
+    copies = [AttributeProto.FromString(one.SerializeToString()) for one in kept]
+    del found.attribute[:]
+    found.attribute.extend(copies)
+    return found
+
+
+def _needed(nodes: list[NodeProto], outputs: set[str]) -> list[NodeProto]:
+    """The nodes without those that write what nobody reads."""
+    read, kept = set(outputs), []
+    for node in reversed(nodes):
+        if any(name in read for name in node.output):
+            kept.append(node)
+            read.update(wanted(node))
+    return kept[::-1]

@@ -1,0 +1,99 @@
+"""A recipe written into the ONNX file that the model came from."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+from msgspec.structs import replace
+from onnx import ModelProto
+
+import qdebug
+from qdebug.engine import Work
+from qdebug.export.onnx.edit import Editor
+from qdebug.export.onnx.notes import Notes
+from qdebug.export.onnx.opsets import set_format_version
+from qdebug.export.onnx.recipe import with_recipe
+from qdebug.export.onnx.save import refuse_source, save
+from qdebug.export.onnx.source import read_source
+from qdebug.recipes import Recipe, preset, to_plain
+from qdebug.results import Exported
+from qdebug.session import Session
+
+
+def write_onnx(
+    session: Session, recipe: Recipe | str, path: str | os.PathLike[str], *, work: Work | None = None
+) -> Exported:
+    """Write a model with a recipe as an ONNX file that computes what the session does.
+
+    A model that came as an ONNX file keeps its graph and all its names; pairs of QuantizeLinear and DequantizeLinear
+    are put in, and new names are made of old ones. A model that torch captured is exported by ``torch.onnx`` first.
+
+    Args:
+        session: the model with its data.
+        recipe: the recipe, or a preset's name.
+        path: where to.
+        work: progress and cancel.
+
+    Raises:
+        FileError: the file cannot be written, would overwrite its source, or the source has changed.
+        ModelError: the model cannot be written as ONNX, or not at the opset that the recipe needs.
+        RecipeError: the recipe does not fit the model.
+    """
+    recipe, target, work = preset(recipe) if isinstance(recipe, str) else recipe, Path(path), work or Work()
+    origin = session.subject.origin
+    notes = metadata(session, recipe)
+    if isinstance(origin, Path):
+        return write_edited(session, recipe, target, notes, work)
+    from qdebug.export.onnx.from_torch import by_way_of_torch
+
+    with by_way_of_torch(session, work) as other:
+        exported = write_edited(other, replace(recipe, model=None), target, notes, work)
+    batch = session.subject.program.batch
+    if batch is None:
+        return exported
+    return replace(
+        exported, unsaid=(f"The file takes {batch} samples at a time, no more and no fewer", *exported.unsaid)
+    )
+
+
+def metadata(session: Session, recipe: Recipe) -> dict[str, str]:
+    """What the file says of its making."""
+    plain = json.dumps(to_plain(recipe), separators=(",", ":"))
+    digest = session.info().digest
+    return {"qdebug.recipe": plain, "qdebug.digest": digest, "qdebug.version": qdebug.__version__}
+
+
+def write_edited(session: Session, recipe: Recipe, target: Path, metadata: dict[str, str], work: Work) -> Exported:
+    """Write the model of a session that came from an ONNX file; see :func:`write_onnx`."""
+    source = session.subject.origin
+    assert isinstance(source, Path)
+    refuse_source(target, [source])
+    decided = session.decided(recipe, work)
+    work.step(0, 3, "reading the model")
+    proto, files = read_source(source, session.info().digest)
+    refuse_source(target, files)
+    names = Editor(proto).names()
+    work.step(1, 3, "writing the recipe into its graph")
+    known = {step.name for step in session.subject.program.steps}
+    notes = Notes()
+    editor, renamed = with_recipe(proto, decided, known, notes)
+    model = editor.finish()
+    _set_metadata(model, metadata)
+    set_format_version(model)
+    work.step(2, 3, "writing the file")
+    size = save(model, target, outside=len(files) > 1)
+    gone = names - editor.names()
+    return Exported(
+        path=str(target), opset=editor.opset, added=editor.added, gone=tuple(sorted(gone)), renamed=renamed,
+        unsaid=notes.sentences(),
+        bytes=size,
+    )  # fmt: skip
+
+
+def _set_metadata(model: ModelProto, metadata: dict[str, str]) -> None:
+    kept = [(one.key, one.value) for one in model.metadata_props if one.key not in metadata]
+    del model.metadata_props[:]
+    for key, value in (*kept, *metadata.items()):
+        model.metadata_props.add(key=key, value=value)

@@ -1,0 +1,41 @@
+"""What can be written: each target with its title and what it reads."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+from qdebug.export.document import Document
+from qdebug.recipes import Recipe
+from qdebug.session import Session
+
+Reads = Literal["decided", "layers", "shares"]
+
+
+@dataclass(frozen=True)
+class Target:
+    """A kind of file.
+
+    Attributes:
+        title: what people read.
+        write: from a recipe worked out, the model's facts and, as ``reads`` says, a measurement.
+        reads: what it needs beside those two: nothing, the layer table, or every layer's share in the damage.
+    """
+
+    title: str
+    write: Callable[..., Document]
+    reads: Reads = "decided"
+
+    def document(self, session: Session, recipe: Recipe | str) -> Document:
+        """The file of a recipe (or a preset's name) on an opened model.
+
+        Raises:
+            QDebugError: the recipe does not fit the model, or the target refuses it.
+        """
+        decided, info = session.decided(recipe), session.info()
+        if self.reads == "layers":
+            return self.write(decided, info, session.layers(recipe))
+        if self.reads == "shares":
+            return self.write(decided, info, session.shares(recipe))
+        return self.write(decided, info)

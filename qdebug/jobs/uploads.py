@@ -1,0 +1,184 @@
+"""Files that people upload: a folder of this user's, by content, under a budget. Torch-free.
+
+The app writes them, the compute process reads them. Both know them by their place: an uploads folder carries a mark, so
+that no setting can make one of them take a stranger's file for the operator's own.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import secrets
+import shutil
+import threading
+import time
+import unicodedata
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from qdebug.errors import FileError, UsageError
+
+MIB = 2**20
+MARK = ".qdebug-uploads"
+LARGEST_MIB = 500
+TOTAL_MIB = 8192
+IN_USE_SECONDS = 4 * 3600.0
+"""Since somebody looked at it last; until then it is not removed."""
+LONGEST_NAME = 120
+"""Bytes of a name in UTF-8."""
+_NOT_IN_NAMES = '<>:"|?*'
+_storing = threading.Lock()
+
+
+def largest_mib() -> int:
+    """MiB of one upload: ``$QDEBUG_UPLOAD_MB``, or 500.
+
+    Raises:
+        UsageError: the variable is no number above 0.
+    """
+    return _number("QDEBUG_UPLOAD_MB", LARGEST_MIB)
+
+
+def folder() -> Path:
+    """``$QDEBUG_UPLOADS``, or a folder of this user's."""
+    chosen = os.environ.get("QDEBUG_UPLOADS")
+    return Path(chosen) if chosen else Path.home() / ".cache" / "qdebug" / "uploads"
+
+
+def is_upload(path: str | os.PathLike[str]) -> bool:
+    """Whether a file lies in a folder for uploads, whichever way it is named."""
+    try:
+        ways = {Path(path).absolute(), Path(path).resolve()}
+        return any((above / MARK).exists() for way in ways for above in way.parents)
+    except (OSError, ValueError):  # no path at all; nothing will be read from there
+        return False
+
+
+def store(files: Sequence[tuple[str, bytes | memoryview]]) -> tuple[Path, ...]:
+    """Keep files that were uploaded together, in one folder named after their content.
+
+    Args:
+        files: name as given, and content.
+
+    Returns:
+        Where each lies. The same files uploaded again lie in the same place, untouched.
+
+    Raises:
+        FileError: they are too large, two have one name, or they cannot be written.
+        UsageError: a limit in the environment is no number.
+    """
+    names = [safe_name(name) for name, _ in files]
+    twice = next((name for at, name in enumerate(names) if name in names[:at]), None)
+    if twice is not None:
+        raise FileError("Two files have the same name", file=twice, do="Rename one of them.")
+    size, most = sum(len(content) for _, content in files), largest_mib()
+    if size > most * MIB:
+        raise FileError(
+            f"The upload has {size / MIB:.0f} MB, more than the {most} MB that this server takes", file=names[0],
+            do="Put it on the server's disk and open it by its path, or start the server with a larger "
+            "QDEBUG_UPLOAD_MB.",
+        )  # fmt: skip
+    contents = [content for _, content in files]
+    try:
+        with _storing:
+            root = _root()
+            target = root / _digest(names, contents)
+            if not target.exists():
+                _make_room(root, size)
+                _write(target, names, contents)
+        touch([target / names[0]])
+    except OSError as error:
+        raise FileError(
+            f"The upload cannot be kept ({error.strerror})", file=names[0],
+            do="Name another folder in the environment variable QDEBUG_UPLOADS.",
+        ) from None  # fmt: skip
+    return tuple(target / name for name in names)
+
+
+def touch(paths: Iterable[str | os.PathLike[str] | None]) -> None:
+    """Note that somebody looks at these files, as far as they are uploads."""
+    for path in paths:
+        if path and is_upload(path):
+            try:
+                os.utime(Path(path).parent)
+            except OSError:
+                continue  # gone; whoever opens it is told
+
+
+def safe_name(given: str) -> str:
+    """A name that a file can have: the given one, as far as it can be had.
+
+    Folders are cut off, characters that control something or that file systems refuse become ``_``, and it is shortened
+    in the middle to 120 bytes, so that its ending stays.
+    """
+    last = unicodedata.normalize("NFC", given).replace("\\", "/").rstrip("/").rsplit("/", 1)[-1]
+    plain = "".join("_" if unicodedata.category(one)[0] == "C" or one in _NOT_IN_NAMES else one for one in last)
+    plain = plain.strip(" .") or "file"
+    raw = plain.encode()
+    if len(raw) <= LONGEST_NAME:
+        return plain
+    half = LONGEST_NAME // 2 - 2
+    return raw[:half].decode(errors="ignore") + "…" + raw[-half:].decode(errors="ignore")
+
+
+def _number(variable: str, default: int) -> int:
+    text = os.environ.get(variable, "")
+    if not text:
+        return default
+    if not (text.isascii() and text.isdigit() and int(text) > 0):
+        raise UsageError(f"{variable} is '{text}'", do="Give a number of megabytes above 0.")
+    return int(text)
+
+
+def _root() -> Path:
+    root = folder()
+    root.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if os.name == "posix":
+        if root.stat().st_uid != os.geteuid():
+            raise PermissionError(0, "its folder belongs to another user")
+        root.chmod(0o700)
+    (root / MARK).touch()
+    return root
+
+
+def _digest(names: Sequence[str], contents: Sequence[bytes | memoryview]) -> str:
+    parts = sorted((name, hashlib.sha256(content).hexdigest()) for name, content in zip(names, contents, strict=True))
+    return hashlib.sha256("\0".join(part for pair in parts for part in pair).encode()).hexdigest()
+
+
+def _write(target: Path, names: Sequence[str], contents: Sequence[bytes | memoryview]) -> None:
+    """Whole or not at all: into a folder beside it, which is then renamed."""
+    part = target.with_name(f"part-{secrets.token_hex(8)}")
+    part.mkdir(mode=0o700)
+    try:
+        for name, content in zip(names, contents, strict=True):
+            descriptor = os.open(part / name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(content)
+        part.rename(target)
+    except OSError:
+        shutil.rmtree(part, ignore_errors=True)
+        if not target.exists():  # another process was quicker with the same files
+            raise
+
+
+def _make_room(root: Path, size: int) -> None:
+    """Remove the uploads that nobody has looked at for the longest time, until this one fits."""
+    most = _number("QDEBUG_UPLOADS_MB", TOTAL_MIB) * MIB
+    held = sorted((entry.stat().st_mtime, entry) for entry in root.iterdir() if entry.is_dir())
+    sizes = {entry: sum(one.stat().st_size for one in entry.iterdir()) for _, entry in held}
+    used = sum(sizes.values())
+    for when, entry in held:
+        if used + size <= most:
+            return
+        if when > time.time() - IN_USE_SECONDS:
+            break
+        gone = entry.with_name(f"part-{secrets.token_hex(8)}")
+        entry.rename(gone)
+        shutil.rmtree(gone, ignore_errors=True)
+        used -= sizes[entry]
+    if used + size > most:
+        raise FileError(
+            f"The {most // MIB} MB for uploads are in use", do="Try again later, or start the server with a larger "
+            "QDEBUG_UPLOADS_MB.",
+        )  # fmt: skip

@@ -1,0 +1,37 @@
+"""Somebody drops a model and data on the app, in a real browser."""
+
+from tests.onnx_files import write_data, write_network
+
+
+def dropped(screen, place, *paths):
+    """Give files to one of the dialog's uploaders: 0 the model's, 1 the data's."""
+    screen.page.get_by_role("dialog").locator("input[type=file]").nth(place).set_input_files(
+        [str(one) for one in paths]
+    )
+
+
+def test_a_damaged_file_is_one_clear_error_and_a_good_one_opens_after_it(screen, tmp_path):
+    screen.go()
+    page, dialog = screen.page, screen.page.get_by_role("dialog")
+    before = screen.strip
+    page.get_by_role("button", name="Open a file").click()
+    (tmp_path / "bad.onnx").write_bytes(write_network(tmp_path / "net.onnx").read_bytes()[:700])
+    dropped(screen, 0, tmp_path / "bad.onnx")
+    dialog.locator(".q-problem").wait_for()
+    assert "This is no ONNX model, or it is damaged" in dialog.locator(".q-problem").inner_text()
+    assert dialog.locator(".q-problem").count() == 1
+    assert screen.strip == before
+    dialog.get_by_role("button", name="Remove bad.onnx").click()
+    dropped(screen, 0, tmp_path / "net.onnx")
+    dialog.locator(".q-wanted").wait_for()
+    assert "float32 [N, 3, 8, 8]" in dialog.locator(".q-wanted").inner_text()
+    dropped(screen, 1, write_data(tmp_path / "data.npz"))
+    dialog.get_by_text("data.npz").wait_for()
+    dialog.get_by_role("button", name="Open", exact=True).click()
+    dialog.wait_for(state="detached")
+    screen.until_strip_changes(before)
+    assert "32 samples" in screen.strip
+    assert screen.overflow() <= 0
+    screen.to("Layers")
+    rows = screen.page.locator("tbody tr")
+    assert [rows.nth(at).get_attribute("aria-label") for at in range(rows.count())] == ["conv", "head"]
