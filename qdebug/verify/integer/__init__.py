@@ -1,9 +1,8 @@
 """A quantized ONNX file as an integer runtime computes it, code for code."""
 
 from qdebug.verify.integer.compare import Agreement, Comparison, Row, compare
-from qdebug.verify.integer.pairs import Saturation, saturation
 from qdebug.verify.integer.plan import integer_file, integer_program
 
 __all__ = [
-    "Agreement", "Comparison", "Row", "Saturation", "compare", "integer_file", "integer_program", "saturation",
+    "Agreement", "Comparison", "Row", "compare", "integer_file", "integer_program",
 ]  # fmt: skip
