@@ -3,6 +3,4 @@
 from qdebug.verify.integer.compare import Agreement, Comparison, Row, compare
 from qdebug.verify.integer.plan import integer_file, integer_program
 
-__all__ = [
-    "Agreement", "Comparison", "Row", "compare", "integer_file", "integer_program",
-]  # fmt: skip
+__all__ = ["Agreement", "Comparison", "Row", "compare", "integer_file", "integer_program"]
