@@ -47,8 +47,16 @@ class Model:
         self.kernels, self.by_node = self._executed()
 
     def run(self, feeds: Mapping[str, Tensor]) -> Tensor:
-        """The first output of a batch."""
-        found = self._compiled({name: tensor.numpy() for name, tensor in feeds.items()})
+        """The first output of a batch.
+
+        Raises:
+            ModelError: the runtime fails on it.
+        """
+        try:
+            found = self._compiled({name: tensor.numpy() for name, tensor in feeds.items()})
+        except RuntimeError as error:
+            reason = str(error).strip().splitlines()[-1][:300]
+            raise ModelError(f"OpenVINO cannot run the model: {reason}", do="Try the runtime onnxruntime.") from error
         return torch.from_numpy(np.array(found[self._compiled.output(0)]))
 
     def _executed(self) -> tuple[dict[str, int], dict[str, str]]:

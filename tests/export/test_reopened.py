@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 
 from qdebug.export import write_onnx
-from qdebug.recipes import LayerPlan, TensorPlan, parse_plan, preset, set_layers
+from qdebug.recipes import LayerPlan, Recipe, TensorPlan, parse_plan, preset, set_layers
 from qdebug.session import open as open_model
-from tests.doors.test_quantized_files import residual
+from qdebug.verify import verify
+from tests.doors.test_quantized_files import quantized, residual
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 PRESETS = [
@@ -78,3 +79,23 @@ def test_layers_with_plans_of_their_own(session, tmp_path):
 
 def test_a_float_export_is_a_float_model(session, tmp_path):
     assert again(session, preset("w32a32"), tmp_path).own_recipe() is None
+
+
+@pytest.mark.parametrize("per_channel", [False, True])
+@pytest.mark.parametrize("kind", ["qdq", "qoperator", "dynamic"])
+def test_a_file_that_was_quantized_already_is_exported_as_it_was(tmp_path, kind, per_channel):
+    x = np.random.default_rng(1).normal(size=(32, 3, 8, 8)).astype(np.float32)
+    residual(tmp_path / "float.onnx")
+    source = quantized(tmp_path / "float.onnx", tmp_path / "source.onnx", kind, per_channel, x)
+    session = open_model(source, {"x": x})
+    own = session.own_recipe()
+    write_onnx(session, own, tmp_path / "again.onnx")
+    reopened = open_model(tmp_path / "again.onnx", {"x": x})
+    same_plans(own, reopened.own_recipe(), session.subject.layers)
+    for recipe, other in ((own, reopened.own_recipe()), (Recipe(), Recipe())):
+        for batch, same in zip(session.subject.eval_batches, reopened.subject.eval_batches, strict=True):
+            first, second = session.output(recipe, batch), reopened.output(other, same)
+            np.testing.assert_allclose(second, first, rtol=1e-4, atol=1e-4 * float(first.abs().max()))
+    if kind != "dynamic":
+        changed = verify(session, preset("w8a8-pc-all"), simulation="integer")
+        assert changed.max_code_difference == 0
