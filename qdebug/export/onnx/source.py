@@ -89,7 +89,9 @@ def _dequantize(proto: ModelProto, plain: OnnxFile) -> None:
     """Make the graph the float one that the session made of a quantized file."""
     graph = proto.graph
     before = {(node_name(node), tuple(node.output)): node for node in graph.node}
-    nodes = [_as(node, before.get((node.name, node.outputs))) for node in plain.model.graph.nodes]
+    # Taking codes out may rename what a node writes: attributes are then found by its name.
+    named = {name: node for (name, _), node in before.items()}
+    nodes = [_as(node, before.get((node.name, node.outputs), named.get(node.name))) for node in plain.model.graph.nodes]
     nodes = _needed(nodes, {one.name for one in graph.output})
     elems = {one.name: one.data_type for one in graph.initializer}
     for constant in plain.model.graph.constants:
