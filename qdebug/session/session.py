@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import time
 
-from qdebug.engine import Work
+from torch import Tensor
+
+from qdebug.engine import Batch, Work
+from qdebug.measure import Predictions
 from qdebug.recipes import Recipe, preset
 from qdebug.results import (
     CacheStats,
@@ -111,6 +114,24 @@ class Session:
         """The recipe worked out: every tensor's grid, and the values that its fixes leave."""
         recipe = self._checked(recipe)
         return decide(self._preparer, recipe, work or Work())
+
+    def predictions(self, recipe: Recipe | str, work: Work | None = None) -> Predictions:
+        """What the model predicts under a recipe, on all evaluation data."""
+        recipe, work = self._checked(recipe), work or Work()
+        return self._scorer.predictions(self._preparer.sheet(recipe, work), self._subject.eval_batches, work)
+
+    def output(self, recipe: Recipe | str, batch: Batch, work: Work | None = None) -> Tensor:
+        """The scored output of one of the data's batches under a recipe."""
+        recipe, work = self._checked(recipe), work or Work()
+        return self._subject.engine.output(self._preparer.sheet(recipe, work), batch, work)
+
+    def value(self, recipe: Recipe | str, index: int, samples: int, work: Work | None = None) -> Tensor:
+        """What a step computes for the first samples under a recipe, before a layer quantizes it."""
+        recipe, work = self._checked(recipe), work or Work()
+        batch = self._subject.batches(self._subject.data.first(samples))[0]
+        found = self._subject.engine.values(self._preparer.sheet(recipe, work), batch, (index,), work)
+        value: Tensor = found[index]
+        return value
 
     def fixes(self, recipe: Recipe | str, work: Work | None = None) -> tuple[FixCard, ...]:
         """Every fix: what it does, where it applies here, where not and why."""

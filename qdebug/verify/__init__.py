@@ -1,1 +1,6 @@
-"""Simulations held against real runtimes."""
+"""What was decided, held against real kernels: codes, predictions, time."""
+
+from qdebug.verify.check import RUNTIMES, verify
+from qdebug.verify.latency import measure_latency
+
+__all__ = ["RUNTIMES", "measure_latency", "verify"]

@@ -29,10 +29,11 @@ def _watcher() -> Any:
 
 
 @cache
-def style_sheet() -> str:
+def style_sheet(dark: bool = False) -> str:
     """The style sheet with the colour table in front, as ``--q-…`` variables that follow the theme by themselves.
 
-    They are inherited, so that components in a shadow root see them too.
+    They are inherited, so that components in a shadow root see them too. Dialogs lie outside the app's own element, and
+    are told which theme it is.
     """
     named = {
         "ground": colours.GROUND, "panel": colours.PANEL, "ink": colours.INK, "muted": colours.MUTED,
@@ -42,11 +43,12 @@ def style_sheet() -> str:
     named |= colours.MARK
     named |= {f"{name}-text": tone for name, tone in colours.TEXT.items()}
     lines = "".join(f"--q-{name}:light-dark({tone.light},{tone.dark});" for name, tone in named.items())
-    return f"<style>.stApp{{{lines}}}\n{(ASSETS / 'app.css').read_text('utf-8')}</style>"
+    lines += "}[data-testid=stDialog]{color-scheme:" + ("dark" if dark else "light")
+    return f"<style>.stApp,[data-testid=stDialog]{{{lines}}}\n{(ASSETS / 'app.css').read_text('utf-8')}</style>"
 
 
 def apply() -> None:
     """Send the style sheet to the page, and have it tell us when somebody changes its theme."""
-    st.html(style_sheet())
+    st.html(style_sheet(is_dark()))
     with st.container(key="hidden"):
         _watcher()(key=WATCH, data="dark" if is_dark() else "light", on_scheme_change=lambda: None)

@@ -106,9 +106,9 @@ def test_no_layers():
 def test_unknown_model_names(tmp_path):
     with pytest.raises(FileError, match="Did you mean digits-mobilenet"):
         open_model("digits-mobilnet")
-    (tmp_path / "a.onnx").write_bytes(b"")
+    (tmp_path / "a.h5").write_bytes(b"")
     with pytest.raises(ModelError, match="not understood"):
-        open_model(tmp_path / "a.onnx", data_for(Residual))
+        open_model(tmp_path / "a.h5", data_for(Residual))
 
 
 def test_damaged_pt2(tmp_path):

@@ -5,11 +5,12 @@ x86-64), and is held to it by tests. Where they say float32, each operation is r
 """
 
 from qdebug.quantize.integer.elementwise import add, lookup, multiply, recoded, softmax
+from qdebug.quantize.integer.logistic import logistic
 from qdebug.quantize.integer.pooling import average_windows, global_average
-from qdebug.quantize.integer.requantize import requantize, scaled
+from qdebug.quantize.integer.requantize import Affine, requantize, scaled
 from qdebug.quantize.integer.sums import Windows, convolution_sums, matrix_sums
 
 __all__ = [
-    "Windows", "add", "average_windows", "convolution_sums", "global_average", "lookup", "matrix_sums", "multiply",
-    "recoded", "requantize", "scaled", "softmax",
+    "Affine", "Windows", "add", "average_windows", "convolution_sums", "global_average", "logistic", "lookup",
+    "matrix_sums", "multiply", "recoded", "requantize", "scaled", "softmax",
 ]  # fmt: skip

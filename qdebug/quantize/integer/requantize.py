@@ -2,10 +2,24 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import torch
 from torch import Tensor
 
 LOWEST = float(-(2**31))
+
+
+class Affine(NamedTuple):
+    """The one scale of a tensor of codes: ``x = (code − zero_point) · scale``.
+
+    Attributes:
+        scale: float32 ``[]``.
+        zero_point: ``[]``, of the codes' type.
+    """
+
+    scale: Tensor
+    zero_point: Tensor
 
 
 def limits(kind: torch.dtype) -> tuple[int, int]:

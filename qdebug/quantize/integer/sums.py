@@ -6,6 +6,7 @@ and in float64 to at most 2⁵³. The bound is taken from the numbers at hand, s
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -18,6 +19,10 @@ EXACT = 2**24
 REACH = 255
 """The largest difference of a code of eight bits and its zero point."""
 WRAP = 2**31
+ROUNDING = 1e-3
+"""What a float32 sum of absolute weights may be too small by."""
+FEWEST = 64
+"""Products that are worth a piece of their own."""
 
 
 @dataclass(frozen=True)
@@ -66,14 +71,24 @@ def matrix_sums(a: Tensor, b: Tensor) -> Tensor:
     bound = _bound(b, -2 if b.dim() > 1 else 0)
     if bound <= EXACT:
         return a.float() @ b.float()
-    return _wrapped(a.double() @ b.double(), bound)
+    size = max(b.shape[-2] // -(-bound // EXACT), 1) if b.dim() > 1 else 0
+    if size < FEWEST:
+        return _wrapped(a.double() @ b.double(), bound)
+    total = None
+    for left, right in zip(a.split(size, -1), b.split(size, -2), strict=True):
+        kind = torch.float32 if _bound(right, -2) <= EXACT else torch.float64
+        part = (left.to(kind) @ right.to(kind)).double()
+        total = part if total is None else total.add_(part)
+    assert total is not None
+    return _wrapped(total, bound)
 
 
 def _bound(weight: Tensor, axis: int) -> int:
     """The most that absolute products with codes can sum to."""
     if weight.numel() == 0:
         return 0
-    return int(weight.abs().sum(axis, dtype=torch.float64).amax()) * REACH
+    total = float(weight.abs().sum(axis, dtype=torch.float32).amax())
+    return math.ceil(total * REACH * (1 + ROUNDING))
 
 
 def _wrapped(total: Tensor, bound: int) -> Tensor:

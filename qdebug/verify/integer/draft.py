@@ -17,6 +17,8 @@ from qdebug.doors.onnx.read import OnnxFile
 OWN = ("", "com.microsoft")
 UINT8, INT8, INT32 = 2, 3, 6
 EIGHT = (UINT8, INT8)
+MOVES = frozenset({"MaxPool", "Reshape", "Slice", "Squeeze", "Transpose", "Unsqueeze"})
+"""What takes codes as well as numbers, and lets scales be moved across it."""
 
 
 @dataclass(frozen=True)
@@ -85,7 +87,7 @@ class Draft:
         self.makers: dict[str, Node] = {}
         self.users: dict[str, list[Node]] = defaultdict(list)
         for node in self.nodes:
-            for name in reads(node):
+            for name in dict.fromkeys(reads(node)):
                 self.users[name].append(node)
             for name in node.outputs:
                 self.makers[name] = node
@@ -173,12 +175,21 @@ class Draft:
         """The type that the runtime computes codes in.
 
         On x86-64 ONNX Runtime turns int8 between a QuantizeLinear and its DequantizeLinear into uint8, all codes and
-        the zero point 128 higher (``QDQS8ToU8Transformer``).
+        the zero point 128 higher, where one node reads what comes out (``QDQS8ToU8Transformer``; it gives every
+        reader a DequantizeLinear of its own before).
         """
         maker = self.makers.get(name)
-        if elem != INT8 or maker is None or maker.op != "QuantizeLinear" or name in self.outputs:
+        if elem != INT8 or maker is None or maker.op not in (*MOVES, "QuantizeLinear") or name in self.outputs:
             return elem
-        return UINT8 if all(user.op == "DequantizeLinear" for user in self.users[name]) else elem
+        return UINT8 if sum(self._readers(name, user) for user in self.users[name]) == 1 else elem
+
+    def _readers(self, name: str, user: Node) -> int:
+        """How many nodes read codes by way of one user of theirs; two where it cannot be told."""
+        if user.op == "DequantizeLinear":
+            numbers = user.outputs[0]
+            edges = sum(list(reads(one)).count(numbers) for one in self.users[numbers])
+            return edges + (numbers in self.outputs)
+        return 1 if user.op in MOVES and user.inputs[0] == name else 2
 
     def written(self, name: str) -> tuple[Node, Codes] | None:
         """The QuantizeLinear that alone reads a value, and the codes it writes in one scale of eight bits."""

@@ -28,6 +28,11 @@ def _zero(zero: Tensor | None, like: Tensor) -> Tensor:
     return torch.zeros((), dtype=like.dtype, device=like.device) if zero is None else zero.reshape(())
 
 
+def _affine(scale: Tensor, zero: Tensor | None, like: Tensor) -> integer.Affine:
+    """The one scale of a tensor."""
+    return integer.Affine(scale.reshape(()), _zero(zero, like))
+
+
 def _along(parameter: Tensor, rank: int, axis: int) -> Tensor:
     """One value, or one per index of an axis, in a shape that broadcasts."""
     if parameter.numel() == 1:
@@ -112,10 +117,8 @@ def _register_binary(name: str, compute: Callable[..., Tensor]) -> None:
         a: Tensor, a_scale: Tensor, a_zero: Tensor | None, b: Tensor, b_scale: Tensor, b_zero: Tensor | None,
         y_scale: Tensor, y_zero: Tensor | None = None,
     ) -> Tensor:  # fmt: skip
-        return compute(
-            a, a_scale.reshape(()), _zero(a_zero, a), b, b_scale.reshape(()), _zero(b_zero, b), y_scale.reshape(()),
-            _zero(y_zero, a),
-        )  # fmt: skip
+        of_a, of_b = _affine(a_scale, a_zero, a), _affine(b_scale, b_zero, b)
+        return compute(a, of_a, b, of_b, _affine(y_scale, y_zero, a))
 
 
 _register_binary("QLinearAdd", integer.add)
@@ -128,11 +131,11 @@ def _register_function(name: str, compute: Callable[[Tensor, float], Tensor]) ->
         x: Tensor, x_scale: Tensor, x_zero: Tensor | None, y_scale: Tensor, y_zero: Tensor | None = None, *,
         alpha: float = 0.01,
     ) -> Tensor:  # fmt: skip
-        scale, zero, y_one = x_scale.reshape(()), _zero(x_zero, x), _zero(y_zero, x)
-        return integer.lookup(x, lambda number: compute(number, alpha), scale, zero, y_scale.reshape(()), y_one)
+        of_x, y = _affine(x_scale, x_zero, x), _affine(y_scale, y_zero, x)
+        return integer.lookup(x, lambda number: compute(number, alpha), of_x, y)
 
 
-_register_function("QLinearSigmoid", lambda x, _: torch.sigmoid(x))
+_register_function("QLinearSigmoid", lambda x, _: integer.logistic(x))
 _register_function("QLinearLeakyRelu", F.leaky_relu)
 
 
@@ -142,7 +145,7 @@ def qlinear_softmax(
     axis: int | None = None, opset: int = 13,
 ) -> Tensor:  # fmt: skip
     """A softmax of codes; before opset 13 over all axes from ``axis`` on, taken as one."""
-    scales = (x_scale.reshape(()), y_scale.reshape(()), _zero(y_zero, x))
+    scales = (x_scale.reshape(()), _affine(y_scale, y_zero, x))
     if opset < 13:
         start = (1 if axis is None else axis) % x.dim()
         return integer.softmax(x.reshape(*x.shape[:start], -1), *scales).reshape(x.shape)
@@ -154,8 +157,8 @@ def qlinear_softmax(
 def qlinear_concat(y_scale: Tensor, y_zero: Tensor, *inputs: Tensor, axis: int) -> Tensor:
     """Codes of different scales one behind the other; inputs are codes, scale and zero point in turn."""
     triples = zip(inputs[::3], inputs[1::3], inputs[2::3], strict=True)
-    scale, zero = y_scale.reshape(()), y_zero.reshape(())
-    found = [integer.recoded(x, one.reshape(()), _zero(two, x), scale, zero) for x, one, two in triples]
+    y = _affine(y_scale, y_zero, y_zero)
+    found = [integer.recoded(x, _affine(scale, zero, x), y) for x, scale, zero in triples]
     return torch.cat(found, axis)
 
 
@@ -165,9 +168,9 @@ def qlinear_where(
     z_scale: Tensor, z_zero: Tensor,
 ) -> Tensor:  # fmt: skip
     """A choice between codes of different scales."""
-    scale, zero = z_scale.reshape(()), z_zero.reshape(())
-    one = integer.recoded(x, x_scale.reshape(()), _zero(x_zero, x), scale, zero)
-    return torch.where(condition, one, integer.recoded(y, y_scale.reshape(()), _zero(y_zero, y), scale, zero))
+    chosen = _affine(z_scale, z_zero, z_zero)
+    first = integer.recoded(x, _affine(x_scale, x_zero, x), chosen)
+    return torch.where(condition, first, integer.recoded(y, _affine(y_scale, y_zero, y), chosen))
 
 
 @operator("QLinearGlobalAveragePool", domain=DOMAIN)
@@ -177,7 +180,7 @@ def qlinear_global_average_pool(
 ) -> Tensor:  # fmt: skip
     """A mean of codes over all axes but those of batch and channels."""
     wide = x.movedim(-1, 1) if channels_last else x
-    found = integer.global_average(wide, x_scale.reshape(()), _zero(x_zero, x), y_scale.reshape(()), _zero(y_zero, x))
+    found = integer.global_average(wide, _affine(x_scale, x_zero, x), _affine(y_scale, y_zero, x))
     return found.movedim(1, -1) if channels_last else found
 
 
@@ -187,11 +190,16 @@ def qlinear_average_pool(
     auto_pad: str = "NOTSET", ceil_mode: int = 0, channels_last: int = 0, count_include_pad: int = 0,
     kernel_shape: Sequence[int], pads: Sequence[int] | None = None, strides: Sequence[int] | None = None,
 ) -> Tensor:  # fmt: skip
-    """A mean of each window of codes; padding counts as the number zero, or not at all."""
+    """A mean of each window of codes; padding counts as the number zero, or not at all.
+
+    One window that is the whole image is averaged as QLinearGlobalAveragePool does, in integers.
+    """
     wide = x.movedim(-1, 1) if channels_last else x
-    axes, zero = len(kernel_shape), _zero(x_zero, x)
+    axes, of_x = len(kernel_shape), _affine(x_scale, x_zero, x)
     steps, spread = ones(strides, axes), [1] * axes
     sides, _ = placed(wide.shape[2:], kernel_shape, steps, spread, pads, auto_pad, bool(ceil_mode))
+    if list(wide.shape[2:]) == list(kernel_shape) and not any(sides):
+        return qlinear_global_average_pool(x, x_scale, x_zero, y_scale, y_zero, channels_last=channels_last)
 
     def windows(codes: Tensor, fill: float) -> list[Tensor]:
         found = taps(padded(codes, sides, fill), kernel_shape, steps, spread)
@@ -199,8 +207,6 @@ def qlinear_average_pool(
 
     there = torch.stack(windows(torch.ones(1, 1, *wide.shape[2:], device=x.device), 0.0)).sum(0)
     count = torch.full_like(there, math.prod(kernel_shape)) if count_include_pad else there
-    found = integer.average_windows(
-        windows(wide.float(), float(zero)), count, x_scale.reshape(()), zero, y_scale.reshape(()),
-        _zero(y_zero, x),
-    )  # fmt: skip
+    inside = windows(wide.float(), float(of_x.zero_point))
+    found = integer.average_windows(inside, count, of_x, _affine(y_scale, y_zero, x))
     return found.movedim(1, -1) if channels_last else found

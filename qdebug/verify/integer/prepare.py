@@ -12,10 +12,8 @@ import torch
 
 from qdebug.doors.onnx.ir import Node
 from qdebug.quantize.integer.requantize import limits
-from qdebug.verify.integer.draft import OWN, Codes, Draft, Grid, same_node
+from qdebug.verify.integer.draft import MOVES, OWN, Codes, Draft, Grid, same_node
 
-MOVES = frozenset({"MaxPool", "Reshape", "Slice", "Squeeze", "Transpose", "Unsqueeze"})
-"""What takes codes as well as numbers, and lets scales be moved across it."""
 DROPPED = MOVES | {"Flatten", "Expand", "Tile", "DepthToSpace", "Gather"}
 """What runs on codes where its input and its output have the same scale."""
 _EPSILON = float(torch.finfo(torch.float32).eps)
@@ -33,6 +31,7 @@ def prepare(draft: Draft, shapes: Mapping[str, tuple[int, ...]], fixed: bool) ->
         names of products that the runtime leaves in floats, since what it put between them and their scale hides it.
     """
     _drop_identities(draft)
+    _join_twins(draft)
     hidden = _join_biases(draft, shapes, fixed)
     _drop_clips(draft)
     _scales_forward(draft)
@@ -56,6 +55,24 @@ def _drop_identities(draft: Draft) -> None:
         else:
             kept.append(same_node(node, inputs=tuple(names.get(name, name) for name in node.inputs)))
     draft.set(kept)
+
+
+def _join_twins(draft: Draft) -> None:
+    """Leave one of several QuantizeLinear that read the same value and have the same scale."""
+    first: dict[str, list[tuple[Node, Grid]]] = {}
+    names: dict[str, str] = {}
+    for node in draft.nodes:
+        grid = draft.grid(node) if node.op == "QuantizeLinear" and node.domain in OWN else None
+        if grid is None or node.outputs[0] in draft.outputs:
+            continue
+        known = first.setdefault(node.inputs[0], [])
+        twin = next((one for one, other in known if other.elem == grid.elem and other.same(grid)), None)
+        if twin is None:
+            known.append((node, grid))
+        else:
+            names[node.outputs[0]] = twin.outputs[0]
+    if names:
+        draft.set(_rewired(tuple(node for node in draft.nodes if node.outputs[0] not in names), names))
 
 
 def _at_top(draft: Draft, node: Node) -> bool:

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import tempfile
-from collections import Counter, defaultdict
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import onnx
 from onnx import ModelProto, NodeProto, TensorProto, numpy_helper
 
-from qdebug.errors import ModelError
+from qdebug.verify.integer.draft import MOVES
+from qdebug.verify.onnx_runtime import Session
 
 _KINDS = ("QuantizeLinear", "DequantizeLinear")
-_LAYOUT = frozenset({*_KINDS, "Transpose", "Reshape", "Flatten", "Identity", "Squeeze", "Unsqueeze"})
 
 
 @dataclass(frozen=True)
@@ -39,10 +37,6 @@ class RuntimeCodes:
 def runtime_codes(model: ModelProto, feeds: Mapping[str, np.ndarray]) -> RuntimeCodes:
     """Run a quantized model in ONNX Runtime on the CPU and take the codes of every value it quantizes.
 
-    An int8 value between a QuantizeLinear and its DequantizeLinears is run as uint8 with all codes 128 higher: so does
-    the runtime itself on x86-64, but not where the codes are an output of the model, and then it would compute other
-    layers in floats than it does without. What it writes is shifted back.
-
     Args:
         model: weights included.
         feeds: inputs by name.
@@ -50,19 +44,60 @@ def runtime_codes(model: ModelProto, feeds: Mapping[str, np.ndarray]) -> Runtime
     Raises:
         ModelError: the runtime is not installed, or refuses the model.
     """
-    wanted = [name.name for name in model.graph.output]
-    exposed, shifted, added = _exposed(model)
-    plain, undisturbed = _run(model, feeds, wanted)
-    found, kernels = _run(exposed, feeds, [*wanted, *added])
-    codes = {
-        name: (found[name].astype(np.int16) - 128).astype(np.int8) if name in shifted else found[name]
-        for name in [*added, *(name for name in wanted if name in coded_values(model))]
-    }
-    differing = {op for op in kernels.keys() | undisturbed.keys() if kernels[op] != undisturbed[op]}
-    same = all(np.array_equal(plain[name], found[name], equal_nan=True) for name in wanted)
-    if not same and not differing:
-        differing.add("outputs")
-    return RuntimeCodes(codes, {name: plain[name] for name in wanted}, dict(kernels), tuple(sorted(differing)))
+    session = opened(model)
+    outputs, codes = session.run(feeds)
+    disturbed = set(session.disturbed)
+    plain = Session(model).run(feeds, list(outputs))
+    same = all(np.array_equal(plain[name], value, equal_nan=True) for name, value in outputs.items())
+    if not same and not disturbed:
+        disturbed.add("outputs")
+    return RuntimeCodes(codes, plain, dict(session.operators), tuple(sorted(disturbed)))
+
+
+class Opened:
+    """A quantized model in ONNX Runtime that shows the codes of every value it quantizes.
+
+    An int8 value between a QuantizeLinear and its DequantizeLinears is run as uint8 with all codes 128 higher: so does
+    the runtime itself on x86-64, but not where the codes are an output of the model, and then it would compute other
+    layers in floats than it does without. What it writes is shifted back.
+
+    Attributes:
+        operators: how many of each it runs, of those that compute something.
+        nodes: name and operator of every node that it runs.
+        disturbed: operators of which it would run another number had nobody asked for the codes.
+        version: the runtime's.
+    """
+
+    def __init__(self, model: ModelProto) -> None:
+        self._outputs = [one.name for one in model.graph.output]
+        exposed, self._shifted, self._added = _exposed(model)
+        coded = coded_values(model)
+        self._coded = [*self._added, *(name for name in self._outputs if name in coded)]
+        undisturbed = Session(model)
+        self._session = Session(exposed)
+        self.operators = self._session.operators
+        self.nodes = undisturbed.nodes
+        both = self.operators.keys() | undisturbed.operators.keys()
+        self.disturbed = tuple(sorted(op for op in both if self.operators[op] != undisturbed.operators[op]))
+        self.version = self._session.version
+
+    def run(self, feeds: Mapping[str, np.ndarray]) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+        """The model's outputs and all codes, by name."""
+        found = self._session.run(feeds, [*self._outputs, *self._added])
+        codes = {
+            name: (found[name].astype(np.int16) - 128).astype(np.int8) if name in self._shifted else found[name]
+            for name in self._coded
+        }
+        return {name: found[name] for name in self._outputs}, codes
+
+
+def opened(model: ModelProto) -> Opened:
+    """A quantized model in ONNX Runtime on the CPU, ready to run.
+
+    Raises:
+        ModelError: the runtime is not installed, or refuses the model.
+    """
+    return Opened(model)
 
 
 def coded_values(model: ModelProto) -> dict[str, int]:
@@ -102,20 +137,60 @@ def _exposed(model: ModelProto) -> tuple[ModelProto, set[str], list[str]]:
     copy = ModelProto()
     copy.CopyFrom(model)
     values, outputs = coded_values(model), {one.name for one in model.graph.output}
-    shifted = _raised(copy, {name for name, elem in values.items() if elem == TensorProto.INT8} - outputs)
-    added = [name for name in values if name not in outputs]
+    signed = {name for name, elem in values.items() if elem == TensorProto.INT8} - outputs
+    shifted, left = _raised(copy, signed)
+    left |= _joined(copy) | outputs
+    needed = _needed(copy)
+    added = [name for name in values if name in needed - left]
     for name in added:
         elem = TensorProto.UINT8 if name in shifted else values[name]
         copy.graph.output.append(onnx.helper.make_tensor_value_info(name, elem, None))
-    for name in shifted:
-        for info in copy.graph.value_info:
-            if info.name == name:
-                info.type.tensor_type.elem_type = TensorProto.UINT8
+    for info in copy.graph.value_info:
+        if info.name in shifted:
+            info.type.tensor_type.elem_type = TensorProto.UINT8
     return copy, shifted, added
 
 
-def _raised(copy: ModelProto, names: set[str]) -> set[str]:
-    """Make int8 values uint8 where only QuantizeLinear and DequantizeLinear touch them."""
+def _needed(model: ModelProto) -> set[str]:
+    """The values that the model's outputs depend on: the runtime leaves out the rest."""
+    needed = {one.name for one in model.graph.output}
+    for node in reversed(model.graph.node):
+        if needed.intersection(node.output):
+            needed.update(_reads(node))
+    return needed
+
+
+def _reads(node: NodeProto) -> Iterator[str]:
+    yield from node.input
+    for attribute in node.attribute:
+        for inner in attribute.g.node:
+            yield from _reads(inner)
+
+
+def _joined(copy: ModelProto) -> set[str]:
+    """Leave one of several QuantizeLinear that write the same, as the runtime does; the names of the others."""
+    stored = {one.name: one for one in copy.graph.initializer}
+    first: dict[tuple[Any, ...], str] = {}
+    names: dict[str, str] = {}
+    outputs = {one.name for one in copy.graph.output}
+    for node in copy.graph.node:
+        if node.op_type == "QuantizeLinear" and node.output[0] not in outputs:
+            given = (numpy_helper.to_array(stored[name]).tobytes() if name in stored else name
+                     for name in node.input[1:])  # fmt: skip
+            kept = first.setdefault((node.input[0], *given), node.output[0])
+            if kept != node.output[0]:
+                names[node.output[0]] = kept
+    if names:
+        nodes = [node for node in copy.graph.node if node.output[0] not in names]
+        for node in nodes:
+            node.input[:] = [names.get(name, name) for name in node.input]
+        del copy.graph.node[:]
+        copy.graph.node.extend(nodes)
+    return set(names)
+
+
+def _raised(copy: ModelProto, names: set[str]) -> tuple[set[str], set[str]]:
+    """Make int8 values uint8 where the runtime would; also the names that cannot be had without disturbing it."""
     users: dict[str, list[NodeProto]] = defaultdict(list)
     makers: dict[str, NodeProto] = {}
     for node in copy.graph.node:
@@ -123,14 +198,22 @@ def _raised(copy: ModelProto, names: set[str]) -> set[str]:
             users[name].append(node)
         for name in node.output:
             makers[name] = node
+    outputs = {one.name for one in copy.graph.output}
     stored = {one.name: one for one in copy.graph.initializer}
     raised: set[str] = set()
+    left: set[str] = set()
     for name in names:
-        touching = [makers[name], *users[name]]
-        zeros = [node.input[2] if len(node.input) > 2 else "" for node in touching]
-        if any(node.op_type not in _KINDS for node in touching) or any(zero not in stored for zero in zeros):
+        pair = [makers[name], *users[name]]
+        zeros = [node.input[2] if len(node.input) > 2 else "" for node in pair]
+        if any(node.op_type not in _KINDS for node in pair) or any(zero not in stored for zero in zeros):
             continue
-        for node, zero in zip(touching, zeros, strict=True):
+        readers = [user for node in pair[1:] for user in users[node.output[0]]]
+        if len(readers) + sum(node.output[0] in outputs for node in pair[1:]) != 1:
+            continue
+        if readers and readers[0].op_type in MOVES and _spreads(users, readers[0]):
+            left.add(name)
+            continue
+        for node, zero in zip(pair, zeros, strict=True):
             higher = f"{zero}~raised"
             if higher not in stored:
                 value = (numpy_helper.to_array(stored[zero]).astype(np.int16) + 128).astype(np.uint8)
@@ -138,35 +221,10 @@ def _raised(copy: ModelProto, names: set[str]) -> set[str]:
                 copy.graph.initializer.append(stored[higher])
             node.input[2] = higher
         raised.add(name)
-    return raised
+    return raised, left
 
 
-def _run(
-    model: ModelProto, feeds: Mapping[str, np.ndarray], wanted: list[str]
-) -> tuple[dict[str, np.ndarray], Counter[str]]:
-    """Values by name, and the operators that the runtime made of the model."""
-    try:
-        import onnxruntime
-    except ImportError:
-        raise ModelError("ONNX Runtime is not installed", do="Run: pip install onnxruntime") from None
-    with tempfile.TemporaryDirectory() as folder:
-        options = onnxruntime.SessionOptions()
-        options.log_severity_level = 3
-        options.optimized_model_filepath = str(Path(folder) / "optimized.onnx")
-        session = _session(onnxruntime, model, Path(folder), options)
-        optimized = onnx.load(options.optimized_model_filepath, load_external_data=False)
-        values = session.run(wanted, dict(feeds))
-    operators = Counter(node.op_type for node in optimized.graph.node if node.op_type not in _LAYOUT)
-    return dict(zip(wanted, values, strict=True)), operators
-
-
-def _session(onnxruntime: Any, model: ModelProto, folder: Path, options: Any) -> Any:
-    file = folder / "model.onnx"
-    onnx.save(model, str(file), save_as_external_data=model.ByteSize() > 2**30)
-    try:
-        return onnxruntime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
-    except Exception as error:
-        raise ModelError(
-            f"ONNX Runtime refuses the model: {str(error).splitlines()[0][:300]}",
-            do="Check it with onnx.checker; a newer onnxruntime may know more operators.",
-        ) from error
+def _spreads(users: Mapping[str, list[NodeProto]], node: NodeProto) -> bool:
+    """Whether codes that are moved have several readers behind the moves, so that the runtime leaves those int8."""
+    behind = users[node.output[0]]
+    return len(behind) != 1 or (behind[0].op_type in MOVES and _spreads(users, behind[0]))

@@ -1,0 +1,164 @@
+"""An artefact held against its simulation: code for code, and at the metric."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from torch import Tensor
+
+from qdebug.engine import Batch, Work
+from qdebug.errors import UsageError, near
+from qdebug.measure import Predictions, compare, predictions
+from qdebug.recipes import Recipe, preset
+from qdebug.results import Exported, RealMetric, Verified
+from qdebug.results.verified import Simulation
+from qdebug.session import Session
+from qdebug.session.decided import Decided
+from qdebug.verify import openvino
+from qdebug.verify.artefact import artefact
+from qdebug.verify.findings import Facts, findings
+from qdebug.verify.kernels import left_in_float
+from qdebug.verify.saturation import saturation
+from qdebug.verify.stream import Stream
+
+RUNTIMES = ("onnxruntime", "openvino")
+SAMPLES = 256
+"""Samples whose codes are compared; predictions are compared on all."""
+
+
+def verify(
+    session: Session, recipe: Recipe | str, *, runtime: str = "onnxruntime", simulation: Simulation = "float",
+    work: Work | None = None,
+) -> Verified:  # fmt: skip
+    """Write a recipe as a file, run it in a runtime, and compare with the simulation.
+
+    Args:
+        session: the model with its data.
+        recipe: the recipe, or a preset's name.
+        runtime: ``onnxruntime`` (every quantized value is compared) or ``openvino`` (outputs and predictions only: it
+            shows no codes), both on the CPU.
+        simulation: which simulation is held against it at the metric: the session's own, in ``float``, or the
+            ``integer`` one.
+        work: progress and cancel.
+
+    Raises:
+        UsageError: there is no such runtime.
+        ModelError: the runtime is not installed, or refuses the file.
+        QDebugError: the file cannot be written.
+    """
+    if runtime not in RUNTIMES:
+        raise UsageError(f"There is no runtime '{runtime}'", do=near(runtime, RUNTIMES))
+    work = work or Work()
+    recipe = preset(recipe) if isinstance(recipe, str) else recipe
+    start = time.perf_counter()
+    decided = session.decided(recipe, work)
+    with artefact(session, recipe, work) as written:
+        held = _Held(session, recipe, decided, written, simulation, work)
+        if runtime == "openvino":
+            return held.by_openvino(start)
+        return held.by_onnx_runtime(start)
+
+
+class _Held:
+    """One artefact and its simulation; lives as long as a call."""
+
+    def __init__(
+        self, session: Session, recipe: Recipe, decided: Decided, written: Exported, simulation: Simulation, work: Work
+    ) -> None:
+        self.session, self.recipe, self.decided, self.written = session, recipe, decided, written
+        self.simulation: Simulation = simulation
+        self.work = work
+        self.subject = session.subject
+
+    def by_onnx_runtime(self, start: float) -> Verified:
+        stream = Stream(Path(self.written.path), self.work.check)
+        real, integer = _Collected(self.subject.task), _Collected(self.subject.task)
+        seen, apart, size = 0, 0.0, 0.0
+        for batch, labels in self._batches("comparing codes"):
+            found = stream.add(batch.inputs) if seen < SAMPLES else stream.outputs(batch.inputs)
+            seen += batch.count
+            own = self.session.output(self.recipe, batch, self.work)
+            apart = max(apart, _apart(found.float[: batch.count], own))
+            size = max(size, float(own.abs().max()))
+            real.add(found.real[: batch.count], labels)
+            integer.add(found.integer[: batch.count], labels)
+        facts = Facts(
+            rows=stream.rows(), kernels=dict(stream.runtime.operators), missing=stream.missing(),
+            disturbed=stream.runtime.disturbed, float_layers=left_in_float(self.decided, stream.kernels),
+            unlike=apart / size if size else apart,
+        )  # fmt: skip
+        return self._told("onnxruntime", stream.runtime.version, facts, real, integer, start)
+
+    def by_openvino(self, start: float) -> Verified:
+        model = openvino.Model(Path(self.written.path))
+        real = _Collected(self.subject.task)
+        for batch, labels in self._batches("running in OpenVINO"):
+            real.add(model.run(batch.inputs)[: batch.count], labels)
+        facts = Facts(kernels=model.kernels, float_layers=left_in_float(self.decided, model.by_node))
+        return self._told("openvino", model.version, facts, real, None, start)
+
+    def _batches(self, words: str) -> Iterator[tuple[Batch, Tensor | None]]:
+        labels, start = self.subject.data.labels, 0
+        batches = self.subject.eval_batches
+        for done, batch in enumerate(batches):
+            self.work.step(done, len(batches), words)
+            yield batch, None if labels is None else labels[start : start + batch.count]
+            start += batch.count
+
+    def _told(
+        self, runtime: str, version: str, facts: Facts, real: _Collected, integer: _Collected | None, start: float
+    ) -> Verified:
+        found = real.joined()
+        uses_integer = self.simulation == "integer" and integer is not None
+        simulated = integer.joined() if uses_integer and integer else self.session.predictions(self.recipe, self.work)
+        floats = self.session.predictions(Recipe(), self.work)
+        task = self.subject.task
+        one, two = compare(floats, simulated, task), compare(floats, found, task)
+        agreement = compare(simulated, found, task).agreement
+        mode = "integer" if uses_integer else "float_"
+        counts = [getattr(row, mode) for row in facts.rows]
+        elements = sum(row.elements for row in facts.rows)
+        differing = sum(count.differing for count in counts)
+        return Verified(
+            runtime=runtime, version=version, model=self.session.info().name, recipe=self.recipe.digest,
+            opset=self.written.opset, bytes=self.written.bytes, simulation="integer" if uses_integer else "float",
+            n=found.samples, agreement=agreement, max_code_difference=max((c.largest for c in counts), default=0),
+            elements=elements, elements_differing=differing / elements if elements else 0.0,
+            first_divergent_layer=next(
+                (row.node for row, count in zip(facts.rows, counts, strict=True) if count.differing), None
+            ),
+            metric=RealMetric(name=one.name, float_=one.float_, simulated=one.quantized, real=two.quantized),
+            layers=facts.rows, kernels=facts.kernels, float_layers=facts.float_layers,
+            saturation=saturation(self.session, self.decided, self.work), vnni=has_vnni(),
+            unsaid=self.written.unsaid, findings=findings(facts, agreement, runtime),
+            seconds=time.perf_counter() - start,
+        )  # fmt: skip
+
+
+class _Collected:
+    """Predictions, batch after batch."""
+
+    def __init__(self, task: str) -> None:
+        self._task = task
+        self._parts: list[Predictions] = []
+
+    def add(self, output: Tensor, labels: Tensor | None) -> None:
+        self._parts.append(predictions(self._task, output, labels))
+
+    def joined(self) -> Predictions:
+        return Predictions.join(self._parts)
+
+
+def _apart(one: Tensor, two: Tensor) -> float:
+    return float((one.float() - two.float()).abs().max()) if one.shape == two.shape and one.numel() else float("inf")
+
+
+def has_vnni() -> bool | None:
+    """Whether this CPU adds products of bytes in 32 bits at once; None where that cannot be told."""
+    try:
+        flags = Path("/proc/cpuinfo").read_text("utf-8")
+    except OSError:
+        return None
+    return any(word in flags for word in ("avx512_vnni", "avx_vnni", "asimddp"))

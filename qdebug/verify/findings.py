@@ -1,0 +1,82 @@
+"""Whatever lies beyond the bounds within which a simulation should be, in words: where, and what is known of why."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from qdebug.results import VerifiedTensor
+
+INTEGER_SHARE = 1e-4
+"""Share of codes that may differ from the runtime's in the integer simulation, each by 1."""
+FED_SHARE = 5e-4
+"""Share of codes that may differ where a layer is fed with the runtime's own inputs and computed in floats."""
+AGREEMENT = 0.995
+"""Share of predictions that should be the same."""
+_UNLIKE = 1e-3
+_SHOWN = 5
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What was seen of an artefact in a runtime.
+
+    Attributes:
+        rows: its quantized values.
+        kernels: how many of each operator ran.
+        missing: values that the simulation has no codes of.
+        disturbed: operators that ran otherwise because codes were asked for.
+        float_layers: layers of integers that ran in floats.
+        unlike: largest difference of the session's output from a float reading of the file, relative to its size.
+    """
+
+    rows: tuple[VerifiedTensor, ...] = ()
+    kernels: Mapping[str, int] = field(default_factory=dict)
+    missing: tuple[str, ...] = ()
+    disturbed: tuple[str, ...] = ()
+    float_layers: tuple[str, ...] = ()
+    unlike: float = 0.0
+
+
+def findings(facts: Facts, agreement: float, runtime: str) -> tuple[str, ...]:
+    """Sentences, the gravest first; none where all is as it should be."""
+    return tuple(_found(facts, agreement, runtime))
+
+
+def _found(facts: Facts, agreement: float, runtime: str) -> Iterator[str]:
+    if agreement < AGREEMENT:
+        yield f"Only {agreement:.2%} of the predictions are the same in the runtime and simulated."
+    if facts.unlike > _UNLIKE:
+        yield (
+            f"The file, read in floats, departs from the session by {facts.unlike:.2g} of the output's size: see what "
+            "it leaves unsaid."
+        )
+    yield from _beyond(facts, "integer", INTEGER_SHARE, "the integer simulation")
+    yield from _beyond(facts, "fed", FED_SHARE, "a float simulation fed with the runtime's inputs")
+    if facts.float_layers:
+        yield (
+            f"{len(facts.float_layers)} of the integer layers ran in floats: {_some(facts.float_layers)}. In the file "
+            "their outputs or biases are no integers, or the runtime has no kernel for them."
+        )
+    if facts.disturbed:
+        yield f"To show its codes the runtime computed {_some(facts.disturbed)} otherwise than for a user."
+    if facts.missing:
+        yield f"The simulation has no codes of {_some(facts.missing)}: nothing is said of them."
+    if runtime == "openvino":
+        yield "OpenVINO shows no codes of values inside the model: outputs and predictions were compared."
+
+
+def _beyond(facts: Facts, mode: str, share: float, words: str) -> Iterator[str]:
+    """One sentence on the values that depart too far in a reading."""
+    found = [
+        row for row in facts.rows
+        if (count := getattr(row, mode)).largest > 1 or count.differing > share * row.elements + 1
+    ]  # fmt: skip
+    if found:
+        parts = [f"{row.node or row.value} ({row.kernel}, by up to {getattr(row, mode).largest})" for row in found]
+        yield f"Codes depart from {words} beyond its bounds at {_some(tuple(parts))}."
+
+
+def _some(names: tuple[str, ...]) -> str:
+    more = len(names) - _SHOWN
+    return ", ".join(names[:_SHOWN]) + (f" and {more} more" if more > 0 else "")

@@ -1,0 +1,142 @@
+"""Float and quantized artefact timed in the same runtime, in turns."""
+
+from __future__ import annotations
+
+import json
+import statistics
+import tempfile
+import time
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import onnx
+
+from qdebug.engine import Work
+from qdebug.export import write_onnx
+from qdebug.recipes import Recipe, preset
+from qdebug.results import Latency, LayerTime, Timing
+from qdebug.session import Session
+from qdebug.verify.artefact import artefact
+from qdebug.verify.kernels import plain_name
+from qdebug.verify.onnx_runtime import Session as Runtime
+
+ROUNDS = 40
+WARM = 5
+SECONDS = 12.0
+"""Rounds stop here, be they as few as :data:`FEWEST`."""
+FEWEST = 9
+BATCH = 16
+
+
+def measure_latency(
+    session: Session, recipe: Recipe | str, *, threads: int = 1, batch: int = BATCH, work: Work | None = None
+) -> Latency:
+    """Time a recipe's file against the same model in float, in ONNX Runtime on this machine's CPU.
+
+    Each round runs one and then the other, so that what slows the machine down slows both; the ratio is of the two runs
+    of a round. Layers are timed by the runtime's own profile, in runs apart from these.
+
+    Args:
+        session: the model with its data.
+        recipe: the recipe, or a preset's name.
+        threads: within an operator.
+        batch: samples at once, where the model takes any number.
+        work: progress and cancel.
+
+    Raises:
+        ModelError: the runtime is not installed, or refuses a file.
+        QDebugError: a file cannot be written.
+    """
+    work = work or Work()
+    recipe = preset(recipe) if isinstance(recipe, str) else recipe
+    first = session.subject.batches(session.subject.data.first(batch))[0]
+    feeds = {name: tensor.numpy() for name, tensor in first.inputs.items()}
+    with artefact(session, recipe, work) as written, tempfile.TemporaryDirectory(prefix="qdebug-") as folder:
+        plain = write_onnx(session, Recipe(), Path(folder) / "float.onnx", work=work)
+        paths = Path(plain.path), Path(written.path)
+        models = [Runtime(path, threads=threads) for path in paths]
+        times = _rounds(models, feeds, work)
+        layers = _layers([_profiled(path, feeds, threads, Path(folder)) for path in paths])
+    ratios = sorted(two / one for one, two in times)
+    low, middle, high = _quartiles(ratios)
+    one, two = (_timing([pair[place] for pair in times]) for place in (0, 1))
+    return Latency(
+        runtime="onnxruntime", version=models[0].version, threads=threads, batch=len(next(iter(feeds.values()))),
+        rounds=len(times), float_=one, quantized=two, ratio=middle, ratio_low=low, ratio_high=high, layers=layers,
+        finding=_finding(low, middle, high, layers),
+    )  # fmt: skip
+
+
+def _rounds(models: Sequence[Runtime], feeds: Mapping[str, np.ndarray], work: Work) -> list[tuple[float, float]]:
+    for _ in range(WARM):
+        for model in models:
+            model.run(feeds)
+    times: list[tuple[float, float]] = []
+    end = time.perf_counter() + SECONDS
+    while len(times) < ROUNDS and (len(times) < FEWEST or time.perf_counter() < end):
+        work.step(len(times), ROUNDS, "timing")
+        times.append((_timed(models[0], feeds), _timed(models[1], feeds)))
+    return times
+
+
+def _timed(model: Runtime, feeds: Mapping[str, np.ndarray]) -> float:
+    start = time.perf_counter()
+    model.run(feeds)
+    return time.perf_counter() - start
+
+
+def _quartiles(values: Sequence[float]) -> tuple[float, float, float]:
+    low, middle, high = statistics.quantiles(values, n=4, method="inclusive")
+    return low, middle, high
+
+
+def _timing(values: Sequence[float]) -> Timing:
+    low, middle, high = _quartiles(values)
+    return Timing(median=middle, low=low, high=high)
+
+
+Profile = dict[str, tuple[str, float]]
+"""Operator and seconds of a run, by node."""
+
+
+def _profiled(path: Path, feeds: Mapping[str, np.ndarray], threads: int, folder: Path) -> Profile:
+    """The runtime's own times, the median over some runs."""
+    model = Runtime(path, threads=threads, profile=folder / path.stem)
+    for _ in range(WARM + FEWEST):
+        model.run(feeds)
+    makers = {name: node.name for node in onnx.load(path, load_external_data=False).graph.node for name in node.output}
+    spent: dict[str, list[float]] = defaultdict(list)
+    kinds: dict[str, str] = {}
+    for event in json.loads(model.end_profile().read_text("utf-8")):
+        if event.get("cat") == "Node" and event.get("name", "").endswith("_kernel_time"):
+            node = plain_name(event["name"].removesuffix("_kernel_time"))
+            node = makers.get(node, node)  # what the runtime fused goes by the name of the value it writes
+            spent[node].append(event["dur"] * 1e-6)
+            kinds[node] = event.get("args", {}).get("op_name", "")
+    return {node: (kinds[node], statistics.median(times[WARM:] or times)) for node, times in spent.items()}
+
+
+def _layers(profiles: Sequence[Profile]) -> tuple[LayerTime, ...]:
+    """Nodes of both files, slowest first."""
+    one, two = profiles
+    rows = [
+        LayerTime(
+            name=name, kernel=(two.get(name) or one[name])[0], float_=one[name][1] if name in one else None,
+            quantized=two[name][1] if name in two else None,
+        )
+        for name in dict.fromkeys([*two, *one])
+    ]  # fmt: skip
+    return tuple(sorted(rows, key=lambda row: max(row.float_ or 0.0, row.quantized or 0.0), reverse=True))
+
+
+def _finding(low: float, middle: float, high: float, layers: Sequence[LayerTime]) -> str:
+    if low > 1:
+        slow = [row for row in layers if row.float_ is not None and row.quantized is not None]
+        worst = max(slow, key=lambda row: (row.quantized or 0.0) - (row.float_ or 0.0), default=None)
+        words = f"Slower than float: it takes {middle:.2f} times as long here"
+        return f"{words}, most of it in {worst.name} ({worst.kernel})." if worst else f"{words}."
+    if high < 1:
+        return f"{1 / middle:.2f} times as fast as float here."
+    return f"As fast as float here, within what this machine lets one see ({low:.2f} to {high:.2f} times as long)."

@@ -1,0 +1,72 @@
+"""OpenVINO on the CPU."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from qdebug.errors import ModelError
+
+_INTEGERS = ("u8", "i8")
+
+
+class Model:
+    """A file compiled for the CPU.
+
+    Attributes:
+        kernels: how many of each kind of operator run, such as ``Convolution u8``.
+        by_node: for each node of the file, what runs it: ``QLinearConv``-like integer kernels go by ``MatMulInteger``,
+            others by their kind in floats.
+        version: the runtime's.
+
+    Raises:
+        ModelError: OpenVINO is not installed, or refuses the file.
+    """
+
+    def __init__(self, path: Path) -> None:
+        openvino = _installed()
+        self.version: str = str(openvino.__version__).split("-")[0]
+        try:
+            core = openvino.Core()
+            self._compiled: Any = core.compile_model(str(path), "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+        except RuntimeError as error:
+            reason = str(error).strip().splitlines()[-1][:300]
+            raise ModelError(f"OpenVINO refuses the model: {reason}", do="Try the runtime onnxruntime.") from error
+        self.kernels, self.by_node = self._executed()
+
+    def run(self, feeds: Mapping[str, Tensor]) -> Tensor:
+        """The first output of a batch."""
+        found = self._compiled({name: tensor.numpy() for name, tensor in feeds.items()})
+        return torch.from_numpy(np.array(found[self._compiled.output(0)]))
+
+    def _executed(self) -> tuple[dict[str, int], dict[str, str]]:
+        """Kinds and precisions of the operators that run, counted, and by the file's nodes."""
+        counts: Counter[str] = Counter()
+        nodes: dict[str, str] = {}
+        for op in self._compiled.get_runtime_model().get_ordered_ops():
+            facts = {
+                key: str(value.value) if hasattr(value, "value") else str(value) for key, value in op.rt_info.items()
+            }
+            kind, precision = facts.get("layerType", ""), facts.get("runtimePrecision", "").lower()
+            if not kind or kind in ("Input", "Output", "Const", "Reorder"):
+                continue
+            counts[f"{kind} {precision}".strip()] += 1
+            integer = precision in _INTEGERS
+            for name in facts.get("originalLayersNames", "").split(","):
+                if name:
+                    nodes.setdefault(name, "MatMulInteger" if integer else kind)
+        return dict(counts), nodes
+
+
+def _installed() -> Any:
+    try:
+        import openvino
+    except ImportError:
+        raise ModelError("OpenVINO is not installed", do="pip install 'qdebug[runtimes]'.") from None
+    return openvino
