@@ -8,26 +8,39 @@ from typing import Literal
 import plotly.graph_objects as go
 
 from qdebug.figures import colours, template
-from qdebug.figures.numbers import all_but, count, many, percent, small_share
+from qdebug.figures.numbers import NBSP, all_but, count, many, percent, small_share
 from qdebug.figures.text import plain, shorten
 from qdebug.results import Agreement, Verified, VerifiedTensor
 
 Reading = Literal["float_", "fed", "integer"]
 READINGS: dict[Reading, str] = {
-    "float_": "float simulation through the depth",
-    "fed": "float simulation of each layer on the runtime's inputs",
-    "integer": "integer simulation through the depth",
+    "float_": "float, through the depth",
+    "fed": "float, each layer on the runtime's inputs",
+    "integer": "integer, through the depth",
 }
 RUNTIMES = {"onnxruntime": "ONNX Runtime", "openvino": "OpenVINO"}
 SEEN = {"float": "what you saw", "integer": "the integer simulation"}
+SAME = 0.995
+"""Share of equal predictions from which a runtime counts as computing the same."""
+CLOSE = 0.01
+"""Share of differing codes up to which it does so code by code."""
 _ADDS_UP = 3.0
 """How many times more codes differ through the depth than in a layer alone before it counts as adding up."""
 _MOST_POINTS = 60
+#: Back to front. What each layer does alone is no line: it does not go on from the layer before.
+_DRAWN: tuple[tuple[Reading, colours.Tone, str], ...] = (
+    ("integer", colours.PLAIN, "square"), ("fed", colours.MUTED, "diamond-open"), ("float_", colours.ACCENT, "circle"),
+)  # fmt: skip
 
 
 def runtime_name(name: str) -> str:
     """A runtime's name as people write it."""
     return RUNTIMES.get(name, name)
+
+
+def place_name(node: str) -> str:
+    """A node's name as it is shown: of one that only rounds a value to codes, the value's."""
+    return node.removesuffix("/QuantizeLinear").removesuffix("/quantized")
 
 
 def differing(tensor: VerifiedTensor, reading: Reading) -> float:
@@ -36,21 +49,26 @@ def differing(tensor: VerifiedTensor, reading: Reading) -> float:
     return found.differing / tensor.elements if tensor.elements else 0.0
 
 
+def is_trouble(found: Verified) -> bool:
+    """Whether the runtime predicts something else than was simulated."""
+    return found.agreement < SAME
+
+
 def verified_finding(found: Verified) -> str:
     """Whether the runtime computes what was simulated, in words."""
     name, seen = runtime_name(found.runtime), SEEN[found.simulation]
     same = _predictions(found)
     if not found.elements:
-        verb = "agrees with" if found.agreement == 1 else "differs from"
-        return f"{name} {verb} {seen}: {same}; it does not show its codes"
+        return f"{name} {'differs from' if is_trouble(found) else 'agrees with'} {seen}: {same}"
     codes = f"{many(found.elements)} codes"
+    apart = f"at most {count(found.max_code_difference)} apart"
+    if is_trouble(found):
+        first = f", from {shorten(place_name(found.first_divergent_layer))} on" if found.first_divergent_layer else ""
+        return f"{name} differs from {seen}: {same}; {small_share(found.elements_differing)} of {codes}{first}, {apart}"
     if found.elements_differing == 0:
         return f"{name} computes {seen}: all {codes} equal, {same}"
-    apart = f"at most {count(found.max_code_difference)} apart"
-    if not found.findings:
-        return f"{name} computes {seen}: {all_but(found.elements_differing)} of {codes} equal, {apart}, {same}"
-    first = f", from {shorten(found.first_divergent_layer)} on" if found.first_divergent_layer else ""
-    return f"{name} differs from {seen}: {small_share(found.elements_differing)} of {codes}{first}, {apart}, {same}"
+    verb = "computes" if found.elements_differing <= CLOSE else "comes close to"
+    return f"{name} {verb} {seen}: {all_but(found.elements_differing)} of {codes} equal, {apart}, {same}"
 
 
 def _predictions(found: Verified) -> str:
@@ -58,7 +76,7 @@ def _predictions(found: Verified) -> str:
     agreeing = found.agreement * found.n
     if found.metric.name == "perplexity" or abs(agreeing - round(agreeing)) > 1e-6 * found.n:
         return f"same predictions for {percent(1.0) if found.agreement == 1 else all_but(1 - found.agreement)}"
-    return f"same predictions on {count(round(agreeing))} of {count(found.n)} samples"
+    return f"same predictions on {count(round(agreeing))}{NBSP}of{NBSP}{count(found.n)}{NBSP}samples"
 
 
 def drift_finding(layers: tuple[VerifiedTensor, ...]) -> str:
@@ -75,7 +93,7 @@ def drift_finding(layers: tuple[VerifiedTensor, ...]) -> str:
             f"Small differences add up: {small_share(own)} of a layer's own codes at most, {small_share(most)} through "
             "the depth"
         )
-    name = shorten(alone.node)
+    name = shorten(place_name(alone.node))
     return f"{name} itself comes out otherwise: {small_share(own)} of its codes, from the runtime's own inputs"
 
 
@@ -90,17 +108,17 @@ def drift(found: Verified, *, dark: bool, height: int = 270) -> go.Figure:
     low = math.floor(math.log10(min(positive, default=0.01)))
     high = max(math.ceil(math.log10(max(positive, default=1.0))), low + 1)
     zero = 10.0 ** (low - 0.6)
-    for reading, tone, symbol, width in (
-        ("integer", colours.PLAIN, "square", 1.25), ("fed", colours.MUTED, "diamond-open", 1.25),
-        ("float_", colours.ACCENT, "circle", 2.25),
-    ):  # fmt: skip
+    few = len(layers) <= _MOST_POINTS
+    for reading, tone, symbol in _DRAWN:
         figure.add_scatter(
             x=list(range(1, len(layers) + 1)), y=[100 * differing(one, reading) or zero for one in layers],
-            name=READINGS[reading], mode="lines+markers" if len(layers) <= _MOST_POINTS else "lines",
-            line={"color": tone.on(dark), "width": width}, marker={"symbol": symbol, "size": 7 if width > 2 else 6},
+            name=READINGS[reading],
+            mode="markers" if reading == "fed" else "lines+markers" if few else "lines",
+            line={"color": tone.on(dark), "width": 2 if reading == "float_" else 1.25},
+            marker={"symbol": symbol, "size": 7 if few else 5, "color": tone.on(dark)},
             customdata=[_hover(one, reading) for one in layers],
             hovertemplate="<b>%{customdata[0]}</b> %{customdata[1]}<br>%{customdata[2]} of %{customdata[3]} codes "
-                          f"differ, %{{customdata[4]}}<br>{READINGS[reading]}<extra></extra>",
+                          f"differ%{{customdata[4]}}<br>{READINGS[reading]}<extra></extra>",
         )  # fmt: skip
     step = max(1, math.ceil((high - low) / 5))
     powers = range(high, low - 1, -step)
@@ -120,7 +138,7 @@ def drift(found: Verified, *, dark: bool, height: int = 270) -> go.Figure:
 
 def _hover(tensor: VerifiedTensor, reading: Reading) -> list[str]:
     found: Agreement = getattr(tensor, reading)
-    apart = f"by {found.largest} at most" if found.differing else "none"
+    apart = f", by {found.largest} at most" if found.differing else ""
     return [
-        plain(tensor.node), plain(tensor.kernel), count(found.differing), count(tensor.elements), apart,
+        plain(place_name(tensor.node)), plain(tensor.kernel), count(found.differing), count(tensor.elements), apart,
     ]  # fmt: skip

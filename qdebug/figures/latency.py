@@ -13,17 +13,17 @@ from qdebug.results import Latency, LayerTime
 
 
 def layers_finding(latency: Latency) -> str:
-    """Which layers gain and which lose, in words."""
+    """Which nodes gain and which lose, in words."""
     both = [one for one in latency.layers if one.float_ is not None and one.quantized is not None]
     if not both:
-        return "No layer can be told apart in both models"
+        return "No node is the same in both models"
     slower = [one for one in both if (one.quantized or 0.0) > (one.float_ or 0.0)]
     first = max(both, key=lambda one: one.quantized or 0.0)
     whole = sum(one.quantized or 0.0 for one in latency.layers) or 1.0
     part = f"{shorten(first.name)} takes {share((first.quantized or 0.0) / whole)} of the quantized time"
     if not slower:
-        return f"Every layer gains; {part}"
-    return f"{len(slower)} of {plural(len(both), 'layer')} {_verb(slower)} slower than in float; {part}"
+        return f"Every node that both models have gains; {part}"
+    return f"{len(slower)} of {plural(len(both), 'node')} that both models have {_verb(slower)} slower; {part}"
 
 
 def _verb(slower: list[LayerTime]) -> str:
@@ -47,10 +47,13 @@ def latency_bars(latency: Latency, format_: str, *, dark: bool, most: int = 16) 
     figure = template.blank(plain(layers_finding(latency)), dark=dark, height=70 + 30 * len(shown))
     longest = max((max(float_ or 0.0, quantized or 0.0) for *_, float_, quantized in shown), default=0.0)
     scale, unit = (1e6, "µs") if longest < 1e-3 else (1e3, "ms")
-    tones = (("quantized", 3, colours.of_format(format_, dark)), ("float", 2, colours.MARK["p32"].on(dark)))
-    for name, at, tone in tones:
+    tones = (
+        ("float", [one[2] for one in shown], colours.MARK["p32"].on(dark)),
+        ("quantized", [one[3] for one in shown], colours.of_format(format_, dark)),
+    )
+    for name, lengths, tone in tones:
         figure.add_bar(
-            orientation="h", name=name, y=[one[0] for one in shown], x=[(one[at] or 0.0) * scale for one in shown],
+            orientation="h", name=name, y=[one[0] for one in shown], x=[(one or 0.0) * scale for one in lengths],
             marker={"color": tone, "line": {"width": 0}},
             customdata=[[plain(one[0]), plain(one[1]), *_said(one[2], one[3])] for one in shown],
             hovertemplate="<b>%{customdata[0]}</b> %{customdata[1]}<br>float %{customdata[2]}, quantized "
@@ -59,7 +62,7 @@ def latency_bars(latency: Latency, format_: str, *, dark: bool, most: int = 16) 
     keys = [one[0] for one in shown]
     figure.update_layout(
         barmode="group", bargap=0.34, bargroupgap=0.06, showlegend=True,
-        legend={"orientation": "h", "x": 0, "xanchor": "left", "y": 1.0, "yanchor": "bottom", "traceorder": "reversed",
+        legend={"orientation": "h", "x": 0, "xanchor": "left", "y": 1.0, "yanchor": "bottom",
                 "font": {"size": 11, "color": colours.MUTED.on(dark)}, "itemclick": False, "itemdoubleclick": False},
         xaxis={"title": {"text": f"time of one run, {unit}"}, "rangemode": "tozero", "nticks": 6},
         yaxis={"type": "category", "autorange": "reversed", "showgrid": False, "tickmode": "array", "tickvals": keys,

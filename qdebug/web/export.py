@@ -29,7 +29,8 @@ def draw() -> None:
         if cards is None:
             return
         recipe = state.recipe()
-        with st.container(key="export-choice", horizontal=True, vertical_alignment="bottom", gap="small"):
+        with st.container(key="export-choice", horizontal=True, vertical_alignment="center", gap="small"):
+            st.html('<h1 class="q-page">Export</h1>', width="content")
             request = GetExport(ref=state.ref(), recipe=recipe, target=_target(cards))
             if not clicked.is_wanted(request):
                 st.button("Write the file", key="export-write", type="primary", on_click=clicked.start, args=(request,))
@@ -41,7 +42,8 @@ def draw() -> None:
 
 def _target(cards: tuple[TargetCard, ...]) -> str:
     titles = {card.name: card.title for card in cards}
-    return st.selectbox("Target", list(titles), format_func=titles.__getitem__, key="export-target", width=440)
+    return st.selectbox("Target", list(titles), format_func=titles.__getitem__, key="export-target", width=430,
+                        label_visibility="collapsed")  # fmt: skip
 
 
 def _integers(recipe: Recipe) -> None:
@@ -50,7 +52,7 @@ def _integers(recipe: Recipe) -> None:
     if whole is None:
         return
     with st.container(key="export-integers", horizontal=True, vertical_alignment="center", gap="small"):
-        st.html(f'<p class="q-lead">{html.escape(integers_note(recipe))}</p>')
+        st.html(f'<p class="q-lead">{html.escape(integers_note(recipe))}</p>', width="content")
         st.button(
             "Integers everywhere", key="export-whole", on_click=state.change, args=(whole,), width="content",
             help="Gives activations between layers the layers' format and biases 32 bits, as the presets that end in "

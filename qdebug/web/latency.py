@@ -19,21 +19,21 @@ from qdebug.web.theme import is_dark
 def draw() -> None:
     """The number of threads, the button, and what came of it."""
     with st.container(key="card-latency"):
-        st.html('<h2 class="q-card">Is it faster?</h2>')
-        with st.container(key="latency-choice", horizontal=True, vertical_alignment="bottom", gap="small"):
+        with st.container(key="latency-choice", horizontal=True, vertical_alignment="center", gap="small"):
+            st.html('<h2 class="q-card">Is it faster?</h2>', width="content")
             threads = st.segmented_control(
-                "Threads", thread_counts(os.cpu_count() or 1), default=1, key="latency-threads", required=True
-            )
+                "Threads", thread_counts(os.cpu_count() or 1), default=1, key="latency-threads", required=True,
+                format_func=lambda number: plural(number, "thread"), label_visibility="collapsed",
+            )  # fmt: skip
             request = _request(threads)
             wanted = clicked.is_wanted(request)
-            if not wanted:
-                st.button("Measure", key="latency-start", type="primary", on_click=clicked.start, args=(request,))
-            else:
-                st.button("Measure again", key="latency-again", type="tertiary", on_click=_again, args=(request,),
-                          disabled=not ask.is_known(request))  # fmt: skip
+            slot = st.empty()
         if wanted:
             ask.show("latency", request, lambda found, fresh: _latency(found))
+            if ask.is_known(request) and ask.failure(request) is None:
+                slot.button("Measure again", key="latency-again", type="tertiary", on_click=_again, args=(request,))
         else:
+            slot.button("Measure", key="latency-start", on_click=clicked.start, args=(request,))
             st.html(
                 '<p class="q-quiet">Runs the float and the quantized model in turns in ONNX Runtime, on the machine '
                 "that serves this page, one batch at a time.</p>"
@@ -64,7 +64,7 @@ def _turns() -> dict[object, int]:
 def _latency(found: Latency) -> None:
     left, right = st.columns([4, 7], gap="large")
     bad = " q-bad" if found.ratio_low > 1 else ""
-    left.html(f'<h2 class="q-found{bad}">{html.escape(found.finding)}</h2>{times_html(found)}')
+    left.html(f'<h2 class="q-found{bad}">{html.escape(found.finding.rstrip("."))}</h2>{times_html(found)}')
     if found.layers:
         with right:
             chart.show(latency_bars(found, state.recipe().default.weight.label, dark=is_dark()), "latency-layers")

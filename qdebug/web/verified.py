@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 
 from qdebug.figures import numbers
-from qdebug.figures.agreement import Reading, differing
+from qdebug.figures.agreement import Reading, differing, place_name
 from qdebug.figures.text import plural, shorten
 from qdebug.results import Verified, VerifiedTensor
 
@@ -20,7 +20,7 @@ def table_html(layers: tuple[VerifiedTensor, ...], reading: Reading, order: str)
     body = "".join(_row(one, reading) for one in rows[:MOST_ROWS])
     more = f'<p class="q-quiet">and {plural(len(rows) - MOST_ROWS, "more")}</p>' if len(rows) > MOST_ROWS else ""
     return (
-        '<div class="q-scroll" tabindex="0"><table class="q-rows"><thead><tr><th scope="col">node</th>'
+        '<div class="q-scroll q-tall" tabindex="0"><table class="q-rows"><thead><tr><th scope="col">node</th>'
         '<th scope="col">kernel</th><th scope="col">codes</th><th scope="col">differing</th>'
         f'<th scope="col">largest</th></tr></thead><tbody>{body}</tbody></table></div>{more}'
     )
@@ -31,17 +31,23 @@ def _row(one: VerifiedTensor, reading: Reading) -> str:
     name, kernel = html.escape(one.node), html.escape(one.kernel)
     parts = numbers.small_share(differing(one, reading)) if found.differing else "none"
     return (
-        f'<tr><td title="{name}"><code class="q-name">{html.escape(shorten(one.node))}</code></td>'
-        f'<td><span class="q-pill {"p32" if one.kernel == FLOAT else "p8"}">{kernel}</span></td>'
+        f'<tr><td title="{name}"><code class="q-name">{html.escape(shorten(place_name(one.node)))}</code></td>'
+        f'<td><span class="q-pill {kernel_precision(one.kernel)}">{kernel}</span></td>'
         f"<td>{numbers.count(one.elements)}</td><td>{parts}</td>"
         f"<td>{numbers.count(found.largest) if found.differing else ''}</td></tr>"
     )
 
 
+def kernel_precision(kernel: str) -> str:
+    """The precision class that colours a kernel: what its codes have."""
+    return "p32" if kernel == FLOAT else "p4" if "NBits" in kernel else "p8"
+
+
 def remarks_html(found: Verified) -> str:
     """Findings, what stayed in float though quantized, where sums could saturate, what the file cannot say."""
-    parts = [_list("Beyond the bounds", tuple(f"◆ {one}" for one in found.findings))]
-    if found.float_layers:
+    parts = [_list("Findings", found.findings)]
+    told = " ".join(found.findings)
+    if not all(name in told for name in found.float_layers):
         title = f"{plural(len(found.float_layers), 'layer')} ran in float though quantized"
         parts.append(_list(title, found.float_layers, names=True))
     risky = [one for one in found.saturation if one.saturating]

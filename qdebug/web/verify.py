@@ -7,7 +7,7 @@ import html
 import streamlit as st
 
 from qdebug.figures import drift, numbers
-from qdebug.figures.agreement import RUNTIMES, Reading, runtime_name, verified_finding
+from qdebug.figures.agreement import RUNTIMES, Reading, is_trouble, runtime_name, verified_finding
 from qdebug.figures.text import plural
 from qdebug.jobs.verbs import GetVerified, Runtime
 from qdebug.results import ModelInfo, Verified
@@ -17,51 +17,54 @@ from qdebug.web.theme import is_dark
 from qdebug.web.verified import ORDERS, remarks_html, table_html
 
 AGAINST: dict[Simulation, str] = {"float": "what you saw", "integer": "integer simulation"}
+HOW: dict[Simulation, str] = {
+    "float": "what the screens show, which is simulated in float arithmetic",
+    "integer": "a simulation in integer arithmetic, sums and roundings as integer kernels have them",
+}
 READING: dict[Simulation, Reading] = {"float": "float_", "integer": "integer"}
 
 
 def draw(info: ModelInfo) -> None:
     """The runtime, the button, and what came of it."""
     with st.container(key="card-verify"):
-        st.html('<h2 class="q-card">Does the runtime compute what you saw?</h2>')
-        with st.container(key="verify-choice", horizontal=True, vertical_alignment="bottom", gap="small"):
+        with st.container(key="verify-choice", horizontal=True, vertical_alignment="center", gap="small"):
+            st.html('<h2 class="q-card">Does it compute what you saw?</h2>', width="content")
             runtime: Runtime = st.selectbox(
-                "Runtime", list(RUNTIMES), format_func=runtime_name, key="verify-runtime", width=220
-            )
-            simulation = st.segmented_control(
+                "Runtime", list(RUNTIMES), format_func=runtime_name, key="verify-runtime", width=170,
+                label_visibility="collapsed",
+            )  # fmt: skip
+            simulation: Simulation = st.segmented_control(
                 "Held against", list(AGAINST), default="float", format_func=AGAINST.__getitem__,
-                key="verify-simulation", required=True,
-                help="What you saw is simulated in float arithmetic. The integer simulation computes as integer "
-                "kernels do, sums and roundings included.",
+                key="verify-simulation", required=True, label_visibility="collapsed",
             )  # fmt: skip
             request = GetVerified(ref=state.ref(), recipe=state.recipe(), runtime=runtime, simulation=simulation)
             wanted = clicked.is_wanted(request)
             if not wanted:
-                st.button("Verify", key="verify-start", type="primary", on_click=clicked.start, args=(request,))
+                st.button("Verify", key="verify-start", on_click=clicked.start, args=(request,))
         if wanted:
             ask.show("verified", request, lambda found, fresh: _verified(found))
         else:
             st.html(
                 f'<p class="q-quiet">Writes the recipe as ONNX, runs it in {runtime_name(runtime)} on '
-                f"{plural(info.n_eval, 'sample')} and compares every code with the simulation's.</p>"
+                f"{plural(info.n_eval, 'sample')}, and holds codes and predictions against {HOW[simulation]}.</p>"
             )
 
 
 def _verified(found: Verified) -> None:
-    bad = bool(found.findings) or found.agreement < 1
-    st.html(f'<h2 class="q-found{" q-bad" if bad else ""}">{html.escape(verified_finding(found))}</h2>')
-    left, right = st.columns([7, 4], gap="large")
-    with left:
-        if found.layers:
+    st.html(f'<h2 class="q-found{" q-bad" if is_trouble(found) else ""}">{html.escape(verified_finding(found))}</h2>')
+    left, right = st.columns([7, 4] if found.layers else [4, 7], gap="large")
+    if found.layers:
+        with left:
             chart.show(drift(found, dark=is_dark()), "drift")
             st.html(
                 '<p class="q-quiet">Why this matters: a line that climbs with the depth is rounding that adds up; a '
                 "layer that differs on the runtime's own inputs is computed otherwise there.</p>"
             )
             _layers(found)
-    with right:
-        st.html(metric_html(found))
-        st.html(remarks_html(found))
+        right.html(metric_html(found) + remarks_html(found))
+    else:
+        left.html(metric_html(found))
+        right.html(remarks_html(found))
 
 
 def _layers(found: Verified) -> None:
