@@ -8,7 +8,7 @@ from typing import Literal
 import plotly.graph_objects as go
 
 from qdebug.figures import colours, template
-from qdebug.figures.numbers import NBSP, all_but, count, many, percent, small_share
+from qdebug.figures.numbers import NBSP, all_but, count, many, small_share
 from qdebug.figures.text import plain, shorten
 from qdebug.results import Agreement, Verified, VerifiedTensor
 
@@ -74,8 +74,9 @@ def verified_finding(found: Verified) -> str:
 def _predictions(found: Verified) -> str:
     """How many predictions are the same; of a language model's tokens, whose number is not told, the share."""
     agreeing = found.agreement * found.n
-    if found.metric.name == "perplexity" or abs(agreeing - round(agreeing)) > 1e-6 * found.n:
-        return f"same predictions for {percent(1.0) if found.agreement == 1 else all_but(1 - found.agreement)}"
+    tokens = found.metric.name == "perplexity"
+    if tokens or abs(agreeing - round(agreeing)) > 1e-6 * found.n:
+        return f"{all_but(1 - found.agreement)} of {'tokens predicted' if tokens else 'predictions'} the same"
     return f"same predictions on {count(round(agreeing))}{NBSP}of{NBSP}{count(found.n)}{NBSP}samples"
 
 

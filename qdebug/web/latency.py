@@ -86,8 +86,8 @@ def times_html(found: Latency) -> str:
         f"{plural(found.rounds, 'round')} in turns; the medians, and the quartiles around them."
     )
     return (
-        '<table class="q-scores"><tr><th scope="col"></th><th scope="col">median</th><th scope="col">quartiles</th>'
-        f'</tr>{rows}</table><p class="q-quiet q-below">{html.escape(how)}</p>'
+        '<table class="q-scores q-below"><tr><th scope="col"></th><th scope="col">median</th>'
+        f'<th scope="col">quartiles</th></tr>{rows}</table><p class="q-quiet q-below">{html.escape(how)}</p>'
     )
 
 

@@ -52,8 +52,9 @@ def test_a_runtime_that_shows_no_codes():
 
 def test_predictions_of_tokens_are_a_share():
     metric = type(verified().metric)(name="perplexity", float_=4.0, simulated=4.1, real=4.1)
-    assert said(verified(tensor("a"), metric=metric)).endswith("same predictions for 100 %")
-    assert said(verified(tensor("a"), metric=metric, agreement=0.9991)).endswith("same predictions for 99.91 %")
+    assert said(verified(tensor("a"), metric=metric)).endswith("100 % of tokens predicted the same")
+    assert said(verified(tensor("a"), metric=metric, agreement=0.9991)).endswith("99.91 % of tokens predicted the same")
+    assert said(verified(tensor("a"), agreement=0.9991)).endswith("99.91 % of predictions the same")
 
 
 def test_what_the_differences_do_along_the_depth():
