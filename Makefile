@@ -2,6 +2,8 @@
 # make test   set up and run the tests          (ARGS='-n0 tests/jobs' passes arguments to pytest)
 # make check  ruff, pyright, import-linter
 # make bench  the benchmarks, as JSON
+# make test-interop   set up each deployment tool in .venv-interop and open exported files with it; some GB, CPU only
+#                     (TOOLS='nncf litert' names some; torch for CPU alone: see constraints.txt)
 # Needs Python >= 3.11 and make. Everything lands in .venv; the second time is quick.
 
 PYTHON ?= python3
@@ -9,6 +11,7 @@ VENV ?= .venv
 PORT ?= 8501
 MODEL ?= digits-mobilenet
 ARGS ?=
+TOOLS ?= onnxruntime nncf aimet modelopt litert model-explorer
 
 BIN := $(VENV)/bin
 # The set-up is redone when what it installs has changed, and only then.
@@ -17,13 +20,22 @@ APP := $(VENV)/.installed-app-$(KEY)
 DEV := $(VENV)/.installed-dev-$(KEY)
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable
 
-.PHONY: app test check format bench clean
+.PHONY: app test test-interop check format bench clean
 
 app: $(APP)
 	$(BIN)/qdebug app $(MODEL) --port $(PORT)
 
 test: $(DEV)
 	$(BIN)/python -m pytest $(ARGS)
+
+test-interop: $(DEV) $(TOOLS:%=.venv-interop/%/.installed)
+	QDEBUG_INTEROP='$(TOOLS)' $(BIN)/python -m pytest -n0 -m interop tests/interop $(ARGS)
+
+.venv-interop/%/.installed: tests/interop/requirements-%.txt
+	@echo "Installing $* into $(@D)" >&2
+	$(PYTHON) -m venv $(@D)
+	$(@D)/bin/python -m pip install --quiet --disable-pip-version-check --requirement $<
+	@touch $@
 
 check: $(DEV)
 	$(BIN)/ruff check .
@@ -39,7 +51,7 @@ bench: $(DEV)
 	@$(BIN)/python -m benchmarks
 
 clean:
-	rm -rf $(VENV) build dist .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) .venv-interop build dist .pytest_cache .ruff_cache .hypothesis .import_linter_cache
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

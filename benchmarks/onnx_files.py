@@ -1,7 +1,8 @@
-"""Opening an ONNX file of 100 MB, against ONNX Runtime creating a session with all optimizations.
+"""ONNX files of 100 MB: opening, against ONNX Runtime creating a session; exporting, against load and save.
 
-``python -m benchmarks.onnx_files`` prints JSON: for each model the file's size, the runtime's time, and ratios for
-reading and lowering alone and for opening with data (which runs the model once on two samples).
+``python -m benchmarks.onnx_files`` prints JSON: for each model the file's size, the runtime's time, ratios for reading
+and lowering alone and for opening with data (which runs the model once on two samples), and for an export as int8 and
+as float, of a recipe that has been evaluated before.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import onnxruntime
 import torch
 from onnx import TensorProto, helper, numpy_helper
 
+from qdebug.export import write_onnx
 from qdebug.session import open as open_model
 from qdebug.session.loading import from_path
 
@@ -97,6 +99,17 @@ def _session(path):
     onnxruntime.InferenceSession(path, options)
 
 
+def _exported(path, data, folder):
+    session = open_model(path, data)
+    copy = _least(lambda: onnx.save(onnx.load(path), folder / "copy.onnx"))
+    found = {}
+    for name in ("w8a8-pc-all", "w32a32"):
+        session.score(name)
+        time_ = _least(lambda name=name: write_onnx(session, name, folder / "out.onnx"))
+        found[f"exported_{name}"] = round(time_ / copy, 2)
+    return {"load_and_save_seconds": round(copy, 3), **found}
+
+
 def _least(work):
     times = []
     for _ in range(ROUNDS):
@@ -123,6 +136,7 @@ def main():
                     "runtime_seconds": round(runtime, 3),
                     "read_and_lowered": round(_least(lambda path=path: from_path(path)) / runtime, 2),
                     "opened_with_data": round(_least(lambda path=path, d=data: open_model(path, d)) / runtime, 2),
+                    **_exported(path, data, Path(folder)),
                 }
             )
     print(json.dumps(rows, indent=2))

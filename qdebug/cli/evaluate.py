@@ -35,6 +35,10 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add_model(parser)
     add_recipe(parser)
     parser.add_argument(
+        "--simulate", choices=("float", "integer"), default="float",
+        help="what the metric is of: the float simulation, or integers as ONNX Runtime adds and rounds them",
+    )  # fmt: skip
+    parser.add_argument(
         "--save-recipe", metavar="PATH", help="write the recipe, with the model's digest, as YAML or .json"
     )
 
@@ -51,6 +55,11 @@ def run(options: argparse.Namespace) -> None:
         if options.save_recipe:
             save(msgspec.structs.replace(recipe, model=session.info().digest), options.save_recipe)
         evaluation = session.evaluate(recipe, reporter.work)
+        if options.simulate == "integer":
+            from qdebug.verify import integer_metric
+
+            metric = integer_metric(session, recipe, reporter.work)
+            evaluation = msgspec.structs.replace(evaluation, metric=metric, simulation="integer")
         if not options.json:
             verdict = session.verdict(recipe, reporter.work)
     if verdict is None:
@@ -100,7 +109,7 @@ def describe(evaluation: Evaluation, verdict: Verdict) -> str:
 def _facts(evaluation: Evaluation) -> list[str]:
     from qdebug.figures import numbers
 
-    metric, size = evaluation.metric, evaluation.size
+    metric, size, integer = evaluation.metric, evaluation.size, evaluation.simulation == "integer"
     change, unit = numbers.metric_change(metric.name, metric.delta)
     low, high = (numbers.metric_change(metric.name, bound)[0] for bound in metric.ci95)
     rows = [
@@ -118,6 +127,7 @@ def _facts(evaluation: Evaluation) -> list[str]:
             f"({numbers.times(size.float_bytes / max(1, size.quantized_bytes))} smaller), "
             f"{numbers.three(size.bits_per_weight)} bits per weight",
         ),
+        *([("metric", "of the integer simulation; errors per layer are of the float one")] if integer else []),
         ("data", f"{numbers.count(evaluation.n)} samples; ranges from {evaluation.calibration}"),
         ("recipe", f"{evaluation.recipe}, evaluated in {numbers.seconds(evaluation.seconds)}"),
     ]

@@ -64,6 +64,7 @@ class Program:
         outputs: index of each of the model's outputs, by name, where they have names.
         stored: grids (``qdebug.quantize.QParams``) that came with the model, where it was quantized already, by the
             step whose value they belong to.
+        everywhere: of those, the activations that all their readers see so, not layers alone.
     """
 
     steps: tuple[Step, ...]
@@ -73,6 +74,7 @@ class Program:
     batch: int | None = None
     outputs: Mapping[str, int] = field(default_factory=dict)
     stored: Mapping[int, Any] = field(default_factory=dict)
+    everywhere: frozenset[int] = frozenset()
 
     def rebuilt(self, steps: Sequence[Step], state: Mapping[int, Tensor], moved: Mapping[int, int]) -> Program:
         """The program with other steps, of which ``moved`` tells the new place of each old one that is left."""
@@ -84,6 +86,7 @@ class Program:
             outputs={name: moved[index] for name, index in self.outputs.items()},
             output=moved[self.output],
             stored={moved[index]: grid for index, grid in self.stored.items() if index in moved},
+            everywhere=frozenset(moved[index] for index in self.everywhere if index in moved),
         )
 
     @cached_property

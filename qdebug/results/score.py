@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import msgspec
 
 from qdebug.results.base import Result
@@ -119,7 +121,7 @@ class Verdict(Result, frozen=True, kw_only=True):
 
 
 class Evaluation(Result, frozen=True, kw_only=True):
-    """What ``qdebug evaluate`` prints."""
+    """What ``qdebug evaluate`` prints. ``simulation`` is the one behind the metric; errors per layer are float ones."""
 
     model: str
     digest: str
@@ -131,3 +133,4 @@ class Evaluation(Result, frozen=True, kw_only=True):
     layers: tuple[LayerReport, ...]
     findings: tuple[Finding, ...]
     seconds: float
+    simulation: Literal["float", "integer"] = "float"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -141,8 +141,7 @@ def _onnx(file: Path, strange: bool, check: Callable[[], None]) -> Loaded:
     if stored.is_empty:
         return Loaded(program, lowered.inputs, "onnx", lowered.unknown, origin=file)
     constants = {index: tuple(tensor.shape) for index, tensor in program.state.items()}
-    grids, recipe, left = own_recipe(program, find_layers(program, constants), stored)
-    program = replace(program, stored=grids)
+    program, recipe, left = own_recipe(program, find_layers(program, constants), stored)
     return Loaded(program, lowered.inputs, "onnx", (*lowered.unknown, *left), recipe, file)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -16,14 +17,12 @@ from qdebug.quantize import QParams
 from qdebug.recipes import FLOAT, LayerPlan, Recipe, TensorPlan
 
 
-def own_recipe(
-    program: Program, layers: Sequence[Layer], stored: Stored
-) -> tuple[dict[int, QParams], Recipe, tuple[str, ...]]:
+def own_recipe(program: Program, layers: Sequence[Layer], stored: Stored) -> tuple[Program, Recipe, tuple[str, ...]]:
     """What a quantized file says, on the program made of it.
 
     Returns:
-        grids by the step whose value they belong to; the recipe, whose ranges are ``stored``; and what of the file the
-        recipe does not say, in words.
+        the program with the file's grids; the recipe, whose ranges are ``stored``; and what of the file the recipe
+        does not say, in words.
     """
     grids: dict[int, QParams] = {}
     left = list(stored.left)
@@ -36,19 +35,27 @@ def own_recipe(
         weight = _weight(program, layer, stored, grids, left)
         activation = FLOAT if layer.kind == "embedding" else _activation(program, layer, stored, grids)
         plans[layer.name] = LayerPlan(weight, activation)
-    between = Counter(_plan(grids[index]) for index in find_points(program, layers) if index in grids)
+    partly = {names[name] for name in stored.partly if name in names}
+    everywhere = frozenset(index for index in find_points(program, layers) if index in grids and index not in partly)
+    readers = {layer.step for layer in layers}
+    seen = [index for index in everywhere if not readers.issuperset(program.consumers[index])]
+    between = Counter(_plan(grids[index]) for index in seen)
     recipe = Recipe(
         layers=tuple(sorted(plans.items())), between=between.most_common(1)[0][0] if between else FLOAT,
         bias="int32" if stored.int32_bias else "fp32",
     )  # fmt: skip
-    return grids, recipe, tuple(left)
+    return replace(program, stored=grids, everywhere=everywhere), recipe, tuple(left)
 
 
 def _activation(program: Program, layer: Layer, stored: Stored, grids: dict[int, QParams]) -> TensorPlan:
     source = grid_source(program, layer.x)
-    if program.steps[layer.x].name in stored.dynamic:
+    name = program.steps[layer.x].name
+    if name in stored.dynamic:
         return TensorPlan("int8", symmetric=False, dynamic=True)
-    if layer.x not in grids and source in grids:
+    half = stored.halves.layers.get(layer.name) or stored.halves.values.get(name)
+    if half:
+        return TensorPlan(half)
+    if layer.x not in grids and source in grids and program.steps[source].name not in stored.partly:
         grids[layer.x] = grids[source]
     return _plan(grids[layer.x]) if layer.x in grids else FLOAT
 
@@ -57,7 +64,8 @@ def _weight(program: Program, layer: Layer, stored: Stored, grids: dict[int, QPa
     name = program.steps[layer.weight].name
     scale = stored.weights.get(name)
     if scale is None:
-        return FLOAT
+        half = stored.halves.layers.get(layer.name) or stored.halves.weights.get(name)
+        return TensorPlan(half) if half else FLOAT
     if not ELEMENTS[scale.elem].name.startswith(("int", "uint")):
         left.append(f"{layer.name} stores its weight as {ELEMENTS[scale.elem].name}: it is taken as its float values")
         return FLOAT
@@ -69,6 +77,9 @@ def _weight(program: Program, layer: Layer, stored: Stored, grids: dict[int, QPa
     if not scale.block and axis == layer.out_axis and layer.groups * shape[layer.out_axis] >= len(scale.scale):
         grids[layer.weight] = _grid(scale.scale.reshape(-1, 1), scale.zero_point.reshape(-1, 1), scale.elem)
         return _plan(grids[layer.weight], "channel")
+    if scale.block and len(shape) > 2 and layer.out_axis == 0 and scale.scale.shape[0] == shape[0]:
+        grids[layer.weight] = _grid(scale.scale, scale.zero_point, scale.elem, scale.block)
+        return _plan(grids[layer.weight], "group")
     if scale.block and len(shape) == 2 and axis == layer.in_axis:
         rows = (part if layer.out_axis == 0 else part.T for part in (scale.scale, scale.zero_point))
         grids[layer.weight] = _grid(*(part.contiguous() for part in rows), scale.elem, scale.block)

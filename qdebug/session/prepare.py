@@ -80,8 +80,8 @@ class Preparer:
             return {}
         found: dict[int, LayerQuant] = {}
         for index in self.subject.points:
-            if plan.range == "stored" and index not in self.subject.program.stored:
-                continue  # the file's own graph left it in float
+            if plan.range == "stored" and index not in self.subject.program.everywhere:
+                continue  # the file's own graph left it in float, at least for some of its readers
             grid = self._value_grid(index, -1, plan, overlay, work) if is_static(plan) else None
             found[index] = LayerQuant(LayerPlan(activation=plan), grid)
         return found
@@ -111,9 +111,10 @@ class Preparer:
     def _sheet(self, recipe: Recipe, work: Work) -> Sheet:
         overlay = self.overlay(recipe, work)
         quants = self.quants(recipe, overlay, work)
+        points = self.points(recipe, overlay, work)  # on the grids of the layers that read them: before biases change
         if any(isinstance(fix, BiasCorrection) for fix in recipe.fixes):
             overlay = self._corrected(overlay, quants, work)
-        return self.sheet_of(overlay, quants, self.points(recipe, overlay, work))
+        return self.sheet_of(overlay, quants, points)
 
     def _corrected(self, overlay: Overlay, quants: dict[int, LayerQuant], work: Work) -> Overlay:
         layers = [layer for layer in self.subject.layers if layer.step in quants and layer.kind != "embedding"]
@@ -127,7 +128,8 @@ class Preparer:
         if layer.kind == "embedding" or not is_static(plan):
             return None
         # Between layers a value is on its source's grid, and stays on it through views and maxima.
-        x = layer.x if recipe.between.is_float32 else grid_source(self.subject.program, layer.x)
+        own = recipe.between.is_float32 or plan.range == "stored"
+        x = layer.x if own else grid_source(self.subject.program, layer.x)
         return self._value_grid(x, layer.channel_axis, plan, overlay, work, layer.name)
 
     def _value_grid(

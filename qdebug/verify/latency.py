@@ -7,7 +7,7 @@ import statistics
 import tempfile
 import time
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -106,16 +106,40 @@ def _profiled(path: Path, feeds: Mapping[str, np.ndarray], threads: int, folder:
     model = Runtime(path, threads=threads, profile=folder / path.stem)
     for _ in range(WARM + FEWEST):
         model.run(feeds)
-    makers = {name: node.name for node in onnx.load(path, load_external_data=False).graph.node for name in node.output}
+    whose = _whose(path)
     spent: dict[str, list[float]] = defaultdict(list)
     kinds: dict[str, str] = {}
     for event in json.loads(model.end_profile().read_text("utf-8")):
         if event.get("cat") == "Node" and event.get("name", "").endswith("_kernel_time"):
             node = plain_name(event["name"].removesuffix("_kernel_time"))
-            node = makers.get(node, node)  # what the runtime fused goes by the name of the value it writes
+            node = whose(node, event.get("args", {}).get("op_name", ""))
             spent[node].append(event["dur"] * 1e-6)
             kinds[node] = event.get("args", {}).get("op_name", "")
     return {node: (kinds[node], statistics.median(times[WARM:] or times)) for node, times in spent.items()}
+
+
+def _whose(path: Path) -> Callable[[str, str], str]:
+    """Which of the file's nodes the runtime's node stands for.
+
+    What it fused goes by the name of the value that it writes, or of the last of the nodes that it fused: a layer with
+    the activation behind it is called after the activation.
+    """
+    nodes = onnx.load(path, load_external_data=False).graph.node
+    makers = {name: node for node in nodes for name in node.output}
+    by_name = {node.name: node for node in nodes}
+
+    def whose(name: str, op: str) -> str:
+        node = by_name.get(name) or makers.get(name)
+        kinds = _KINDS.get(op)
+        while node is not None and kinds and node.op_type not in kinds:
+            node = next((makers[one] for one in node.input if one in makers), None)
+        return node.name if node is not None else name
+
+    return whose
+
+
+_KINDS = {"Conv": ("Conv",), "FusedConv": ("Conv",), "Gemm": ("Gemm", "MatMul"), "FusedGemm": ("Gemm",)}
+"""The operators in a file that the runtime's fused ones stand for."""
 
 
 def _layers(profiles: Sequence[Profile]) -> tuple[LayerTime, ...]:

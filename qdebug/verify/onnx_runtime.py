@@ -55,9 +55,20 @@ class Session:
         self.operators: Counter[str] = Counter(op.removeprefix("Nhwc") for _, op in self.nodes if op not in _LAYOUT)
 
     def run(self, feeds: Mapping[str, np.ndarray], wanted: Sequence[str] | None = None) -> dict[str, np.ndarray]:
-        """Outputs by name, all or those wanted."""
+        """Outputs by name, all or those wanted.
+
+        Raises:
+            ModelError: the runtime fails on them.
+        """
         names = list(wanted) if wanted is not None else [one.name for one in self._session.get_outputs()]
-        return dict(zip(names, self._session.run(names, dict(feeds)), strict=True))
+        try:
+            values = self._session.run(names, dict(feeds))
+        except Exception as error:  # the runtime's own exceptions have no common base
+            raise ModelError(
+                f"ONNX Runtime cannot run the model: {str(error).splitlines()[0][:300]}",
+                do="Try the file without optimizations, another recipe, or the runtime openvino.",
+            ) from error
+        return dict(zip(names, values, strict=True))
 
     def end_profile(self) -> Path:
         """Stop profiling; the file that it wrote."""

@@ -19,6 +19,11 @@ _INTEGERS = ("u8", "i8")
 class Model:
     """A file compiled for the CPU.
 
+    Args:
+        path: the file.
+        rewriting: let OpenVINO rewrite the graph so that it runs in integers, as it does for a user; without, it
+            computes the file as it reads.
+
     Attributes:
         kernels: how many of each kind of operator run, such as ``Convolution u8``.
         by_node: for each node of the file, what runs it: ``QLinearConv``-like integer kernels go by ``MatMulInteger``,
@@ -29,20 +34,29 @@ class Model:
         ModelError: OpenVINO is not installed, or refuses the file.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, rewriting: bool = True) -> None:
         openvino = _installed()
         self.version: str = str(openvino.__version__).split("-")[0]
         try:
             core = openvino.Core()
-            self._compiled: Any = core.compile_model(str(path), "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+            how = {"INFERENCE_PRECISION_HINT": "f32", **({} if rewriting else {"LP_TRANSFORMS_MODE": "NO"})}
+            self._compiled: Any = core.compile_model(str(path), "CPU", how)
         except RuntimeError as error:
             reason = str(error).strip().splitlines()[-1][:300]
             raise ModelError(f"OpenVINO refuses the model: {reason}", do="Try the runtime onnxruntime.") from error
         self.kernels, self.by_node = self._executed()
 
     def run(self, feeds: Mapping[str, Tensor]) -> Tensor:
-        """The first output of a batch."""
-        found = self._compiled({name: tensor.numpy() for name, tensor in feeds.items()})
+        """The first output of a batch.
+
+        Raises:
+            ModelError: the runtime fails on it.
+        """
+        try:
+            found = self._compiled({name: tensor.numpy() for name, tensor in feeds.items()})
+        except RuntimeError as error:
+            reason = str(error).strip().splitlines()[-1][:300]
+            raise ModelError(f"OpenVINO cannot run the model: {reason}", do="Try the runtime onnxruntime.") from error
         return torch.from_numpy(np.array(found[self._compiled.output(0)]))
 
     def _executed(self) -> tuple[dict[str, int], dict[str, str]]:

@@ -56,6 +56,18 @@ def residual(path):
     onnx.save(model, path)
 
 
+def quantized(source, target, kind, per_channel, x):
+    """What ONNX Runtime's quantizer makes of a file."""
+    if kind == "dynamic":
+        quantize_dynamic(source, target, weight_type=QuantType.QInt8, per_channel=per_channel)
+    else:
+        quantize_static(
+            source, target, Calibration(x), quant_format=FORMATS[kind], per_channel=per_channel,
+            weight_type=QuantType.QInt8, activation_type=QuantType.QUInt8,
+        )  # fmt: skip
+    return target
+
+
 @pytest.fixture(scope="module")
 def inputs():
     return np.random.default_rng(1).normal(size=(32, 3, 8, 8)).astype(np.float32)
@@ -67,15 +79,7 @@ def written(tmp_path_factory, inputs):
     residual(folder / "float.onnx")
 
     def write(kind, per_channel):
-        target = folder / f"{kind}-{per_channel}.onnx"
-        if kind == "dynamic":
-            quantize_dynamic(folder / "float.onnx", target, weight_type=QuantType.QInt8, per_channel=per_channel)
-        else:
-            quantize_static(
-                folder / "float.onnx", target, Calibration(inputs), quant_format=FORMATS[kind],
-                per_channel=per_channel, weight_type=QuantType.QInt8, activation_type=QuantType.QUInt8,
-            )  # fmt: skip
-        return target
+        return quantized(folder / "float.onnx", folder / f"{kind}-{per_channel}.onnx", kind, per_channel, inputs)
 
     return write
 

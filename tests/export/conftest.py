@@ -1,9 +1,10 @@
-"""Sessions of the hand-made networks, opened once."""
+"""Networks and samples, opened once."""
 
 import onnx
 import pytest
 
 import qdebug
+from tests.export.nets import write_data, write_onnx
 from tests.export.networks import NETWORKS, inputs_of
 
 
@@ -20,3 +21,15 @@ def opened(tmp_path_factory):
         return known[name]
 
     return open_one
+
+
+@pytest.fixture(scope="session")
+def sessions(tmp_path_factory):
+    """Sessions of the network that deployment tools are tried on, and of a sample."""
+    folder = tmp_path_factory.mktemp("net")
+    write_onnx(folder / "net.onnx")
+    write_data(folder / "net.npz")
+    return {
+        "onnx": qdebug.open(str(folder / "net.onnx"), data=str(folder / "net.npz")),
+        "sample": qdebug.open("digits-resnet"),
+    }

@@ -70,3 +70,8 @@ def assert_agree(found: np.ndarray, want: np.ndarray, slack: float = 1e-5) -> No
     size, apart = np.abs(want).max(), np.abs(found - want)
     assert (apart > slack * size).mean() < 0.01
     assert apart.max() < 0.02 * size
+
+
+def sqnr(found: np.ndarray, want: np.ndarray) -> float:
+    """How much larger what was wanted is than the difference, in decibels."""
+    return float(20 * np.log10(np.linalg.norm(want) / max(float(np.linalg.norm(found - want)), 1e-30)))

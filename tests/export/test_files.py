@@ -13,6 +13,7 @@ from qdebug.errors import Cancelled, FileError
 from qdebug.export import write_onnx
 from qdebug.recipes import preset
 from tests.export.networks import inputs_of, mlp
+from tests.export.running import assert_agree, by_runtime, simulated
 
 
 @pytest.fixture
@@ -88,6 +89,21 @@ def test_a_cancelled_export_leaves_nothing(session, tmp_path):
     with pytest.raises(Cancelled):
         write_onnx(session, preset("w8a8"), tmp_path / "out.onnx", work=work)
     assert not (tmp_path / "out.onnx").exists()
+
+
+def test_tensors_too_large_for_a_protobuf_lie_beside_the_model(tmp_path, monkeypatch):
+    from qdebug.export.onnx import save
+
+    onnx.save(mlp(), tmp_path / "in.onnx")
+    session = qdebug.open(tmp_path / "in.onnx", data=inputs_of("mlp"))
+    monkeypatch.setattr(save, "LARGEST", 1000)
+    monkeypatch.setattr(save, "_OUTSIDE", 64)
+    done = write_onnx(session, preset("w8a8"), tmp_path / "out.onnx")
+    assert (tmp_path / "out.onnx.data").stat().st_size > 900
+    assert done.bytes == sum((tmp_path / name).stat().st_size for name in ("out.onnx", "out.onnx.data"))
+    assert_agree(
+        by_runtime(tmp_path / "out.onnx", inputs_of("mlp"))[0], simulated(session, preset("w8a8"))["scores"].numpy()
+    )
 
 
 def test_the_same_export_gives_the_same_bytes(session, tmp_path):

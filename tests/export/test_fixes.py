@@ -98,3 +98,14 @@ def test_a_first_bias_is_given_where_the_operator_takes_one_or_behind_it(opened,
     write_onnx(session, fixed(preset("w8a8-pc"), "bias-correction"), tmp_path / "out.onnx")
     found = next(node for node in onnx.load(tmp_path / "out.onnx").graph.node if node.name == "depthwise")
     assert len(found.input) == 3
+
+
+@pytest.mark.parametrize("network", ["residual", "attention"])
+def test_bias_correction_leaves_layers_and_the_values_they_read_on_one_grid(opened, tmp_path, network):
+    session, _ = opened(network)
+    counts = []
+    for recipe in (preset("w8a8-pc-all"), fixed(preset("w8a8-pc-all"), "bias-correction")):
+        write_onnx(session, recipe, tmp_path / "out.onnx")
+        nodes = onnx.load(tmp_path / "out.onnx").graph.node
+        counts.append(sum(node.op_type == "QuantizeLinear" for node in nodes))
+    assert counts[0] == counts[1]

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from qdebug.export import write_onnx
-from qdebug.recipes import preset
+from qdebug.recipes import LayerPlan, Recipe, parse_activation_format, parse_weight_format, preset
 from tests.export.networks import NETWORKS, inputs_of
 from tests.export.running import ALL, by_runtime, operators, simulated
 
@@ -58,6 +58,17 @@ def test_integer_layers_with_integer_biases_stay_the_simulations_when_optimized(
             np.testing.assert_allclose(values, want, atol=1e-5 * np.abs(want).max(), rtol=0)
 
 
+@pytest.mark.parametrize("weight", ["int8g16", "int4g16", "int8b4x8-affine"])
+@pytest.mark.parametrize("activation", ["int8", "int8-sym"])
+def test_blocks_before_integer_inputs_run_when_optimized(opened, tmp_path, weight, activation):
+    session, _ = opened("attention")
+    recipe = Recipe(default=LayerPlan(parse_weight_format(weight), parse_activation_format(activation)))
+    write_onnx(session, recipe, tmp_path / "out.onnx")
+    (found,) = by_runtime(tmp_path / "out.onnx", inputs_of("attention"), ALL)
+    want = simulated(session, recipe)["scores"].numpy()
+    np.testing.assert_allclose(found, want, atol=1e-5 * np.abs(want).max(), rtol=0)
+
+
 def test_a_float_bias_that_the_runtime_rounds_is_said(opened, tmp_path):
     session, _ = opened("residual")
     words = "rounds float biases"
@@ -67,8 +78,6 @@ def test_a_float_bias_that_the_runtime_rounds_is_said(opened, tmp_path):
 
 @pytest.mark.parametrize("name", ["fp8_e4m3fn", "int16-sym", "int8-sym"])
 def test_a_relu_before_a_quantized_input_is_not_lost(opened, tmp_path, name):
-    from qdebug.recipes import LayerPlan, Recipe, parse_activation_format, parse_weight_format
-
     session, _ = opened("mlp")
     recipe = Recipe(default=LayerPlan(parse_weight_format("int8-pc"), parse_activation_format(name)))
     write_onnx(session, recipe, tmp_path / "out.onnx")

@@ -45,20 +45,26 @@ def test_float8_needs_a_newer_opset_than_integers(tmp_path):
     assert written.ir_version >= 9
 
 
-def test_a_model_that_cannot_be_converted_is_one_clear_error(tmp_path):
-    proto = mlp(11)
-    extra = helper.make_node("Unheard", ["scores"], ["more"], "odd", domain="their.own")
-    proto.graph.node.append(extra)
-    proto.opset_import.add(domain="their.own", version=1)
-    onnx.save(proto, tmp_path / "in.onnx")
+def test_operators_of_other_domains_come_through_a_conversion(tmp_path):
+    proto = mlp(12)
+    relu = next(node for node in proto.graph.node if node.op_type == "Relu")
+    relu.op_type, relu.domain = "FastGelu", "com.microsoft"
+    proto.opset_import.add(domain="com.microsoft", version=1)
+    written, _ = exported(proto, inputs_of("mlp"), preset("w4g16a8"), tmp_path)
+    assert opset_of(written) == 21
+    assert {one.domain: one.version for one in written.opset_import}["com.microsoft"] == 1
+
+
+def test_a_model_that_cannot_be_converted_is_one_clear_error(tmp_path, monkeypatch):
+    def refuses(*_):
+        raise RuntimeError("No Adapter From Version $12 for Odd\nmore words")
+
+    onnx.save(mlp(11), tmp_path / "in.onnx")
     session = qdebug.open(tmp_path / "in.onnx", data=inputs_of("mlp"))
-    try:
-        done = write_onnx(session, preset("w4g16a8"), tmp_path / "out.onnx")
-    except ModelError as error:
-        assert "opset 11" in str(error) and "21" in str(error)
-        assert not (tmp_path / "out.onnx").exists()
-    else:
-        assert done.opset == 21
+    monkeypatch.setattr(onnx.version_converter, "convert_version", refuses)
+    with pytest.raises(ModelError, match=r"of opset 11, this needs 21, and onnx cannot convert it: No Adapter .* Odd"):
+        write_onnx(session, preset("w4g16a8"), tmp_path / "out.onnx")
+    assert not (tmp_path / "out.onnx").exists()
 
 
 def test_initializers_that_old_files_list_as_inputs_are_no_inputs(tmp_path):
@@ -189,6 +195,27 @@ def _shared_scale(folder):
     proto.graph.node.insert(0, helper.make_node("Mul", ["scale", "half"], ["scale_halved"], "halve"))
     onnx.save(proto, folder / "in.onnx")
     return folder / "in.onnx"
+
+
+@pytest.mark.parametrize("kind", [TensorProto.FLOAT16, TensorProto.DOUBLE])
+def test_models_that_compute_in_other_floats_are_refused_unless_nothing_changes(tmp_path, kind):
+    proto = mlp()
+    for one in (*proto.graph.input, *proto.graph.output):
+        one.type.tensor_type.elem_type = kind
+    dtype = helper.tensor_dtype_to_np_dtype(kind)
+    stored = [
+        numpy_helper.from_array(numpy_helper.to_array(one).astype(dtype), one.name) for one in proto.graph.initializer
+    ]
+    del proto.graph.initializer[:]
+    proto.graph.initializer.extend(stored)
+    onnx.save(proto, tmp_path / "in.onnx")
+    data = {"x": inputs_of("mlp")["x"].astype(dtype)}
+    session = qdebug.open(tmp_path / "in.onnx", data=data)
+    with pytest.raises(ModelError, match=r"computes in float\d\d; .* float32"):
+        write_onnx(session, preset("w8a8"), tmp_path / "out.onnx")
+    write_onnx(session, preset("w32a32"), tmp_path / "out.onnx")
+    (before,), (after,) = (by_runtime(tmp_path / name, data) for name in ("in.onnx", "out.onnx"))
+    assert (before == after).all()
 
 
 def test_a_file_that_has_changed_since_is_refused(tmp_path):

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from qdebug.doors.onnx import dynamic
 from qdebug.doors.onnx.elements import ELEMENTS
+from qdebug.doors.onnx.halves import Halves, without_halves
 from qdebug.doors.onnx.ir import Attribute, Constant, Graph, Node, reads
 from qdebug.doors.onnx.qoperators import FLOAT_OF, Operands, operands
 from qdebug.doors.onnx.read import OnnxFile
@@ -57,21 +58,26 @@ class Stored:
     Attributes:
         weights: scales of stored tensors, by the name they have in the float graph.
         values: scales of activations, by name.
+        partly: of these, those that somebody reads as they were before.
         dynamic: names of activations whose range is taken at run time.
+        halves: what is computed or rounded in 16 bits.
         int32_bias: whether biases are stored as integers.
         left: what could not be taken out of the graph and is computed as it stands, in words.
     """
 
     weights: dict[str, StoredScale] = field(default_factory=dict)
     values: dict[str, StoredScale] = field(default_factory=dict)
+    partly: set[str] = field(default_factory=set)
     dynamic: set[str] = field(default_factory=set)
+    halves: Halves = field(default_factory=Halves)
     int32_bias: bool = False
     left: list[str] = field(default_factory=list)
 
     @property
     def is_empty(self) -> bool:
         """Whether the file was a float model."""
-        return not (self.weights or self.values or self.dynamic)
+        halves = self.halves.layers or self.halves.values or self.halves.weights
+        return not (self.weights or self.values or self.dynamic or halves)
 
 
 def unquantized(file: OnnxFile) -> tuple[OnnxFile, Stored]:
@@ -80,10 +86,12 @@ def unquantized(file: OnnxFile) -> tuple[OnnxFile, Stored]:
     Stored codes become floats under the same names. What cannot be read so (a scale that is computed, codes that are
     used as numbers) stays in the graph and is executed as it stands.
     """
-    if not any(_is_quantized(node) for node in file.model.graph.nodes):
+    tensors = dict(file.tensors)
+    graph, halves = without_halves(file.model.graph, tensors)
+    if graph is file.model.graph and not any(_is_quantized(node) for node in graph.nodes):
         return file, Stored()
-    work = _Unquantizing(file)
-    graph = work.graph(file.model.graph)
+    work = _Unquantizing(tensors, halves)
+    graph = work.graph(graph)
     model = msgspec.structs.replace(file.model, graph=graph)
     return OnnxFile(model, work.tensors), work.stored
 
@@ -97,9 +105,10 @@ def _is_quantized(node: Node) -> bool:
 class _Unquantizing:
     """Walks a graph once. ``real`` tells the float value that a name stands for now."""
 
-    def __init__(self, file: OnnxFile) -> None:
-        self.tensors = dict(file.tensors)
-        self.stored = Stored()
+    def __init__(self, tensors: dict[str, Tensor], halves: Halves) -> None:
+        self.tensors = tensors
+        self.stored = Stored(halves=halves)
+        self.found_at_run_time: dict[str, tuple[str, ...]] = {}
         self.constants: dict[str, Constant] = {}
         self.real: dict[str, str] = {}
         self.coded: dict[str, StoredScale] = {}
@@ -127,6 +136,9 @@ class _Unquantizing:
         product = self.products.see(node)
         if product is not None and self._product(product):
             return
+        if node.op == "DynamicQuantizeLinear" and len(node.outputs) == 3:
+            source = self.real.get(node.inputs[0], node.inputs[0])
+            self.found_at_run_time[node.outputs[0]] = (source, *node.outputs[1:])
         if node.domain in _OWN:
             if node.op == "Constant" and "value" in node.attributes:
                 value = node.attributes["value"]
@@ -163,6 +175,8 @@ class _Unquantizing:
         source = self.real.get(node.inputs[0], node.inputs[0])
         if scale is None or scale.scale.dim() or source in self.constants:
             return False
+        if self.readers[node.inputs[0]]:
+            self.stored.partly.add(source)
         source = self._clipped(source, scale)
         known = self.stored.values.setdefault(source, scale)
         if not known.same(scale):
@@ -177,6 +191,11 @@ class _Unquantizing:
     def _dequantize(self, node: Node) -> bool:
         """Codes are read: a stored tensor becomes floats, a value is itself again."""
         codes = node.inputs[0]
+        if codes in self.found_at_run_time and self.found_at_run_time[codes][1:] == tuple(node.inputs[1:3]):
+            source = self.found_at_run_time[codes][0]
+            self.stored.dynamic.add(source)
+            self.real[node.outputs[0]] = source
+            return True
         scale = self.scale(node, 1, 2, self.constants[codes].elem if codes in self.constants else 0)
         if scale is None:
             return False
@@ -303,6 +322,8 @@ class _Unquantizing:
     def _other(self, node: Node) -> None:
         """Any other operator reads real values; one that moves codes about hands their scale on."""
         first = node.inputs[0] if node.inputs else ""
+        if node.op == "Reshape" and not node.domain and self.real.get(first, first) in self.stored.weights:
+            self.stored.weights[node.outputs[0]] = self.stored.weights[self.real.get(first, first)]
         if first in self.coded and node.op in _MOVING and not node.domain:
             self._add(_reading(node, self.real))
             self.coded[node.outputs[0]] = self.stored.values[node.outputs[0]] = self.coded[first]

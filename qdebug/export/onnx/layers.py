@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import msgspec
 from onnx import TensorProto
@@ -78,6 +78,9 @@ def form_of(layer: DecidedLayer, notes: Notes) -> LayerForm:
     plan, x = layer.weight.plan, layer.activation
     weight, elem = _weight(layer, notes)
     how = None if x is None or x.plan.is_float32 else Through(x.plan, x.grid)
+    if isinstance(weight, Coded) and weight.block and weight.bits == 8 and how and how.is_pair:
+        # ONNX Runtime 1.31 would take it into MatMulIntegerToFloat, which knows no blocks and fails when it runs.
+        weight = replace(weight, shape=weight.shape or tuple(weight.codes.shape))
     if isinstance(weight, Coded) and layer.layer.kind == "matmul" and weight.bits <= 8 and not (how and how.is_pair):
         notes.add(PRODUCTS)
     half = how is not None and plan.format == how.plan.format == "fp16"

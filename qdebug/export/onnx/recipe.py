@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 
+import torch
 from onnx import ModelProto, NodeProto
 
 from qdebug.errors import ModelError
@@ -36,6 +37,7 @@ def with_recipe(
     Raises:
         ModelError: the opset that it needs cannot be reached, or a fix has changed what is not in the file.
     """
+    _refuse_other_floats(decided)
     forms = [form_of(layer, notes) for layer in decided.layers]
     points = [(point.name, Through(point.plan, point.grid)) for point in decided.points]
     needed = [form.opset for form in forms] + [how.opset or 1 for _, how in points]
@@ -63,6 +65,17 @@ def with_recipe(
         layers.missing_bias(site, form)
         layers.input(site, form)
     return editor, moved
+
+
+def _refuse_other_floats(decided: Decided) -> None:
+    """Refuse to quantize what computes in other floats than float32, whose values QuantizeLinear does not take."""
+    for layer in decided.layers:
+        if layer.values.dtype != torch.float32 and (layer.is_quantized or decided.points or decided.replaced):
+            kind = str(layer.values.dtype).removeprefix("torch.")
+            raise ModelError(
+                f"The model computes in {kind}; a recipe is written into models of float32", layer=layer.layer.name,
+                do="Export the model in float32, and open that file.",
+            )  # fmt: skip
 
 
 def _sites(

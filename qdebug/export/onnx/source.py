@@ -6,13 +6,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from onnx import AttributeProto, GraphProto, ModelProto, NodeProto, TensorProto
+from onnx.helper import make_attribute
 
 from qdebug.doors.onnx import OnnxFile, from_proto, unquantized
 from qdebug.doors.onnx.external import Folder
 from qdebug.doors.onnx.functions import Functions
 from qdebug.doors.onnx.ir import Node
+from qdebug.doors.onnx.ir import plain as plain_attribute
 from qdebug.doors.onnx.order import wanted
 from qdebug.doors.onnx.parse import parse, read_opsets
+from qdebug.doors.onnx.qoperators import FLOAT_OF
 from qdebug.doors.onnx.tensors import read_tensor
 from qdebug.errors import FileError
 from qdebug.export.onnx.sites import node_name
@@ -37,7 +40,6 @@ def read_source(file: Path, digest: str) -> tuple[ModelProto, tuple[Path, ...]]:
     if from_path(file).program.digest != digest:
         raise FileError("The file has changed since it was opened", file=file, do="Open it again.")
     proto = parse(file)
-    opened = from_proto(proto, file)
     files = [file]
     folder = Folder(file)
     for one in _tensors(proto.graph):
@@ -49,9 +51,11 @@ def read_source(file: Path, digest: str) -> tuple[ModelProto, tuple[Path, ...]]:
     if proto.functions:
         _inline(proto.graph, Functions(proto, read_opsets(proto, file), file))
         del proto.functions[:]
-    plain, _ = unquantized(opened)
-    if plain is not opened:
-        _dequantize(proto, plain)
+    if any("Quantize" in node.op_type or node.op_type in FLOAT_OF for node in proto.graph.node):
+        opened = from_proto(proto)
+        plain, _ = unquantized(opened)
+        if plain is not opened:
+            _dequantize(proto, plain)
     return proto, tuple(dict.fromkeys(files))
 
 
@@ -87,7 +91,10 @@ def _dequantize(proto: ModelProto, plain: OnnxFile) -> None:
     """Make the graph the float one that the session made of a quantized file."""
     graph = proto.graph
     before = {(node_name(node), tuple(node.output)): node for node in graph.node}
-    nodes = [_as(node, before.get((node.name, node.outputs))) for node in plain.model.graph.nodes]
+    called = {node_name(node): node for node in graph.node}  # what a node writes may go by another name now
+    nodes = [
+        _as(node, before.get((node.name, node.outputs)) or called.get(node.name)) for node in plain.model.graph.nodes
+    ]
     nodes = _needed(nodes, {one.name for one in graph.output})
     elems = {one.name: one.data_type for one in graph.initializer}
     for constant in plain.model.graph.constants:
@@ -109,10 +116,10 @@ def _as(node: Node, original: NodeProto | None) -> NodeProto:
     found = NodeProto() if original is None else _copied(original)
     found.name, found.op_type, found.domain = node.name, node.op, node.domain
     found.input[:], found.output[:] = node.inputs, node.outputs
-    kept = [one for one in found.attribute if one.name in node.attributes]
-    copies = [AttributeProto.FromString(one.SerializeToString()) for one in kept]
+    known = {one.name: AttributeProto.FromString(one.SerializeToString()) for one in found.attribute}
     del found.attribute[:]
-    found.attribute.extend(copies)
+    for name, value in node.attributes.items():
+        found.attribute.append(known[name] if name in known else make_attribute(name, plain_attribute(value)))
     return found
 
 

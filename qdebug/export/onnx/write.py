@@ -69,6 +69,7 @@ def write_edited(session: Session, recipe: Recipe, target: Path, metadata: dict[
     """Write the model of a session that came from an ONNX file; see :func:`write_onnx`."""
     source = session.subject.origin
     assert isinstance(source, Path)
+    refuse_source(target, [source])
     decided = session.decided(recipe, work)
     work.step(0, 3, "reading the model")
     proto, files = read_source(source, session.info().digest)

@@ -110,16 +110,27 @@ def quant_type(grid: QParams) -> str:
 
 
 def _on_floats(decided: Decided, taken: Iterable[DecidedLayer]) -> list[str]:
-    """Layers left float whose input is quantized for somebody else: an excluded node reads the quantized value."""
+    """Layers left float whose input is quantized for another layer: an excluded node reads the quantized value."""
     names = {layer.layer.name for layer in taken}
-    written = {layer.activation.name: layer.layer.name for layer in taken if layer.activation}
-    written |= {point.name: "the recipe between layers" for point in decided.points}
+    points = {point.name for point in decided.points}
+    written = {
+        one.activation.name: one.layer.name for one in taken if one.activation and one.activation.name not in points
+    }
     return [
         f"{layer.layer.name}: it is left float, but its input '{layer.activation.name}' is quantized for "
         f"{written[layer.activation.name]}, and {TOOL} hands excluded nodes the quantized values too."
         for layer in decided.layers
         if layer.layer.name not in names and layer.activation and layer.activation.name in written
     ]
+
+
+def _starts_at_zero(tensor: DecidedTensor) -> bool:
+    """Whether the lowest code stands for 0 where no value is negative: then quantizing is all that a ReLU does.
+
+    ONNX Runtime drops a ReLU whose output has a free zero point, whatever that is.
+    """
+    by_hand = tensor.plan.clip is not None and tensor.plan.clip[0] < 0
+    return isinstance(tensor.grid, QParams) and tensor.grid.qmin >= 0 and not by_hand
 
 
 def _arguments(
@@ -131,8 +142,7 @@ def _arguments(
     types = sorted({*_LAYERS, *_BETWEEN}) if whole else list(_LAYERS)
     inputs_only = types
     if whole:
-        # Behind a layer a ReLU is dropped where its output is quantized, which is right only if code qmin stands for 0.
-        unsigned = all(isinstance(point.grid, QParams) and point.grid.qmin >= 0 for point in points)
+        unsigned = all(_starts_at_zero(one) for one in [*points, *(layer.activation for layer in taken)] if one)
         inputs_only = [] if unsigned else types
         unsaid.append(
             "Which operators between layers compute in integers: ONNX Runtime takes all of the listed op types, and "
@@ -140,8 +150,8 @@ def _arguments(
         )
         if not unsigned:
             unsaid += [
-                f"The value '{point.name}' between layers is quantized only where a listed operator reads it, since "
-                f"with signed codes {TOOL} would quantize what goes into a ReLU as well."
+                f"The value '{point.name}' between layers is quantized only where an operator that computes reads it: "
+                f"otherwise {TOOL} would quantize what goes into a ReLU, or leave the ReLU out."
                 for point in points
             ]
     first = taken[0]

@@ -109,6 +109,7 @@ def on_biases(decided: Decided, tool: str) -> Iterator[str]:
 
 def on_shared(decided: Decided, tool: str) -> Iterator[str]:
     """Values whose readers ask for different things, where the tool quantizes a value once for all its readers."""
+    points = {point.name for point in decided.points}
     readers: dict[str, DecidedLayer] = {}
     for layer in decided.layers:
         if layer.activation is not None and not layer.activation.plan.is_float32:
@@ -117,6 +118,8 @@ def on_shared(decided: Decided, tool: str) -> Iterator[str]:
         first = readers.get(layer.activation.name) if layer.activation is not None else None
         if first is None or first.activation is None or layer.activation is None:
             continue
+        if layer.activation.plan.is_float32 and layer.activation.name in points:
+            continue  # the recipe itself hands it the quantized value
         if layer.activation.plan != first.activation.plan:
             own = "stays float" if layer.activation.plan.is_float32 else f"is {layer.activation.plan.label}"
             yield (

@@ -84,11 +84,14 @@ def tensorrt(decided: Decided, info: ModelInfo) -> Document:
             do="Export the model to ONNX, open that file and decide on it.",
         )
     precisions = {layer.node: _precision(layer) for layer in decided.layers}
-    listed = ",".join(f"{_escaped(name)}:{precision}" for name, precision in precisions.items())
+    split = [name for name in precisions if "," in name or ":" in name]
+    listed = ",".join(f"{name}:{precision}" for name, precision in precisions.items() if name not in split)
     arguments = [flag for kind, flag in (("fp16", "--fp16"), ("bf16", "--bf16")) if kind in precisions.values()]
     arguments += ["--int8"] if "int8" in precisions.values() else []
     arguments += ["--precisionConstraints=obey", f"--layerPrecisions={listed}"]
-    unsaid: list[str] = []
+    unsaid = [
+        f"{name}: trtexec splits its list at commas and colons, so that this name cannot stand in it." for name in split
+    ]
     if recipe.bias != decided.recipe.bias:
         unsaid.append("Biases are int32 in the recipe; TensorRT adds them in float32.")
     unsaid += [
@@ -111,8 +114,3 @@ def _precision(layer: DecidedLayer) -> str:
     if "int8" in formats:
         return "int8"
     return "fp32" if "fp32" in formats or len(formats) > 1 else formats.pop()
-
-
-def _escaped(name: str) -> str:
-    """A layer name with the characters that ``trtexec`` splits at escaped by a backslash."""
-    return "".join(f"\\{one}" if one in "\\,:" else one for one in name)

@@ -15,8 +15,8 @@ from torch import Tensor
 
 from qdebug.doors.onnx.ir import Attribute, Node
 from qdebug.quantize.biases import quantize_bias
-from qdebug.verify.integer.draft import EIGHT, INT8, INT32, OWN, Codes, Draft
-from qdebug.verify.integer.kernels import DOMAIN
+from qdebug.verify.integer.draft import EIGHT, INT8, INT32, OWN, Codes, Draft, same_node
+from qdebug.verify.integer.kernels import DOMAIN, IN_UINT8
 from qdebug.verify.integer.prepare import DROPPED
 
 Rule = Callable[[Draft, Node], "Node | None"]
@@ -38,6 +38,12 @@ def _kernel(
     op: str, node: Node, inputs: tuple[str, ...], output: str, attributes: dict[str, Attribute] | None = None
 ) -> Node:
     return Node(node.name, op, DOMAIN, inputs, (output,), node.attributes if attributes is None else attributes)
+
+
+def _where_computed(node: Node, *codes: Codes) -> Node:
+    """The kernel for the type that the runtime computes codes in."""
+    raised = any(one.grid.elem == INT8 != one.lane for one in codes)
+    return same_node(node, domain=IN_UINT8) if raised else node
 
 
 def _read(draft: Draft, name: str) -> Codes | None:
@@ -170,7 +176,8 @@ def _binary(op: str) -> Rule:
         written = draft.written(node.outputs[0])
         if a is None or b is None or written is None or not a.lane == b.lane == written[1].lane:
             return None
-        return _kernel(op, node, (*_triple(a), *_triple(b), *_scales(written[1])), written[1].name)
+        kernel = _kernel(op, node, (*_triple(a), *_triple(b), *_scales(written[1])), written[1].name)
+        return _where_computed(kernel, a, b, written[1])
 
     return rule
 
@@ -183,7 +190,8 @@ def _unary(op: str) -> Rule:
         attributes = dict(node.attributes)
         if op == "QLinearSoftmax":
             attributes["opset"] = draft.file.model.opset
-        return _kernel(op, node, (*_triple(x), *_scales(written[1])), written[1].name, attributes)
+        kernel = _kernel(op, node, (*_triple(x), *_scales(written[1])), written[1].name, attributes)
+        return _where_computed(kernel, x, written[1]) if op in ("QLinearSoftmax", "QLinearAveragePool") else kernel
 
     return rule
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
 import itertools
 import math
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -15,6 +18,9 @@ from qdebug.doors.onnx.registry import operator
 from qdebug.quantize import integer
 
 DOMAIN = "qdebug.integer"
+IN_UINT8 = "qdebug.integer.uint8"
+"""The same where int8 codes are computed as uint8."""
+RAISED = 128
 OPERATORS = frozenset({
     "QLinearConv", "QLinearMatMul", "QGemm", "MatMulIntegerToFloat", "QLinearAdd", "QLinearMul", "QLinearConcat",
     "QLinearWhere", "QLinearSigmoid", "QLinearLeakyRelu", "QLinearSoftmax", "QLinearAveragePool",
@@ -26,6 +32,32 @@ OPERATORS = frozenset({
 def _zero(zero: Tensor | None, like: Tensor) -> Tensor:
     """A zero point of one value; zero of the codes' type where it is left out."""
     return torch.zeros((), dtype=like.dtype, device=like.device) if zero is None else zero.reshape(())
+
+
+def _raised(x: Tensor | None) -> Tensor | None:
+    """int8 codes or zero points as uint8, 128 higher."""
+    return (x.to(torch.int16) + RAISED).to(torch.uint8) if x is not None and x.dtype == torch.int8 else x
+
+
+def _lowered(x: Tensor, y_zero: Tensor | None) -> Tensor:
+    """Codes in the type of a zero point, where they were computed 128 higher."""
+    if y_zero is None or y_zero.dtype != torch.int8:
+        return x
+    return (x.to(torch.int16) - RAISED).to(torch.int8)
+
+
+def _register_in_uint8(name: str, kernel: Callable[..., Tensor]) -> None:
+    """Register a kernel a second time, for int8 codes that are computed as uint8, 128 higher.
+
+    Where the zero point is added before rounding, that decides what becomes of sums half-way between codes.
+    """
+    place = list(inspect.signature(kernel).parameters).index("y_zero")
+
+    @functools.wraps(kernel)
+    def raised(*inputs: Tensor | None, **attributes: Any) -> Tensor:
+        return _lowered(kernel(*map(_raised, inputs), **attributes), inputs[place])
+
+    operator(name, domain=IN_UINT8)(raised)
 
 
 def _affine(scale: Tensor, zero: Tensor | None, like: Tensor) -> integer.Affine:
@@ -120,6 +152,8 @@ def _register_binary(name: str, compute: Callable[..., Tensor]) -> None:
         of_a, of_b = _affine(a_scale, a_zero, a), _affine(b_scale, b_zero, b)
         return compute(a, of_a, b, of_b, _affine(y_scale, y_zero, a))
 
+    _register_in_uint8(name, binary)
+
 
 _register_binary("QLinearAdd", integer.add)
 _register_binary("QLinearMul", integer.multiply)
@@ -210,3 +244,7 @@ def qlinear_average_pool(
     inside = windows(wide.float(), float(of_x.zero_point))
     found = integer.average_windows(inside, count, of_x, _affine(y_scale, y_zero, x))
     return found.movedim(1, -1) if channels_last else found
+
+
+_register_in_uint8("QLinearSoftmax", qlinear_softmax)
+_register_in_uint8("QLinearAveragePool", qlinear_average_pool)

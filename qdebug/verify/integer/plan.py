@@ -10,11 +10,15 @@ from qdebug.doors.onnx import Lowered, OnnxFile, lower_onnx
 from qdebug.doors.onnx.elements import ELEMENTS
 from qdebug.doors.onnx.ir import Node, Value
 from qdebug.errors import QDebugError
-from qdebug.verify.integer.draft import Draft, same_node
+from qdebug.verify.integer import resizing  # noqa: F401 - registers its operator
+from qdebug.verify.integer.draft import OWN, Draft, same_node
 from qdebug.verify.integer.groups import grouped
 from qdebug.verify.integer.kernels import DOMAIN, OPERATORS
 from qdebug.verify.integer.prepare import prepare
 from qdebug.verify.integer.walk import sizes
+
+RESIZE_SINCE = 11
+"""The opset from which Resize has its inputs in their present order."""
 
 
 def integer_program(file: OnnxFile) -> Lowered:
@@ -36,7 +40,7 @@ def integer_file(file: OnnxFile) -> OnnxFile:
     kernels: dict[str, Node] = {}
     gone: set[str] = set()
     for node in draft.nodes:
-        kernel = _given(node) if node.outputs[0] not in hidden else None
+        kernel = _given(node, file.model.opset) if node.outputs[0] not in hidden else None
         if kernel is None and node.outputs[0] not in hidden:
             kernel = grouped(draft, node)
         if kernel is not None:
@@ -50,9 +54,11 @@ def integer_file(file: OnnxFile) -> OnnxFile:
     return draft.finished({DOMAIN: 1})
 
 
-def _given(node: Node) -> Node | None:
-    """An operator on codes that the file itself holds."""
-    return same_node(node, domain=DOMAIN) if node.op in OPERATORS and node.domain != DOMAIN else None
+def _given(node: Node, opset: int) -> Node | None:
+    """An operator on codes that the file itself holds; a Resize, whose sums are the runtime's too."""
+    if node.op == "Resize" and not node.domain and opset >= RESIZE_SINCE and len(node.inputs) > 2:
+        return same_node(node, domain=DOMAIN) if node.attributes.get("mode") == "linear" else None
+    return same_node(node, domain=DOMAIN) if node.op in OPERATORS and node.domain in OWN else None
 
 
 def _sizes(file: OnnxFile) -> tuple[Mapping[str, tuple[int, ...]], bool]:

@@ -15,4 +15,4 @@ if __name__ == "__main__":
     load_encodings_to_sim(sim, document, strict=False)
     # A quantizer that the file does not name is switched off.
     told = {name: one.export_encodings("2.0.0") for name, one in sim.qc_quantize_op_dict.items() if one.enabled}
-    print(json.dumps(told))  # noqa: T201
+    print(json.dumps(told))

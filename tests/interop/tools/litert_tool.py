@@ -64,4 +64,4 @@ if __name__ == "__main__":
         manager = RecipeManager()
         manager.load_quantization_recipe(json.loads(Path(recipe).read_text(encoding="utf-8")))
         told = {"layers": dtypes(small), "entries": len(manager.get_quantization_recipe())}
-    print(json.dumps(told))  # noqa: T201
+    print(json.dumps(told))

@@ -47,4 +47,4 @@ if __name__ == "__main__":
     config = ModelExplorerConfig().add_node_data("ours", data)
     known = set().union(*(keys(graph) for graph in graphs_of(model)))
     told = {"again": again["graph"], "unknown": sorted(set(results) - known), "sources": config.node_data_sources}
-    print(json.dumps(told))  # noqa: T201
+    print(json.dumps(told))

@@ -40,7 +40,8 @@ def facts(module):
             "block_sizes": {str(k): v for k, v in (module.block_sizes or {}).items()},
             "amax": None if amax is None else amax.double().flatten().tolist(),
         }
-        if amax is not None and amax.numel() == 1:
+        # Its block formats compute on a GPU alone.
+        if amax is not None and amax.numel() == 1 and not module.block_sizes:
             told["of_line"] = module(torch.linspace(-6, 6, 601)).double().tolist()
     return told
 
@@ -51,4 +52,4 @@ if __name__ == "__main__":
     model = getattr(importlib.import_module(source), name)().eval()
     x = torch.randn(json.loads(shape))
     model = mtq.quantize(model, config(document), lambda net: net(x))
-    print(json.dumps({n: facts(m) for n, m in model.named_modules() if isinstance(m, TensorQuantizer)}))  # noqa: T201
+    print(json.dumps({n: facts(m) for n, m in model.named_modules() if isinstance(m, TensorQuantizer)}))

@@ -62,7 +62,7 @@ def onnx_weights(model):
     made = {one.output[0]: one for one in model.graph.node}
     found = {}
     for node in model.graph.node:
-        if node.op_type in ("Conv", "MatMul"):
+        if node.op_type in ("Conv", "Gemm", "MatMul"):
             source = made.get(node.input[1])
             scales = onnx.numpy_helper.to_array(stored[source.input[1]]).size if source is not None else 0
             found[node.name] = scales
@@ -89,4 +89,4 @@ if __name__ == "__main__":
     in_onnx = quantize(onnx.load(path), value, [{"x": one[None]} for one in x])
     in_openvino = quantize(openvino.convert_model(path), value, [one[None] for one in x])
     told = {"onnx": onnx_weights(in_onnx), "openvino": openvino_weights(in_openvino)}
-    print("\n" + json.dumps(told))  # noqa: T201
+    print("\n" + json.dumps(told))

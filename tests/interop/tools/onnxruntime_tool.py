@@ -58,4 +58,4 @@ def quantizers(model):
 if __name__ == "__main__":
     model, document, data, result = sys.argv[1:]
     quantize_static(model, result, Reader(data), **arguments(document))
-    print(json.dumps(quantizers(onnx.load(result))))  # noqa: T201
+    print(json.dumps(quantizers(onnx.load(result))))
