@@ -6,7 +6,7 @@ import copy
 import threading
 import warnings
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 import torch
 from torch import Tensor, nn
@@ -62,10 +62,22 @@ def functional(exported: ExportedProgram) -> ExportedProgram:
 
 @contextmanager
 def torch_tools() -> Iterator[None]:
-    """One thread at a time in torch's exporter and loaders, without deprecation warnings nobody here can act on."""
-    with _LOCK, warnings.catch_warnings():
+    """One thread at a time in torch's exporter and loaders, without deprecation warnings nobody here can act on.
+
+    While it traces, torch puts functions of its own in the place of ``min`` and ``max`` for the whole process; a loop
+    that numba compiles meanwhile in another thread would meet them and fail. So nothing is compiled meanwhile.
+    """
+    with _LOCK, _no_compiling(), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield
+
+
+def _no_compiling() -> AbstractContextManager[object]:
+    try:
+        from numba.core.compiler_lock import global_compiler_lock
+    except ImportError:
+        return nullcontext()
+    return global_compiler_lock
 
 
 def _repeated(tensor: Tensor, count: int) -> Tensor:

@@ -1,9 +1,11 @@
 """Results drawn: plain values in, Plotly figures out. Every title states what the figure shows. Torch-free."""
 
+from qdebug.figures.agreement import drift
 from qdebug.figures.channels import before_after, channel_ranges
 from qdebug.figures.crest import crest_figure
 from qdebug.figures.formats import error_bars, rate_figure
 from qdebug.figures.histogram import tensor_histogram
+from qdebug.figures.latency import latency_bars
 from qdebug.figures.points import code_points
 from qdebug.figures.settling import settling
 from qdebug.figures.shares import share_bars
@@ -12,6 +14,7 @@ from qdebug.figures.split import error_parts, error_split
 from qdebug.figures.tradeoff import Candidate, tradeoff
 
 __all__ = [
-    "Candidate", "before_after", "channel_ranges", "code_points", "crest_figure", "error_bars", "error_parts",
-    "error_split", "mean_shift", "rate_figure", "settling", "share_bars", "tensor_histogram", "tradeoff",
+    "Candidate", "before_after", "channel_ranges", "code_points", "crest_figure", "drift", "error_bars", "error_parts",
+    "error_split", "latency_bars", "mean_shift", "rate_figure", "settling", "share_bars", "tensor_histogram",
+    "tradeoff",
 ]  # fmt: skip

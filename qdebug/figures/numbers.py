@@ -45,6 +45,26 @@ def count(value: int) -> str:
     return f"{value:,}"
 
 
+def many(value: int) -> str:
+    """A whole number, from a million on in three digits: ``12,345``, ``1.23 million``."""
+    for unit, size in (("billion", 10**9), ("million", 10**6)):
+        if value >= 0.9995 * size:
+            return f"{three(value / size)}{NBSP}{unit}"
+    return count(value)
+
+
+def all_but(fraction: float) -> str:
+    r"""What is left of a whole without a small part, in percent and never rounded up to all: ``99.998 %``.
+
+    >>> all_but(2e-5), all_but(0.031), all_but(0)
+    ('99.998\xa0%', '96.9\xa0%', '100\xa0%')
+    """
+    if fraction == 0:
+        return f"100{NBSP}%"
+    digits = max(1, math.ceil(-math.log10(100 * fraction)))
+    return f"{100 * (1 - fraction):.{digits}f}{NBSP}%"
+
+
 def percent(fraction: float | None, *, signed: bool = False) -> str:
     """A fraction of one in percent: ``99.4 %``."""
     return NONE if fraction is None else three(100 * fraction, signed=signed) + NBSP + "%"
@@ -57,6 +77,14 @@ def share(fraction: float) -> str:
     if fraction < 0.001:
         return f"<0.1{NBSP}%"
     return f"{100 * fraction:.{0 if fraction >= 0.00995 else 1}f}{NBSP}%"
+
+
+def small_share(fraction: float) -> str:
+    """A part of a whole that may be tiny, in percent with two digits: ``3.1 %``, ``0.0021 %``."""
+    if fraction == 0:
+        return f"0{NBSP}%"
+    value = 100 * fraction
+    return f"{value:.{max(0, 1 - math.floor(math.log10(value)))}f}{NBSP}%"
 
 
 def points(difference: float, *, signed: bool = True) -> str:
@@ -91,6 +119,14 @@ def seconds(value: float) -> str:
     if value < 60:
         return f"{value:.{2 if value < 1 else 1}f}{NBSP}s"
     return f"{int(value // 60)}{NBSP}min {int(value % 60)}{NBSP}s"
+
+
+def duration(value: float) -> str:
+    """A short time in three digits: ``412 µs``, ``12.3 ms``, ``1.04 s``."""
+    for unit, size in (("s", 1.0), ("ms", 1e-3)):
+        if value >= 0.9995 * size:
+            return f"{three(value / size)}{NBSP}{unit}"
+    return f"{three(value * 1e6)}{NBSP}µs"
 
 
 def metric_value(name: str, value: float) -> str:

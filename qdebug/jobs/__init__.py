@@ -4,12 +4,16 @@ from qdebug.jobs.client import Client, Running, WorkerFault, connect, stop_worke
 from qdebug.jobs.verbs import (
     Check,
     GetDetail,
+    GetExport,
     GetFixes,
+    GetLatency,
     GetLayers,
     GetScore,
     GetShares,
     GetStats,
+    GetTargets,
     GetVerdict,
+    GetVerified,
     Inspect,
     Open,
     Request,
@@ -18,6 +22,7 @@ from qdebug.jobs.verbs import (
 )  # fmt: skip
 
 __all__ = [
-    "Check", "Client", "GetDetail", "GetFixes", "GetLayers", "GetScore", "GetShares", "GetStats", "GetVerdict",
-    "Inspect", "Open", "Request", "Running", "Samples", "Verb", "WorkerFault", "connect", "stop_worker",
+    "Check", "Client", "GetDetail", "GetExport", "GetFixes", "GetLatency", "GetLayers", "GetScore", "GetShares",
+    "GetStats", "GetTargets", "GetVerdict", "GetVerified", "Inspect", "Open", "Request", "Running", "Samples", "Verb",
+    "WorkerFault", "connect", "stop_worker",
 ]  # fmt: skip

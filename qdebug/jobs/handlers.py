@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from qdebug.jobs import verbs
+from qdebug.jobs import exports, verbs
 from qdebug.jobs.models import OpenModels, stamp
+from qdebug.jobs.runtime import build
 from qdebug.jobs.uploads import is_upload
 from qdebug.jobs.verbs import Lane, Request
-from qdebug.results import ModelInfo, ModelRef
+from qdebug.results import Exported, ModelInfo, ModelRef
 
 if TYPE_CHECKING:
     from qdebug.engine.work import Work
@@ -33,13 +34,15 @@ class SessionHandlers:
     def key(self, request: Request) -> bytes:
         """The question's content, with the state of the files that it names."""
         content = msgspec.msgpack.encode(request)
-        if not isinstance(request, verbs.Samples | verbs.GetStats):
+        if not isinstance(request, verbs.Samples | verbs.GetTargets | verbs.GetStats):
             content += msgspec.msgpack.encode(stamp(request.ref))
         return hashlib.blake2b(content, digest_size=16).digest()
 
     def lane(self, request: Request) -> Lane:
         """The verb's own lane; ``open`` where the model must be opened first."""
-        if isinstance(request, verbs.Samples | verbs.GetStats | verbs.Inspect) or self._models.is_open(request.ref):
+        if isinstance(request, verbs.Samples | verbs.GetTargets | verbs.GetStats | verbs.Inspect):
+            return request.lane
+        if self._models.is_open(request.ref):
             return request.lane
         return "open"
 
@@ -54,6 +57,10 @@ class SessionHandlers:
                 from qdebug.session import samples
 
                 return samples()
+            case verbs.GetTargets():
+                from qdebug.export import cards
+
+                return cards()
             case verbs.GetStats():
                 from qdebug.session.opening import shared_cache
 
@@ -84,6 +91,24 @@ class SessionHandlers:
                 return session.range_convergence(recipe, layer, work)
             case verbs.GetVerdict(_, recipe):
                 return session.verdict(recipe, work)
+            case verbs.GetExport():
+                return self._export(request, session, work)
+            case verbs.GetVerified(_, recipe, runtime, simulation):
+                from qdebug.verify import verify
+
+                return verify(session, recipe, runtime=runtime, simulation=simulation, work=work)
+            case verbs.GetLatency(_, recipe, threads):
+                from qdebug.verify import measure_latency
+
+                return measure_latency(session, recipe, threads=threads, work=work)
+
+    def _export(self, request: verbs.GetExport, session: Session, work: Work) -> Exported:
+        """Written once for all that goes into it: the model and its data, recipe and target, and this build."""
+        from qdebug.export import export_file
+
+        content = self.key(request) + f"{session.info().digest} {build()}".encode()
+        name = hashlib.blake2b(content, digest_size=16).hexdigest()
+        return exports.kept(name, lambda place: export_file(session, request.recipe, request.target, place, work=work))
 
     def _inspect(self, ref: ModelRef, work: Work) -> ModelInfo:
         from qdebug.session import inspect

@@ -8,22 +8,21 @@ from __future__ import annotations
 
 import hashlib
 import os
-import secrets
-import shutil
 import threading
-import time
 import unicodedata
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from qdebug.errors import FileError, UsageError
+from qdebug.errors import FileError
+from qdebug.jobs.folders import IN_USE_SECONDS, MIB, make_room, megabytes, private, whole
 
-MIB = 2**20
+__all__ = [
+    "IN_USE_SECONDS", "LONGEST_NAME", "folder", "is_upload", "largest_mib", "safe_name", "store", "touch",
+]  # fmt: skip
+
 MARK = ".qdebug-uploads"
 LARGEST_MIB = 500
 TOTAL_MIB = 8192
-IN_USE_SECONDS = 4 * 3600.0
-"""Since somebody looked at it last; until then it is not removed."""
 LONGEST_NAME = 120
 """Bytes of a name in UTF-8."""
 _NOT_IN_NAMES = '<>:"|?*'
@@ -36,7 +35,7 @@ def largest_mib() -> int:
     Raises:
         UsageError: the variable is no number above 0.
     """
-    return _number("QDEBUG_UPLOAD_MB", LARGEST_MIB)
+    return megabytes("QDEBUG_UPLOAD_MB", LARGEST_MIB)
 
 
 def folder() -> Path:
@@ -121,22 +120,8 @@ def safe_name(given: str) -> str:
     return raw[:half].decode(errors="ignore") + "…" + raw[-half:].decode(errors="ignore")
 
 
-def _number(variable: str, default: int) -> int:
-    text = os.environ.get(variable, "")
-    if not text:
-        return default
-    if not (text.isascii() and text.isdigit() and int(text) > 0):
-        raise UsageError(f"{variable} is '{text}'", do="Give a number of megabytes above 0.")
-    return int(text)
-
-
 def _root() -> Path:
-    root = folder()
-    root.mkdir(mode=0o700, parents=True, exist_ok=True)
-    if os.name == "posix":
-        if root.stat().st_uid != os.geteuid():
-            raise PermissionError(0, "its folder belongs to another user")
-        root.chmod(0o700)
+    root = private(folder())
     (root / MARK).touch()
     return root
 
@@ -147,38 +132,18 @@ def _digest(names: Sequence[str], contents: Sequence[bytes | memoryview]) -> str
 
 
 def _write(target: Path, names: Sequence[str], contents: Sequence[bytes | memoryview]) -> None:
-    """Whole or not at all: into a folder beside it, which is then renamed."""
-    part = target.with_name(f"part-{secrets.token_hex(8)}")
-    part.mkdir(mode=0o700)
-    try:
+    """Whole or not at all."""
+    with whole(target) as part:
         for name, content in zip(names, contents, strict=True):
             descriptor = os.open(part / name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
             with os.fdopen(descriptor, "wb") as file:
                 file.write(content)
-        part.rename(target)
-    except OSError:
-        shutil.rmtree(part, ignore_errors=True)
-        if not target.exists():  # another process was quicker with the same files
-            raise
 
 
 def _make_room(root: Path, size: int) -> None:
-    """Remove the uploads that nobody has looked at for the longest time, until this one fits."""
-    most = _number("QDEBUG_UPLOADS_MB", TOTAL_MIB) * MIB
-    held = sorted((entry.stat().st_mtime, entry) for entry in root.iterdir() if entry.is_dir())
-    sizes = {entry: sum(one.stat().st_size for one in entry.iterdir()) for _, entry in held}
-    used = sum(sizes.values())
-    for when, entry in held:
-        if used + size <= most:
-            return
-        if when > time.time() - IN_USE_SECONDS:
-            break
-        gone = entry.with_name(f"part-{secrets.token_hex(8)}")
-        entry.rename(gone)
-        shutil.rmtree(gone, ignore_errors=True)
-        used -= sizes[entry]
-    if used + size > most:
+    most = megabytes("QDEBUG_UPLOADS_MB", TOTAL_MIB)
+    if not make_room(root, size, most * MIB):
         raise FileError(
-            f"The {most // MIB} MB for uploads are in use", do="Try again later, or start the server with a larger "
+            f"The {most} MB for uploads are in use", do="Try again later, or start the server with a larger "
             "QDEBUG_UPLOADS_MB.",
         )  # fmt: skip

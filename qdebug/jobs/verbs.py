@@ -10,8 +10,10 @@ from qdebug.recipes import Recipe
 from qdebug.results import (
     CacheStats,
     Convergence,
+    Exported,
     FixCard,
     FormatComparison,
+    Latency,
     LayerDetail,
     LayerTable,
     ModelInfo,
@@ -19,13 +21,17 @@ from qdebug.results import (
     SampleCard,
     Score,
     Shares,
+    TargetCard,
     TensorView,
     Values,
     Verdict,
+    Verified,
 )
+from qdebug.results.verified import Simulation
 
 A_co = TypeVar("A_co", covariant=True)
 Lane = Literal["quick", "open", "slow"]
+Runtime = Literal["onnxruntime", "openvino"]
 
 
 class Verb(msgspec.Struct, Generic[A_co], frozen=True, tag=True, forbid_unknown_fields=True):
@@ -142,6 +148,40 @@ class GetFormatView(Verb[TensorView], frozen=True, tag=True):
     notation: str
 
 
+class GetTargets(Verb[tuple[TargetCard, ...]], frozen=True, tag=True):
+    """Every kind of file that a recipe can be exported as."""
+
+
+class GetExport(Verb[Exported], frozen=True, tag=True):
+    """The recipe as a file for a target, written where it is not there yet; files may be removed later."""
+
+    lane: ClassVar[Lane] = "slow"
+    kept: ClassVar[bool] = False
+    ref: ModelRef
+    recipe: Recipe
+    target: str
+
+
+class GetVerified(Verb[Verified], frozen=True, tag=True):
+    """The exported ONNX file in a runtime, held against its simulation code by code."""
+
+    lane: ClassVar[Lane] = "slow"
+    ref: ModelRef
+    recipe: Recipe
+    runtime: Runtime
+    simulation: Simulation
+
+
+class GetLatency(Verb[Latency], frozen=True, tag=True):
+    """Seconds of the float and the exported model; another ``turn`` is measured anew."""
+
+    lane: ClassVar[Lane] = "slow"
+    ref: ModelRef
+    recipe: Recipe
+    threads: int
+    turn: int = 0
+
+
 class GetStats(Verb[CacheStats], frozen=True, tag=True):
     """The cache, now."""
 
@@ -150,6 +190,6 @@ class GetStats(Verb[CacheStats], frozen=True, tag=True):
 
 Request = (
     Samples | Open | Inspect | Check | GetScore | GetLayers | GetShares | GetDetail | GetFixes | GetVerdict | GetFormats
-    | GetFormatView | GetConvergence | GetStats
+    | GetFormatView | GetConvergence | GetTargets | GetExport | GetVerified | GetLatency | GetStats
 )  # fmt: skip
 """All of them, as the compute process decodes what arrives."""

@@ -24,6 +24,8 @@ PATIENCE = 0.4
 """Seconds that one run waits for answers, and seconds between two looks."""
 
 MOST_FAILED = 64
+ALIKE = ("target", "runtime", "simulation", "threads")
+"""What else two questions must share for the answer to one to stay in sight while the other is answered."""
 DIALOG = "opening"
 """The place of the dialog that opens files."""
 
@@ -43,7 +45,7 @@ def begin() -> None:
 
 def look(request: Any, wait: float | None = None) -> Any:
     """The answer to a request, or Running, or the error it ended with (returned, not raised)."""
-    failed, key = st.session_state.failed, _key(request)
+    failed, key = st.session_state.failed, key_of(request)
     if key in failed:
         return failed[key]
     known = desk.answers().find(key)
@@ -69,11 +71,11 @@ def _failed(request: Any, error: QDebugError) -> QDebugError:
     failed: dict[Any, QDebugError] = st.session_state.failed
     while len(failed) >= MOST_FAILED:
         failed.pop(next(iter(failed)))
-    failed[_key(request)] = error
+    failed[key_of(request)] = error
     return error
 
 
-def _key(request: Any) -> Any:
+def key_of(request: Any) -> Any:
     """A request and the state of the files it names: what a file held before it was overwritten is no answer."""
     ref = getattr(request, "ref", None)
     return request, stamp(ref) if ref else None
@@ -100,12 +102,12 @@ def latest(place: str, request: Any) -> tuple[Any | None, bool]:
 
 
 def _before(place: str, request: Any) -> Any | None:
-    """What was drawn last in a place, if of the same kind, model and layer: another recipe's may stay in sight."""
+    """What was drawn last in a place, if but the recipe is the same: another recipe's may stay in sight."""
     last = st.session_state.drawn.get(place)
     same = type(last) is type(request) and all(
-        getattr(last, name, None) == getattr(request, name, None) for name in ("ref", "layer")
+        getattr(last, name, None) == getattr(request, name, None) for name in ("ref", "layer", *ALIKE)
     )
-    return desk.answers().find(_key(last)) if same else None
+    return desk.answers().find(key_of(last)) if same else None
 
 
 def show(place: str, request: Any, draw: Callable[[Any, bool], None]) -> None:
@@ -198,14 +200,20 @@ def _follow(place: str, request: Any) -> None:
 
 def _cancel(request: Any, job: str) -> None:
     desk.client().cancel(job, asker=state.session_id())
-    st.session_state.failed[_key(request)] = Cancelled(do="The recipe is kept; measure again when you like.")
+    st.session_state.failed[key_of(request)] = Cancelled(do="The recipe is kept; measure again when you like.")
 
 
 def failure(request: Any) -> QDebugError | None:
     """The error that a request ended with, if it did."""
-    return st.session_state.failed.get(_key(request))
+    return st.session_state.failed.get(key_of(request))
+
+
+def is_known(request: Any) -> bool:
+    """Whether a request can be drawn without any work: its answer is here, or the error that it ended with."""
+    return failure(request) is not None or desk.answers().find(key_of(request)) is not None
 
 
 def forget(request: Any) -> None:
-    """Let a request that ended with an error be asked anew."""
-    st.session_state.failed.pop(_key(request), None)
+    """Let a request be asked anew, whether it was answered or ended with an error."""
+    st.session_state.failed.pop(key_of(request), None)
+    desk.answers().drop(key_of(request))

@@ -37,6 +37,11 @@ class Answers:
             while len(self._kept) > self._most:
                 self._kept.popitem(last=False)
 
+    def drop(self, request: Any) -> None:
+        """Hold an answer no longer."""
+        with self._lock:
+            self._kept.pop(request, None)
+
 
 @st.cache_resource(show_spinner=False)
 def client() -> Client:

@@ -18,6 +18,7 @@ from qdebug.recipes import (
 )
 from qdebug.recipes.check import range_methods
 from qdebug.recipes.edit import matching
+from qdebug.recipes.notation import is_whole
 from qdebug.recipes.plan import ChosenRange
 from qdebug.results import LayerInfo, ModelInfo
 from qdebug.web.choices import Tensor, picked
@@ -98,6 +99,18 @@ def range_of(recipe: Recipe) -> str | None:
 def with_preset(recipe: Recipe, text: str) -> Recipe:
     """The recipe with that preset for every layer and no exceptions; fixes stay."""
     return msgspec.structs.replace(preset(text), fixes=recipe.fixes, model=recipe.model)
+
+
+def with_integers(recipe: Recipe) -> Recipe | None:
+    """The recipe with activations between layers in the layers' own format and biases in 32 bits.
+
+    None where it is so already, or where layers could not run in integers anyway.
+    """
+    if not is_whole(recipe.default):
+        return None
+    between = recipe.default.activation if recipe.between.is_float32 else recipe.between
+    changed = msgspec.structs.replace(recipe, between=between, bias="int32")
+    return None if changed == recipe else changed
 
 
 def matched(pattern: str, info: ModelInfo) -> tuple[str, ...]:

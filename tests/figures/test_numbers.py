@@ -100,3 +100,30 @@ def test_words():
 
 def test_names_of_strangers_are_no_markup():
     assert "<" not in plain("<a href='x'>layer</a>")
+
+
+@pytest.mark.parametrize(("value", "text"), [
+    (540, "540"), (999_499, "999,499"), (999_500, "1.00 million"), (15_040_000, "15.0 million"),
+    (2_260_000_000, "2.26 billion"),
+])  # fmt: skip
+def test_many(value, text):
+    assert numbers.many(value).replace(numbers.NBSP, " ") == text
+
+
+@pytest.mark.parametrize(("part", "text"), [
+    (0.0, "100 %"), (2e-5, "99.998 %"), (0.031, "96.9 %"), (1e-9, "99.9999999 %"), (0.79, "21.0 %"), (1.0, "0.0 %"),
+])  # fmt: skip
+def test_what_is_left_is_never_rounded_up_to_all(part, text):
+    assert numbers.all_but(part).replace(numbers.NBSP, " ") == text
+
+
+@pytest.mark.parametrize(("part", "text"), [(0.0, "0 %"), (0.031, "3.1 %"), (0.79, "79 %"), (1.5e-5, "0.0015 %")])
+def test_small_shares_have_two_digits(part, text):
+    assert numbers.small_share(part).replace(numbers.NBSP, " ") == text
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(4.12e-4, "412 µs"), (0.0123, "12.3 ms"), (1.04, "1.04 s"), (1e-3, "1.00 ms")]
+)
+def test_short_durations(value, text):
+    assert numbers.duration(value).replace(numbers.NBSP, " ") == text

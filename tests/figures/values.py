@@ -1,6 +1,7 @@
 """Small results to draw, made by hand: what a figure must show is known before it is drawn."""
 
 from qdebug.results import (
+    Agreement,
     ChannelRanges,
     CrestPair,
     CrestView,
@@ -9,15 +10,21 @@ from qdebug.results import (
     FormatRow,
     Grid,
     Histogram,
+    Latency,
     LayerDetail,
+    LayerTime,
     Metric,
     OutputError,
+    RealMetric,
     Score,
     Share,
     Shares,
     Size,
     TensorView,
+    Timing,
     Values,
+    Verified,
+    VerifiedTensor,
 )  # fmt: skip
 
 
@@ -91,3 +98,45 @@ def comparison(*rows, limit=((0.0, 0.0), (4.0, 24.0), (8.0, 48.0)), rotation=64,
 def crest_view(size=32, high=5.0, counts=(0, 3, 1, 0), gain_db=1.5, crossing=2.0, names=("mxint4", "mxfp4")):
     pair = CrestPair(integer=names[0], float_=names[1], crossing=crossing, below=0.25, gain_db=gain_db)
     return CrestView(size=size, low=1.0, high=high, counts=counts, median=2.5, pairs=(pair,))
+
+
+def tensor(node, float_=0, fed=0, integer=0, *, kernel="QLinearConv", elements=1000, largest=1):
+    def seen(differing):
+        return Agreement(differing=differing, largest=largest if differing else 0)
+
+    return VerifiedTensor(
+        value=f"{node}/out", node=node, kernel=kernel, elements=elements, float_=seen(float_), fed=seen(fed),
+        integer=seen(integer),
+    )  # fmt: skip
+
+
+def verified(*layers, **changes):
+    """As a runtime would be found that counts as many codes as the layers have, all float readings differing."""
+    elements = sum(one.elements for one in layers)
+    differing = sum(one.float_.differing for one in layers)
+    values = {
+        "runtime": "onnxruntime", "version": "1.31", "model": "net", "recipe": "r", "opset": 20, "bytes": 326_000,
+        "simulation": "float", "n": 540, "agreement": 1.0, "elements": elements,
+        "max_code_difference": max((one.float_.largest for one in layers), default=0),
+        "elements_differing": differing / elements if elements else 0.0,
+        "first_divergent_layer": next((one.node for one in layers if one.float_.differing), None),
+        "metric": RealMetric(name="accuracy", float_=0.996, simulated=0.989, real=0.987), "layers": layers,
+        "kernels": {"QLinearConv": 2}, "float_layers": (), "seconds": 2.0,
+    }  # fmt: skip
+    return Verified(**(values | changes))
+
+
+def latency(*layers, ratio=0.5, spread=0.02, **changes):
+    def around(median):
+        return Timing(median=median, low=0.9 * median, high=1.1 * median)
+
+    values = {
+        "runtime": "onnxruntime", "version": "1.31", "threads": 1, "batch": 16, "rounds": 40, "float_": around(1e-3),
+        "quantized": around(ratio * 1e-3), "ratio": ratio, "ratio_low": ratio - spread, "ratio_high": ratio + spread,
+        "layers": layers, "finding": "2.00 times as fast as float here.",
+    }  # fmt: skip
+    return Latency(**(values | changes))
+
+
+def layer_time(name, float_, quantized, kernel="QLinearConv"):
+    return LayerTime(name=name, kernel=kernel, float_=float_, quantized=quantized)

@@ -11,12 +11,15 @@ from qdebug.errors import FileError, RecipeError
 from qdebug.jobs import (
     Check,
     GetDetail,
+    GetExport,
     GetFixes,
     GetLayers,
     GetScore,
     GetShares,
     GetStats,
+    GetTargets,
     GetVerdict,
+    GetVerified,
     Open,
     Running,
     Samples,
@@ -64,6 +67,24 @@ def test_every_verb_answers_as_the_session_does(client, session):
 
 def test_the_cards(client):
     assert "digits-mobilenet" in [card.name for card in client.get(Samples())]
+
+
+def test_an_exported_file_lies_where_the_app_can_read_it(client, session):
+    from qdebug.export import cards, export
+    from qdebug.jobs import exports
+
+    assert client.get(GetTargets()) == cards()
+    found = client.get(GetExport(REF, W8A8, "nncf"))
+    assert exports.content(found) == export(session, W8A8, "nncf").content
+    assert exports.files(found)[0].parent.parent == exports.folder()
+
+
+def test_a_verification_arrives_whole(client, session):
+    found = client.get(GetVerified(REF, W8A8, "onnxruntime", "float"))
+    assert (found.runtime, found.simulation, found.recipe) == ("onnxruntime", "float", W8A8.digest)
+    assert found.n == session.info().n_eval
+    assert found.layers
+    assert found.metric.simulated == session.score(W8A8).metric.quantized
 
 
 def test_mistakes_arrive_as_themselves(client):
