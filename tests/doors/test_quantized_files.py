@@ -8,7 +8,17 @@ from onnx import TensorProto, helper, numpy_helper
 from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_dynamic, quantize_static
 
 from qdebug.engine import Work
-from qdebug.recipes import LayerPlan, TensorPlan, loads, set_layers
+from qdebug.errors import RecipeError
+from qdebug.recipes import (
+    BiasCorrection,
+    CrossLayerEqualization,
+    LayerPlan,
+    TensorPlan,
+    loads,
+    preset,
+    set_layers,
+    with_fix,
+)
 from qdebug.session import open as open_model
 
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -220,3 +230,11 @@ def test_a_pair_behind_a_view_is_the_grid_of_the_layer_that_reads_it(tmp_path):
     session = open_model(tmp_path / "m.onnx", {"x": x})
     want = runtime(tmp_path / "m.onnx", x)
     assert np.abs(simulated(session) - want).mean() < 1e-3 * np.abs(want).max()
+
+
+def test_a_fix_that_changes_tensors_does_not_keep_their_stored_ranges(written, inputs):
+    session = open_model(written("qdq", True), {"x": inputs})
+    with pytest.raises(RecipeError, match="'cle' changes tensors whose ranges came with the model's file"):
+        session.score(with_fix(session.own_recipe(), CrossLayerEqualization()))
+    session.score(with_fix(session.own_recipe(), BiasCorrection()))
+    session.score(with_fix(preset("w8a8-pc"), CrossLayerEqualization()))
