@@ -238,3 +238,27 @@ def test_a_fix_that_changes_tensors_does_not_keep_their_stored_ranges(written, i
         session.score(with_fix(session.own_recipe(), CrossLayerEqualization()))
     session.score(with_fix(session.own_recipe(), BiasCorrection()))
     session.score(with_fix(preset("w8a8-pc"), CrossLayerEqualization()))
+
+
+def test_values_rounded_to_float8_are_computed_as_they_stand(tmp_path):
+    rng = np.random.default_rng(4)
+    make, scale = helper.make_node, np.float32(0.02)
+    nodes = [
+        make("MatMul", ["x", "w1"], ["m"], name="first"),
+        make("QuantizeLinear", ["m", "s", "z"], ["mq"], name="round"),
+        make("DequantizeLinear", ["mq", "s", "z"], ["md"]),
+        make("MatMul", ["md", "w2"], ["y"], name="second"),
+    ]  # fmt: skip
+    stored = [
+        numpy_helper.from_array(rng.normal(size=(8, 8)).astype(np.float32), "w1"),
+        numpy_helper.from_array(rng.normal(size=(8, 8)).astype(np.float32), "w2"),
+        numpy_helper.from_array(np.asarray(scale), "s"), helper.make_tensor("z", TensorProto.FLOAT8E4M3FN, [], [0.0]),
+    ]  # fmt: skip
+    ends = [helper.make_tensor_value_info(name, TensorProto.FLOAT, ["N", 8]) for name in "xy"]
+    graph = helper.make_graph(nodes, "g", ends[:1], ends[1:], stored)
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 19)], ir_version=9), tmp_path / "m.onnx")
+    x = rng.normal(size=(16, 8)).astype(np.float32)
+    session = open_model(tmp_path / "m.onnx", {"x": x})
+    want = runtime(tmp_path / "m.onnx", x)
+    found = session.output("w32a32", session.subject.eval_batches[0]).numpy()
+    assert np.abs(found - want).max() < 1e-4 * np.abs(want).max()

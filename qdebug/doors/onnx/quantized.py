@@ -176,6 +176,9 @@ class _Unquantizing:
         source = self.real.get(node.inputs[0], node.inputs[0])
         if scale is None or scale.scale.dim() or source in self.constants:
             return False
+        if not ELEMENTS[scale.elem].name.startswith(("int", "uint")):
+            self.stored.left.append(f"{node} rounds '{source}' to {ELEMENTS[scale.elem].name}")
+            return False
         if self.readers[node.inputs[0]]:
             self.stored.partly.add(source)
         source = self._clipped(source, scale)
