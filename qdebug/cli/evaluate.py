@@ -8,7 +8,7 @@ import textwrap
 import msgspec
 
 from qdebug.cli import ranking
-from qdebug.cli.opening import opened
+from qdebug.cli.opening import opened, refuse_inputs
 from qdebug.cli.options import add_model, add_recipe, base_recipe, with_layers
 from qdebug.cli.output import print_json, table
 from qdebug.cli.progress import Reporter
@@ -53,6 +53,8 @@ def run(options: argparse.Namespace) -> None:
     options.weight_format = names[0] if names else options.weight_format
     verdict: Verdict | None = None
     with Reporter("loading torch") as reporter:
+        if options.save_recipe:
+            refuse_inputs(options, options.save_recipe)
         session, recipe = opened(options, reporter)
         if options.save_recipe:
             save(msgspec.structs.replace(recipe, model=session.info().digest), options.save_recipe)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from qdebug.cli.opening import opened
+from qdebug.cli.opening import opened, refuse_inputs
 from qdebug.cli.options import add_model, add_recipe
 from qdebug.cli.output import print_json
 from qdebug.cli.progress import Reporter
@@ -36,6 +36,7 @@ def run(options: argparse.Namespace) -> None:
         from qdebug.export import check_target, export_file
 
         check_target(options.to)
+        refuse_inputs(options, options.output)
         session, recipe = opened(options, reporter)
         written = export_file(session, recipe, options.to, options.output, work=reporter.work)
     print_json(written) if options.json else print(describe(written))

@@ -10,6 +10,7 @@ from qdebug.cli.opening import opened
 from qdebug.cli.options import add_model, add_recipe
 from qdebug.cli.output import print_json, table
 from qdebug.cli.progress import Reporter
+from qdebug.errors import UsageError
 from qdebug.results import Latency, Verified, VerifiedTensor
 
 SUMMARY = "the exported file run in a real runtime, held against the simulation layer by layer"
@@ -40,6 +41,12 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Export, run, compare and say what came out."""
+    if options.threads < 1:
+        raise UsageError(f"--threads {options.threads}", do="Give one or more.")
+    if options.simulate == "integer" and options.runtime != "onnxruntime":
+        raise UsageError(
+            "Integers are simulated as ONNX Runtime computes them", do="Leave out --simulate, or --runtime."
+        )
     timed: Latency | None = None
     with Reporter("loading torch") as reporter:
         from qdebug.verify import check_runtime, measure_latency, verify

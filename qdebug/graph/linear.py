@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import replace
 
 from torch import Tensor
@@ -18,16 +18,17 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     return product if bias is None else product + bias
 
 
-def fold_bias(program: Program) -> Program:
+def fold_bias(program: Program, kept: Container[str] = ()) -> Program:
     """The same function with a layer that has no bias, and the addition of a stored one behind it, as one layer.
 
     Only where nothing else reads what the layer writes, and the stored tensor has one number per output channel and no
-    more axes than fit. The layer keeps its module; its value goes by the sum's name.
+    more axes than fit. The layer keeps its module; its value goes by the sum's name. Values whose names are ``kept``
+    stay values of their own.
     """
     shapes = {index: tuple(tensor.shape) for index, tensor in program.state.items()}
     found: dict[int, tuple[Layer, int]] = {}
     for layer in find_layers(program, shapes):
-        if _takes_bias(program, layer):
+        if _takes_bias(program, layer) and program.steps[layer.step].name not in kept:
             bias = _bias(program, layer)
             if bias is not None:
                 found[program.consumers[layer.step][0]] = layer, bias

@@ -20,6 +20,11 @@ def bias_scale(activation: QParams, weight: QParams) -> Tensor:
     return scale.reshape(-1) if scale.dim() else scale
 
 
+def for_outputs(scale: Tensor, count: int) -> Tensor:
+    """Scales for ``count`` outputs: a grouped transposed convolution has those of one group, which all groups share."""
+    return scale if scale.dim() == 0 or len(scale) in (1, count) else scale.repeat(count // len(scale))
+
+
 def quantize_bias(bias: Tensor, scale: Tensor) -> Tensor:
     """The codes of a bias ``[out]``, int64 within the limits of int32, rounded half to even."""
     codes = torch.round(bias.double() / scale.double())
@@ -28,5 +33,5 @@ def quantize_bias(bias: Tensor, scale: Tensor) -> Tensor:
 
 def fake_quantize_bias(bias: Tensor, activation: QParams, weight: QParams) -> Tensor:
     """A bias rounded to what int32 can say, in its own dtype."""
-    scale = bias_scale(activation, weight)
+    scale = for_outputs(bias_scale(activation, weight), len(bias))
     return (quantize_bias(bias, scale).double() * scale.double()).to(bias.dtype)

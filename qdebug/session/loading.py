@@ -137,7 +137,7 @@ def _onnx(file: Path, strange: bool, check: Callable[[], None]) -> Loaded:
 
     opened, stored = unquantized(read_confined(file, check) if strange else read_onnx(file))
     lowered = lower_onnx(opened)
-    program = fold_batch_norm(fold_bias(lowered.program))
+    program = fold_batch_norm(fold_bias(lowered.program, stored.values))
     if stored.is_empty:
         return Loaded(program, lowered.inputs, "onnx", lowered.unknown, origin=file)
     constants = {index: tuple(tensor.shape) for index, tensor in program.state.items()}

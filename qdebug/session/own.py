@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 import torch
@@ -12,7 +12,7 @@ from torch import Tensor
 from qdebug.doors.onnx.elements import ELEMENTS
 from qdebug.doors.onnx.quantized import Stored, lowest_code
 from qdebug.graph import Layer, Program
-from qdebug.graph.points import find_points, grid_source
+from qdebug.graph.points import grid_source
 from qdebug.quantize import QParams
 from qdebug.recipes import FLOAT, LayerPlan, Recipe, TensorPlan
 
@@ -36,7 +36,9 @@ def own_recipe(program: Program, layers: Sequence[Layer], stored: Stored) -> tup
         activation = FLOAT if layer.kind == "embedding" else _activation(program, layer, stored, grids)
         plans[layer.name] = LayerPlan(weight, activation)
     partly = {names[name] for name in stored.partly if name in names}
-    everywhere = frozenset(index for index in find_points(program, layers) if index in grids and index not in partly)
+    held = {index for index in grids if program.steps[index].kind == "op" and not program.constant[index]}
+    everywhere = frozenset(held - partly)
+    left += _unsaid(program, layers, stored, names, everywhere)
     readers = {layer.step for layer in layers}
     seen = [index for index in everywhere if not readers.issuperset(program.consumers[index])]
     between = Counter(_plan(grids[index]) for index in seen)
@@ -45,6 +47,19 @@ def own_recipe(program: Program, layers: Sequence[Layer], stored: Stored) -> tup
         bias="int32" if stored.int32_bias else "fp32",
     )  # fmt: skip
     return replace(program, stored=grids, everywhere=everywhere), recipe, tuple(left)
+
+
+def _unsaid(
+    program: Program, layers: Sequence[Layer], stored: Stored, names: Mapping[str, int], everywhere: Collection[int]
+) -> list[str]:
+    """Values that the file holds in codes and that nothing here quantizes."""
+    inputs = {layer.x for layer in layers}
+    inputs |= {grid_source(program, index) for index in inputs}
+    return [
+        f"The file holds '{name}' in codes; it is left as it is here"
+        for name in stored.values
+        if names.get(name) not in inputs and names.get(name) not in everywhere
+    ]
 
 
 def _activation(program: Program, layer: Layer, stored: Stored, grids: dict[int, QParams]) -> TensorPlan:

@@ -79,9 +79,8 @@ class Preparer:
         if plan.is_float32:
             return {}
         found: dict[int, LayerQuant] = {}
-        for index in self.subject.points:
-            if plan.range == "stored" and index not in self.subject.program.everywhere:
-                continue  # the file's own graph left it in float, at least for some of its readers
+        stored = plan.range == "stored"  # then the file says which they are
+        for index in sorted(self.subject.program.everywhere) if stored else self.subject.points:
             grid = self._value_grid(index, -1, plan, overlay, work) if is_static(plan) else None
             found[index] = LayerQuant(LayerPlan(activation=plan), grid)
         return found

@@ -23,6 +23,8 @@ from qdebug.errors import ModelError
 from qdebug.graph.program import Program, Ref
 from qdebug.results import TensorSpec
 
+_SCORES = (0, 1, 10, 11, 16)
+"""Element types that an output to be scored may have: floats, or unknown."""
 _CONSTANTS = {
     "value_float": torch.float32, "value_floats": torch.float32, "value_int": torch.int64, "value_ints": torch.int64,
 }  # fmt: skip
@@ -55,7 +57,11 @@ def lower_onnx(file: OnnxFile) -> Lowered:
     for value in graph.inputs:
         lowering.builder.input(value.name, value.elem)
     lowering.nodes(graph)
-    outputs = {value.name: lowering.builder.names[value.name] for value in graph.outputs}
+    names = [value.name for value in graph.outputs]
+    # The first output that is real numbers is scored: classical models put the label, an integer, before the scores.
+    real = [name for name in names if lowering.builder.elems.get(name, 0) in _SCORES]
+    names.sort(key=lambda name: name not in real[:1])
+    outputs = {name: lowering.builder.names[name] for name in names}
     return Lowered(lowering.builder.program(outputs, _fixed_batch(specs)), specs, tuple(lowering.unknown))
 
 

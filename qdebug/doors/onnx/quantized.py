@@ -175,6 +175,7 @@ class _Unquantizing:
         scale = self.scale(node, 1, 2)
         source = self.real.get(node.inputs[0], node.inputs[0])
         if scale is None or scale.scale.dim() or source in self.constants:
+            self.stored.left.append(f"{node} is computed as it stands")
             return False
         if not ELEMENTS[scale.elem].name.startswith(("int", "uint")):
             self.stored.left.append(f"{node} rounds '{source}' to {ELEMENTS[scale.elem].name}")

@@ -17,6 +17,7 @@ from qdebug.export.onnx.sites import Site
 from qdebug.export.onnx.tensors import HALVES, tensor
 from qdebug.formats import find
 from qdebug.quantize import QParams, bias_scale, quantize_bias, quantize_weight
+from qdebug.quantize.biases import for_outputs
 from qdebug.session.decided import DecidedLayer
 
 HALF_SUMS = "ONNX computes products and sums of these layers in float16; the simulation adds up in float32"
@@ -91,7 +92,7 @@ def form_of(layer: DecidedLayer, notes: Notes) -> LayerForm:
     bias: Coded | Tensor | None = layer.bias_values
     if layer.has_int32_bias and layer.bias_values is not None:
         assert how is not None and isinstance(how.grid, QParams) and isinstance(layer.weight.grid, QParams)
-        scale = bias_scale(how.grid, layer.weight.grid)
+        scale = for_outputs(bias_scale(how.grid, layer.weight.grid), len(layer.bias_values))
         bias = coded_bias(quantize_bias(layer.bias_values, scale), scale)
     return LayerForm(layer, weight, elem, bias, how, half)
 
