@@ -22,8 +22,10 @@ EXAMPLES = """\
   qdebug evaluate digits-mobilenet
   qdebug evaluate digits-mobilenet --preset w8a8 --fix cle,bias-correction --json
   qdebug evaluate pydoc-gpt --weight-format int4g32 --activation-format fp32
-  qdebug evaluate model.pt2 --data val.npz --calib train.npz --set 'blocks.*=w4a16' --save-recipe mine.yaml
-  qdebug evaluate model.pt2 --data val.npz --recipe mine.yaml
+  qdebug evaluate model.onnx --data val.npz --calib train.npz --set 'blocks.*=w4a16' --save-recipe mine.yaml
+  qdebug evaluate model.onnx --data val.npz --recipe mine.yaml
+  qdebug evaluate model.int8.onnx --data val.npz --set 'head=w16a16'
+  qdebug evaluate digits-mobilenet --preset w8a8-pc-all --simulate integer
   qdebug evaluate pydoc-gpt --preset w4a16 --weight-format nf4,mxfp4,nvfp4,int4g32,q4_k --json"""
 
 

@@ -14,16 +14,20 @@ SUMMARY = "write a recipe as quantized ONNX, or as a file that another tool read
 EXAMPLES = """\
   qdebug export model.onnx --data val.npz --preset w8a8-pc-all --to onnx -o model.int8.onnx
   qdebug export digits-mobilenet --fix cle,bias-correction --to onnx -o mobilenet.onnx
-  qdebug export model.onnx --data val.npz --recipe mine.yaml --to tensorrt -o .
-  targets: onnx, onnxruntime, nncf, tensorrt, aimet-1, aimet-2, modelopt, litert, tflite-debugger, model-explorer"""
+  qdebug export model.onnx --data val.npz --recipe mine.yaml --to nncf -o ."""
+TARGETS = (
+    "onnx (the model itself, quantized), or a file for a tool: onnxruntime, nncf, tensorrt, aimet-1, aimet-2, "
+    "modelopt, litert, tflite-debugger, model-explorer, model-explorer-formats, model-explorer-shares"
+)
+"""What can be written, in words; naming it here spares the help text from loading torch."""
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Declare what the verb takes."""
     add_model(parser)
     add_recipe(parser)
-    parser.add_argument("--to", metavar="TARGET", required=True, help="what to write: onnx, onnxruntime, nncf …")
-    parser.add_argument("-o", "--output", metavar="PATH", required=True, help="the file, or a folder for it")
+    parser.add_argument("--to", metavar="TARGET", required=True, help=TARGETS)
+    parser.add_argument("-o", "--output", metavar="PATH", required=True, help="the file, or the folder it goes to")
 
 
 def run(options: argparse.Namespace) -> None:

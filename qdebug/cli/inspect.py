@@ -12,6 +12,7 @@ from qdebug.results import ModelInfo
 SUMMARY = "layers: name, operator, shapes, parameters, MACs; where fixes could apply"
 EXAMPLES = """\
   qdebug inspect digits-mobilenet
+  qdebug inspect model.onnx
   qdebug inspect model.pt2 --json"""
 _KEYS = ("name", "op", "weight_shape", "params", "macs")
 

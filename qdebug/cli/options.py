@@ -43,7 +43,7 @@ def add_model(parser: argparse.ArgumentParser, *, needed: bool = True) -> None:
     parser.add_argument(
         "--data", metavar="D", help="evaluation data (.npz: the model's inputs, labels); samples bring theirs"
     )
-    parser.add_argument("--calib", metavar="C", help="calibration data; without it, 256 samples of D")
+    parser.add_argument("--calib", metavar="C", help="calibration data; without it, the first 256 samples of D")
     parser.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
 
 
@@ -55,7 +55,8 @@ def add_recipe(parser: argparse.ArgumentParser) -> None:
     base.add_argument(
         "--preset",
         metavar="P",
-        help=f"w8a8, w8a8-pc, w4g32a16 …: one plan for all layers (default: {PRESET}); -all: between layers too",
+        help=f"w8a8, w8a8-pc, w4g32a16 …: one plan for all layers; w8a8-pc-all: between layers too, and int32 biases "
+        f"(default: {PRESET}, or the recipe in a quantized .onnx file)",
     )
     group.add_argument(
         "--weight-format", metavar="F",

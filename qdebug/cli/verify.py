@@ -14,7 +14,7 @@ from qdebug.results import Latency, Verified, VerifiedTensor
 
 SUMMARY = "the exported file run in a real runtime, held against the simulation layer by layer"
 EXAMPLES = """\
-  qdebug verify digits-resnet --preset w8a8-pc-all
+  qdebug verify digits-mobilenet --preset w8a8-pc-all
   qdebug verify model.onnx --data val.npz --recipe mine.yaml --runtime openvino
   qdebug verify model.onnx --data val.npz --preset w8a8-pc-all --simulate integer --latency --json"""
 
@@ -23,12 +23,19 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     """Declare what the verb takes."""
     add_model(parser)
     add_recipe(parser)
-    parser.add_argument("--runtime", default="onnxruntime", metavar="R", help="onnxruntime or openvino (both CPU)")
     parser.add_argument(
-        "--simulate", choices=("float", "integer"), default="float", help="which simulation is held against it"
+        "--runtime", default="onnxruntime", metavar="R", help="onnxruntime (default) or openvino; on the CPU"
     )
-    parser.add_argument("--latency", action="store_true", help="time the float and the quantized file too")
-    parser.add_argument("--threads", type=int, default=1, metavar="N", help="for --latency (default: 1)")
+    parser.add_argument(
+        "--simulate",
+        choices=("float", "integer"),
+        default="float",
+        help="which simulation the metric and the totals are of (default: float); the table has both",
+    )
+    parser.add_argument(
+        "--latency", action="store_true", help="time the float and the quantized file too, in ONNX Runtime"
+    )
+    parser.add_argument("--threads", type=int, default=1, metavar="N", help="threads for --latency (default: 1)")
 
 
 def run(options: argparse.Namespace) -> None:

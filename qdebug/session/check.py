@@ -5,8 +5,9 @@ from __future__ import annotations
 from qdebug.errors import NumericError, RecipeError, near
 from qdebug.formats import find
 from qdebug.graph import Layer
-from qdebug.recipes import LayerPlan, Recipe
+from qdebug.recipes import BiasCorrection, LayerPlan, Recipe
 from qdebug.recipes.check import check_tensor_plan
+from qdebug.recipes.fixes import name_of
 from qdebug.session.subject import Subject
 
 
@@ -29,11 +30,17 @@ def check_recipe(recipe: Recipe, subject: Subject) -> None:
                 f"The model has no layer '{name}'", model=subject.info.name, do=near(name, subject.by_name)
             )
     for layer in subject.layers:
-        _check_layer(layer, recipe.plan_for(layer.name, layer.kind), subject)
+        _check_layer(layer, recipe.plan_for(layer.name, layer.kind), recipe, subject)
 
 
-def _check_stored(layer: Layer, plan: LayerPlan, subject: Subject) -> None:
-    """Ranges that came with the model have to be there."""
+def _check_stored(layer: Layer, plan: LayerPlan, recipe: Recipe, subject: Subject) -> None:
+    """Ranges that came with the model have to be there, and to belong to the tensors as they are."""
+    moving = [name_of(fix) for fix in recipe.fixes if not isinstance(fix, BiasCorrection)]
+    if moving and "stored" in (plan.weight.range, plan.activation.range):
+        raise RecipeError(
+            f"The fix '{moving[0]}' changes tensors whose ranges came with the model's file", layer=layer.name,
+            do="Choose ranges for the changed tensors: another range method, or a preset.",
+        )  # fmt: skip
     for tensor, one, index in (("weight", plan.weight, layer.weight), ("activation", plan.activation, layer.x)):
         if one.range == "stored" and index not in subject.program.stored:
             raise RecipeError(
@@ -42,10 +49,10 @@ def _check_stored(layer: Layer, plan: LayerPlan, subject: Subject) -> None:
             )  # fmt: skip
 
 
-def _check_layer(layer: Layer, plan: LayerPlan, subject: Subject) -> None:
+def _check_layer(layer: Layer, plan: LayerPlan, recipe: Recipe, subject: Subject) -> None:
     check_tensor_plan(plan.weight, "weight", f"{layer.name}.weight")
     check_tensor_plan(plan.activation, "activation", f"{layer.name}.activation")
-    _check_stored(layer, plan, subject)
+    _check_stored(layer, plan, recipe, subject)
     if layer.kind == "conv" and plan.activation.granularity == "token":
         raise RecipeError(
             "A convolution's input has no tokens", layer=layer.name, op=layer.op,

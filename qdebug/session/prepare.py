@@ -127,9 +127,10 @@ class Preparer:
         plan = recipe.plan_for(layer.name, layer.kind).activation
         if layer.kind == "embedding" or not is_static(plan):
             return None
-        # Between layers a value is on its source's grid, and stays on it through views and maxima.
-        own = recipe.between.is_float32 or plan.range == "stored"
-        x = layer.x if own else grid_source(self.subject.program, layer.x)
+        # Between layers a value is on its source's grid, and stays on it through views and maxima; a quantized file
+        # may have put it on one anywhere on that way, and its grids are stored by layer input.
+        held = recipe.between.is_float32 or plan.range == "stored"
+        x = layer.x if held else grid_source(self.subject.program, layer.x)
         return self._value_grid(x, layer.channel_axis, plan, overlay, work, layer.name)
 
     def _value_grid(

@@ -49,9 +49,10 @@ def _found(facts: Facts, agreement: float, runtime: str) -> Iterator[str]:
     if agreement < AGREEMENT:
         yield f"Only {agreement:.2%} of the predictions are the same in the runtime and simulated."
     if facts.without_rewriting is not None and facts.without_rewriting > agreement:
+        whole = "what departs is" if facts.without_rewriting >= AGREEMENT else "part of what departs is"
         yield (
             "With its rewriting of the graph for integers switched off, the runtime gives "
-            f"{facts.without_rewriting:.2%} the same predictions from the same file: what departs is that rewriting."
+            f"{facts.without_rewriting:.2%} the same predictions from the same file: {whole} that rewriting."
         )
     if facts.unlike > _UNLIKE:
         yield (

@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -12,11 +13,13 @@ import pytest
 
 import qdebug
 from qdebug.cli import app
+from qdebug.cli.export import TARGETS
 from qdebug.cli.output import print_json, table
 from qdebug.cli.places import app_script, sample_names
 from qdebug.cli.program import VERBS, parse
 from qdebug.cli.progress import Reporter
 from qdebug.errors import UsageError
+from qdebug.export import cards
 from qdebug.jobs import Client
 from qdebug.results import Progress
 
@@ -65,6 +68,11 @@ def test_every_verb_has_help_with_examples_that_parse(verb, capsys):
         program, *words = line.replace("'", "").split()
         assert program == "qdebug"
         assert parse(words).verb == verb
+
+
+def test_the_help_of_export_names_every_target():
+    named = re.split(r"[\s,:()]+", TARGETS)
+    assert set(named) >= {card.name for card in cards()}
 
 
 def test_version(capsys):

@@ -8,7 +8,17 @@ from onnx import TensorProto, helper, numpy_helper
 from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_dynamic, quantize_static
 
 from qdebug.engine import Work
-from qdebug.recipes import LayerPlan, TensorPlan, loads, set_layers
+from qdebug.errors import RecipeError
+from qdebug.recipes import (
+    BiasCorrection,
+    CrossLayerEqualization,
+    LayerPlan,
+    TensorPlan,
+    loads,
+    preset,
+    set_layers,
+    with_fix,
+)
 from qdebug.session import open as open_model
 
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -162,3 +172,69 @@ def test_a_float_file_has_no_recipe_of_its_own(written, inputs):
     session = open_model(path, {"x": inputs})
     assert session.own_recipe() is None
     assert not session.info().own_recipe
+
+
+@pytest.mark.parametrize("kind", ["qoperator", "without a zero point"])
+def test_codes_that_two_layers_share_are_made_floats_once(tmp_path, kind):
+    rng = np.random.default_rng(2)
+    x, zero = rng.normal(size=(32, 8)).astype(np.float32), np.int8(0)
+    stored = {"w": rng.integers(-127, 128, (8, 8)).astype(np.int8), "zero": zero} | {
+        name: np.float32(value) for name, value in (("xs", 0.03), ("ws", 0.01), ("ms", 0.1), ("ys", 0.2))
+    }
+    make = helper.make_node
+    products = [
+        make("QLinearMatMul", ["xq", "xs", "zero", "w", "ws", "zero", "ms", "zero"], ["mq"], name="first"),
+        make("DequantizeLinear", ["mq", "ms", "zero"], ["m"]),
+        make("Tanh", ["m"], ["t"]),
+        make("QuantizeLinear", ["t", "xs", "zero"], ["tq"]),
+        make("QLinearMatMul", ["tq", "xs", "zero", "w", "ws", "zero", "ys", "zero"], ["yq"], name="second"),
+    ] if kind == "qoperator" else [
+        make("DequantizeLinear", ["xq", "xs", "zero"], ["xd"]),
+        make("DequantizeLinear", ["w", "ws"], ["w1"]),
+        make("MatMul", ["xd", "w1"], ["m"], name="first"),
+        make("DequantizeLinear", ["w", "ws"], ["w2"]),
+        make("MatMul", ["m", "w2"], ["y1"], name="second"),
+        make("QuantizeLinear", ["y1", "ys", "zero"], ["yq"]),
+    ]  # fmt: skip
+    nodes = [make("QuantizeLinear", ["x", "xs", "zero"], ["xq"]), *products]
+    nodes.append(make("DequantizeLinear", ["yq", "ys", "zero"], ["y"]))
+    ends = [helper.make_tensor_value_info(name, TensorProto.FLOAT, ["N", 8]) for name in "xy"]
+    tensors = [numpy_helper.from_array(np.asarray(value), name) for name, value in stored.items()]
+    graph = helper.make_graph(nodes, "g", ends[:1], ends[1:], tensors)
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), tmp_path / "m.onnx")
+    session = open_model(tmp_path / "m.onnx", {"x": x})
+    assert {plan.weight.format for _, plan in session.own_recipe().layers} == {"int8"}
+    assert np.abs(simulated(session) - runtime(tmp_path / "m.onnx", x)).max() <= 0.2001
+
+
+def test_a_pair_behind_a_view_is_the_grid_of_the_layer_that_reads_it(tmp_path):
+    rng, zero, scale = np.random.default_rng(3), np.uint8(128), np.float32(0.05)
+    stored = {"w": rng.normal(size=(4, 3, 1, 1)), "head": rng.normal(size=(5, 4))}
+    stored = {name: np.asarray(value, np.float32) for name, value in stored.items()} | {"s": scale, "z": zero}
+    make = helper.make_node
+    nodes = [
+        make("QuantizeLinear", ["x", "s", "z"], ["xq"]), make("DequantizeLinear", ["xq", "s", "z"], ["xd"]),
+        make("Conv", ["xd", "w"], ["c"], name="conv"),
+        make("QuantizeLinear", ["c", "s", "z"], ["cq"]), make("DequantizeLinear", ["cq", "s", "z"], ["cd"]),
+        make("GlobalAveragePool", ["cd"], ["g"]), make("Flatten", ["g"], ["f"]),
+        make("QuantizeLinear", ["f", "s", "z"], ["fq"]), make("DequantizeLinear", ["fq", "s", "z"], ["fd"]),
+        make("Gemm", ["fd", "head"], ["y"], name="head", transB=1),
+    ]  # fmt: skip
+    value = helper.make_tensor_value_info
+    graph = helper.make_graph(
+        nodes, "g", [value("x", TensorProto.FLOAT, ["N", 3, 6, 6])], [value("y", TensorProto.FLOAT, ["N", 5])],
+        [numpy_helper.from_array(array, name) for name, array in stored.items()],
+    )  # fmt: skip
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), tmp_path / "m.onnx")
+    x = rng.normal(size=(16, 3, 6, 6)).astype(np.float32)
+    session = open_model(tmp_path / "m.onnx", {"x": x})
+    want = runtime(tmp_path / "m.onnx", x)
+    assert np.abs(simulated(session) - want).mean() < 1e-3 * np.abs(want).max()
+
+
+def test_a_fix_that_changes_tensors_does_not_keep_their_stored_ranges(written, inputs):
+    session = open_model(written("qdq", True), {"x": inputs})
+    with pytest.raises(RecipeError, match="'cle' changes tensors whose ranges came with the model's file"):
+        session.score(with_fix(session.own_recipe(), CrossLayerEqualization()))
+    session.score(with_fix(session.own_recipe(), BiasCorrection()))
+    session.score(with_fix(preset("w8a8-pc"), CrossLayerEqualization()))

@@ -226,3 +226,24 @@ def test_a_file_that_has_changed_since_is_refused(tmp_path):
     onnx.save(other, tmp_path / "in.onnx")
     with pytest.raises(FileError, match="changed since it was opened"):
         write_onnx(session, preset("w8a8"), tmp_path / "out.onnx")
+
+
+def test_a_quantized_file_keeps_the_attributes_of_layers_whose_relu_the_quantizer_left_out(tmp_path):
+    zero, scale = np.uint8(0), np.float32(0.05)
+    stored = {"w": random(4, 1, 3, 3), "scale": scale, "zero": zero, "head": random(5, 4)}
+    nodes = [
+        helper.make_node("QuantizeLinear", ["x", "scale", "zero"], ["x/codes"], "q0"),
+        helper.make_node("DequantizeLinear", ["x/codes", "scale", "zero"], ["x/read"], "d0"),
+        helper.make_node("Conv", ["x/read", "w"], ["c"], "conv", group=4, strides=[2, 2], pads=[1, 1, 1, 1]),
+        helper.make_node("QuantizeLinear", ["c", "scale", "zero"], ["c/codes"], "q1"),
+        helper.make_node("DequantizeLinear", ["c/codes", "scale", "zero"], ["c/read"], "d1"),
+        helper.make_node("ReduceMean", ["c/read"], ["mean"], "mean", axes=[2, 3], keepdims=0),
+        helper.make_node("Gemm", ["mean", "head"], ["scores"], "head", transB=1),
+    ]
+    proto = model(nodes, stored, {"x": ["N", 4, 8, 8]}, {"scores": ["N", 5]}, opset=13)
+    data = {"x": np.abs(random(16, 4, 8, 8))}
+    written, _ = exported(proto, data, preset("w8a8"), tmp_path)
+    conv = next(node for node in written.graph.node if node.name == "conv")
+    assert {one.name: helper.get_attribute_value(one) for one in conv.attribute} == {
+        "group": 4, "strides": [2, 2], "pads": [1, 1, 1, 1],
+    }  # fmt: skip

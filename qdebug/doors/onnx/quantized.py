@@ -110,6 +110,7 @@ class _Unquantizing:
         self.stored = Stored(halves=halves)
         self.found_at_run_time: dict[str, tuple[str, ...]] = {}
         self.constants: dict[str, Constant] = {}
+        self.originals: dict[str, Constant] = {}  # codes that are floats by now: another node may read them too
         self.real: dict[str, str] = {}
         self.coded: dict[str, StoredScale] = {}
         self.written: set[str] = set()
@@ -196,7 +197,7 @@ class _Unquantizing:
             self.stored.dynamic.add(source)
             self.real[node.outputs[0]] = source
             return True
-        scale = self.scale(node, 1, 2, self.constants[codes].elem if codes in self.constants else 0)
+        scale = self.scale(node, 1, 2, self._original(codes).elem if codes in self.constants else 0)
         if scale is None:
             return False
         if codes in self.constants:
@@ -209,7 +210,7 @@ class _Unquantizing:
 
     def constant(self, name: str, scale: StoredScale) -> str:
         """The stored tensor as floats, under its own name if nobody has that yet."""
-        constant = self.constants[name]
+        constant = self._original(name)
         known = self.stored.weights.get(name)
         if known is not None and known.same(scale):
             return name
@@ -217,12 +218,17 @@ class _Unquantizing:
         values = dequantized(self.tensors[constant.key], scale)
         key = f"{constant.key}/dequantized{len(self.tensors)}"
         self.tensors[key] = values
+        self.originals[name] = constant
         self.constants[new] = Constant(new, key, 1, tuple(values.shape))
         if constant.elem == 6:
             self.stored.int32_bias = True
         else:
             self.stored.weights[new] = scale
         return new
+
+    def _original(self, name: str) -> Constant:
+        """The stored tensor as the file has it."""
+        return self.originals.get(name) or self.constants[name]
 
     def _only_codes(self, name: str) -> bool:
         return self.constants[name].elem not in (1, 10, 11, 16)
@@ -307,7 +313,7 @@ class _Unquantizing:
         if scale is None:
             return None
         if name in self.constants:
-            return self.constant(name, replace(scale, elem=self.constants[name].elem, axis=part.axis))
+            return self.constant(name, replace(scale, elem=self._original(name).elem, axis=part.axis))
         return self.real.get(name) if name in self.coded else None
 
     def _bias(self, node: Node, found: Operands, inputs: list[str]) -> str | None:
