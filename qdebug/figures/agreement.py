@@ -132,7 +132,7 @@ def drift(found: Verified, *, dark: bool, height: int = 270) -> go.Figure:
                "range": [0.4, len(layers) + 0.6], "nticks": 10, "tickformat": "d"},
         yaxis={"type": "log", "title": {"text": "codes that differ, %, log"}, "range": [low - 0.85, high + 0.1],
                "tickmode": "array", "tickvals": [zero, *(10.0**power for power in powers)],
-               "ticktext": ["none", *(f"{10.0**power:.10g}" for power in powers)]},
+               "ticktext": ["none", *(f"{10.0**power:.{max(0, -power)}f}" for power in powers)]},
     )  # fmt: skip
     return figure
 

@@ -102,6 +102,8 @@ def test_drift_shows_three_readings_and_none_on_a_line_of_its_own(dark):
 def test_drift_of_many_values_and_of_none_that_differs():
     many = drift(verified(*(tensor(str(one), one) for one in range(200))), dark=False)
     assert {trace.mode for trace in many.data} == {"lines", "markers"}
+    tiny = drift(verified(tensor("a", 1, elements=4_000_000)), dark=False)
+    assert "0.00001" in tiny.layout.yaxis.ticktext
     flat = drift(verified(tensor("a"), tensor("b", elements=0)), dark=False)
     assert len({value for trace in flat.data for value in trace.y}) == 1
     assert differing(tensor("b", elements=0), "float_") == 0
