@@ -8,6 +8,7 @@ from pathlib import Path
 
 from torch import Tensor
 
+from qdebug.doors.onnx import lower_onnx, read_onnx
 from qdebug.engine import Batch, Work
 from qdebug.errors import UsageError, near
 from qdebug.measure import Predictions, compare, predictions
@@ -101,13 +102,15 @@ class _Held:
         return self._told("onnxruntime", stream.runtime.version, facts, real, integer, start)
 
     def by_openvino(self, start: float) -> Verified:
-        model = openvino.Model(Path(self.written.path))
+        path = Path(self.written.path)
+        scored = next(iter(lower_onnx(read_onnx(path)).program.outputs))
+        model = openvino.Model(path, scored)
         real = self._by(model)
         plain: float | None = None
         simulated = self.session.predictions(self.recipe, self.work)
         if compare(simulated, real.joined(), self.subject.task).agreement < AGREEMENT:
             # whose doing it is: its rewriting of the graph for integers, or its reading of the file
-            again = self._by(openvino.Model(Path(self.written.path), rewriting=False))
+            again = self._by(openvino.Model(path, scored, rewriting=False))
             plain = compare(simulated, again.joined(), self.subject.task).agreement
         facts = Facts(
             kernels=model.kernels, float_layers=left_in_float(self.decided, model.by_node), without_rewriting=plain

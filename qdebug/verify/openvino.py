@@ -21,6 +21,7 @@ class Model:
 
     Args:
         path: the file.
+        scored: name of the output that is looked at.
         rewriting: let OpenVINO rewrite the graph so that it runs in integers, as it does for a user; without, it
             computes the file as it reads.
 
@@ -34,7 +35,8 @@ class Model:
         ModelError: OpenVINO is not installed, or refuses the file.
     """
 
-    def __init__(self, path: Path, *, rewriting: bool = True) -> None:
+    def __init__(self, path: Path, scored: str, *, rewriting: bool = True) -> None:
+        self._scored = scored
         openvino = _installed()
         self.version: str = str(openvino.__version__).split("-")[0]
         try:
@@ -47,7 +49,7 @@ class Model:
         self.kernels, self.by_node = self._executed()
 
     def run(self, feeds: Mapping[str, Tensor]) -> Tensor:
-        """The first output of a batch.
+        """The output of a batch that is scored.
 
         Raises:
             ModelError: the runtime fails on it.
@@ -57,7 +59,7 @@ class Model:
         except RuntimeError as error:
             reason = str(error).strip().splitlines()[-1][:300]
             raise ModelError(f"OpenVINO cannot run the model: {reason}", do="Try the runtime onnxruntime.") from error
-        return torch.from_numpy(np.array(found[self._compiled.output(0)]))
+        return torch.from_numpy(np.array(found[self._compiled.output(self._scored)]))
 
     def _executed(self) -> tuple[dict[str, int], dict[str, str]]:
         """Kinds and precisions of the operators that run, counted, and by the file's nodes."""

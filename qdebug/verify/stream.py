@@ -67,6 +67,7 @@ class Stream:
         kernels = integer_file(file)
         self._float: Program = lower_onnx(file).program
         self._integer: Program = lower_onnx(kernels).program
+        self._scored = next(iter(self._float.outputs))
         self._makers = {name: (node.name, node.op) for node in kernels.model.graph.nodes for name in node.outputs}
         self._elements: dict[str, int] = {}
         self._counts: dict[str, dict[str, _Count]] = defaultdict(lambda: defaultdict(_Count))
@@ -85,12 +86,13 @@ class Stream:
         simulated = self._walk(self._float, feeds, codes, "float", fed=False)
         self._walk(self._float, feeds, codes, "fed", fed=True)
         integer = self._walk(self._integer, feeds, codes, "integer", fed=False)
-        real = torch.from_numpy(np.ascontiguousarray(next(iter(values.values()))))
+        real = torch.from_numpy(np.ascontiguousarray(values[self._scored]))
         return Outputs(real, simulated, integer)
 
     def outputs(self, feeds: Mapping[str, Tensor]) -> Outputs:
         """Run a batch everywhere without looking at codes."""
-        real = next(iter(self._plain.run({name: tensor.numpy() for name, tensor in feeds.items()}).values()))
+        given = {name: tensor.numpy() for name, tensor in feeds.items()}
+        real = self._plain.run(given, [self._scored])[self._scored]
         one, two = (self._walk(program, feeds, {}, "", fed=False) for program in (self._float, self._integer))
         return Outputs(torch.from_numpy(np.ascontiguousarray(real)), one, two)
 

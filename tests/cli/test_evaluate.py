@@ -235,7 +235,7 @@ def test_a_fault_of_ours_keeps_its_traceback(cli, monkeypatch):
     def broken(*_):
         raise ZeroDivisionError("we divided")
 
-    monkeypatch.setattr("qdebug.cli.evaluate.base_recipe", broken)
+    monkeypatch.setattr("qdebug.cli.evaluate.opened", broken)
     status, out, err = cli("evaluate", "m", "--json")
     assert (status, out) == (1, "")
     assert "Traceback" in err

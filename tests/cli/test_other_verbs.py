@@ -208,3 +208,29 @@ class TestApp:
             became["words"]
         )
         assert str(app_script()) in became["words"]
+
+
+@pytest.mark.parametrize("verb", ["export", "save-recipe"])
+def test_what_a_command_reads_is_never_written_over(cli, tmp_path, verb):
+    data = tmp_path / "data.npz"
+    data.write_bytes(b"precious")
+    write = ["--to", "onnx", "-o", str(data)] if verb == "export" else ["--save-recipe", str(data)]
+    status, out, err = cli(verb if verb == "export" else "evaluate", "digits-resnet", "--data", str(data), *write)
+    assert (status, out) == (2, "")
+    assert "would overwrite what the command reads" in err
+    assert data.read_bytes() == b"precious"
+
+
+def test_only_files_are_written(cli, tmp_path):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    status, _, err = cli("export", "digits-resnet", "--to", "onnx", "-o", str(pipe))
+    assert status == 2
+    assert "no file that could be written" in err
+
+
+@pytest.mark.parametrize("arguments", [["--threads", "0"], ["--simulate", "integer", "--runtime", "openvino"]])
+def test_verify_refuses_what_it_cannot_do(cli, arguments):
+    status, out, err = cli("verify", "digits-resnet", *arguments)
+    assert (status, out) == (2, "")
+    assert err.count("\n") == 1

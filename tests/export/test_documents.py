@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 import qdebug
-from qdebug.errors import FileError, RecipeError
+from qdebug.errors import FileError, UsageError
 from qdebug.export import TARGETS, Document, export, json_document, save
 from tests.export.schemas import SCHEMAS
 
@@ -51,5 +51,5 @@ def test_every_target_has_a_schema_here_and_a_section_in_the_docs():
 
 
 def test_an_unknown_target_lists_near_ones():
-    with pytest.raises(RecipeError, match="Did you mean modelopt"):
+    with pytest.raises(UsageError, match="Did you mean modelopt"):
         export(qdebug.open("digits-resnet"), "w8a8", "model-opt")

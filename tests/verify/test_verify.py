@@ -1,14 +1,17 @@
 """What ``qdebug verify`` says, on networks small enough to count by hand."""
 
 import numpy as np
+import onnx
 import pytest
 import torch
+from onnx import TensorProto, helper, numpy_helper
 from torch import nn
 
 from qdebug.errors import RecipeError, UsageError
 from qdebug.quantize import QParams, quantize
 from qdebug.session import open as open_model
 from qdebug.verify import integer_metric, measure_latency, verify
+from tests.doors.test_quantized_files import quantized, residual
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 
@@ -128,3 +131,63 @@ def test_padded_batches_do_not_count_as_predictions():
     x = np.random.default_rng(0).normal(size=(5, 3, 8, 8)).astype(np.float32)
     small = open_model(Net().eval(), {"x": x})
     assert verify(small, "w8a8-pc-all").n == 5
+
+
+def made(path, nodes, stored, outputs, shape):
+    inputs = [helper.make_tensor_value_info("x", TensorProto.FLOAT, shape)]
+    graph = helper.make_graph(
+        nodes, "g", inputs, [helper.make_tensor_value_info(name, elem, None) for name, elem in outputs],
+        [numpy_helper.from_array(value, name) for name, value in stored.items()],
+    )  # fmt: skip
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9), path)
+    return path
+
+
+def test_the_first_output_of_real_numbers_is_scored(tmp_path):
+    rng = np.random.default_rng(0)
+    make = helper.make_node
+    nodes = [
+        make("MatMul", ["x", "w"], ["s"], name="mm"),
+        make("ArgMax", ["s"], ["label"], axis=1, keepdims=0),
+        make("Softmax", ["s"], ["p"], axis=1),
+    ]
+    outputs = [("label", TensorProto.INT64), ("p", TensorProto.FLOAT)]
+    path = made(tmp_path / "m.onnx", nodes, {"w": rng.normal(size=(6, 4)).astype(np.float32)}, outputs, ["N", 6])
+    x = rng.normal(size=(20, 6)).astype(np.float32)
+    session = open_model(path, {"x": x, "labels": rng.integers(0, 4, 20)})
+    assert session.info().task == "classification"
+    found = verify(session, "w8a8-all")
+    assert found.metric.name == "accuracy"
+    assert found.metric.simulated == found.metric.real
+
+
+def test_grouped_transposed_convolutions_have_int32_biases(tmp_path):
+    rng = np.random.default_rng(0)
+    make = helper.make_node
+    nodes = [
+        make("Conv", ["x", "c.weight"], ["a"], name="conv", pads=[1, 1, 1, 1]),
+        make("Relu", ["a"], ["b"]),
+        make("ConvTranspose", ["b", "t.weight", "t.bias"], ["y"], name="up", group=2, strides=[2, 2]),
+    ]
+    stored = {
+        "c.weight": rng.normal(size=(8, 3, 3, 3)),
+        "t.weight": rng.normal(size=(8, 4, 2, 2)),
+        "t.bias": rng.normal(size=8),
+    }
+    stored = {name: value.astype(np.float32) for name, value in stored.items()}
+    path = made(tmp_path / "m.onnx", nodes, stored, [("y", TensorProto.FLOAT)], ["N", 3, 8, 8])
+    session = open_model(path, {"x": rng.normal(size=(6, 3, 8, 8)).astype(np.float32)})
+    found = verify(session, "w8a8-pc-all")
+    assert found.metric.simulated > 30
+    assert found.metric.simulated == pytest.approx(found.metric.real, abs=1e-3)
+
+
+def test_a_quantized_file_is_held_against_itself(tmp_path):
+    x = np.random.default_rng(1).normal(size=(32, 3, 8, 8)).astype(np.float32)
+    residual(tmp_path / "float.onnx")
+    source = quantized(tmp_path / "float.onnx", tmp_path / "source.onnx", "qdq", True, x)
+    session = open_model(source, {"x": x})
+    found = verify(session, session.own_recipe(), simulation="integer")
+    assert found.bytes == source.stat().st_size
+    assert found.max_code_difference == 0
+    assert next(row.value for row in found.layers).startswith("x_")  # the file's own names

@@ -114,5 +114,6 @@ def _check(file: Path) -> None:
     except onnx.checker.ValidationError as error:
         reason = str(error).strip().partition("\n")[0]
         raise ModelError(
-            f"onnx.checker refuses the written model: {reason}", do="Does onnx.checker.check_model accept the original?"
+            f"onnx.checker refuses the written model: {reason.rstrip('.')}",
+            do="Does onnx.checker.check_model accept the original?",
         ) from None

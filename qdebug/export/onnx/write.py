@@ -81,6 +81,7 @@ def write_edited(session: Session, recipe: Recipe, target: Path, metadata: dict[
     editor, renamed = with_recipe(proto, decided, known, notes)
     model = editor.finish()
     _set_metadata(model, metadata)
+    _set_ranks(model, session)
     set_format_version(model)
     work.step(2, 3, "writing the file")
     size = save(model, target, outside=len(files) > 1)
@@ -97,3 +98,15 @@ def _set_metadata(model: ModelProto, metadata: dict[str, str]) -> None:
     del model.metadata_props[:]
     for key, value in (*kept, *metadata.items()):
         model.metadata_props.add(key=key, value=value)
+
+
+def _set_ranks(model: ModelProto, session: Session) -> None:
+    """Say how many axes an output has where the original does not: runtimes do without, ``onnx.checker`` does not."""
+    program, shapes = session.subject.program, session.subject.shapes
+    for output in model.graph.output:
+        tensor = output.type.tensor_type
+        if output.type.HasField("tensor_type") and not tensor.HasField("shape") and output.name in program.outputs:
+            rank = len(shapes.get(program.outputs[output.name], ()))
+            tensor.shape.SetInParent()
+            for _ in range(rank):
+                tensor.shape.dim.add()
