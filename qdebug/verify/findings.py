@@ -13,6 +13,20 @@ FED_SHARE = 5e-4
 """Share of codes that may differ where a layer is fed with the runtime's own inputs and computed in floats."""
 AGREEMENT = 0.995
 """Share of predictions that should be the same."""
+CAUSES = {
+    "float": (
+        "What the runtime computes in floats it adds up in another order, or with functions of its own; codes behind "
+        "it that lie half-way go the other way."
+    ),
+    "QLinearSoftmax": (
+        "ONNX Runtime's integer softmax multiplies by the whole part of one over the output's scale, so that some codes "
+        "are one less."
+    ),
+    "QLinearAveragePool": "ONNX Runtime's integer pooling adds the zero point before it rounds.",
+    "QLinearAdd": "ONNX Runtime's integer sums add the zero point before they round.",
+    "QLinearMul": "ONNX Runtime's integer products of two activations add the zero point before they round.",
+}
+"""Why codes of a kernel depart from a float reading, where that is known (docs/decisions/0008)."""
 _UNLIKE = 0.01
 _SHOWN = 5
 
@@ -82,7 +96,9 @@ def _beyond(facts: Facts, mode: str, share: float, words: str) -> Iterator[str]:
     ]  # fmt: skip
     if found:
         parts = [f"{row.node or row.value} ({row.kernel}, by up to {getattr(row, mode).largest})" for row in found]
-        yield f"Codes depart from {words} beyond its bounds at {_some(tuple(parts))}."
+        kernels = dict.fromkeys(row.kernel for row in found)
+        causes = " ".join(CAUSES[kernel] for kernel in kernels if kernel in CAUSES)
+        yield f"Codes depart from {words} beyond its bounds at {_some(tuple(parts))}. {causes}".rstrip()
 
 
 def _some(names: tuple[str, ...]) -> str:
