@@ -19,8 +19,8 @@ CAUSES = {
         "it that lie half-way go the other way."
     ),
     "QLinearSoftmax": (
-        "ONNX Runtime's integer softmax multiplies by the whole part of one over the output's scale, so that some codes "
-        "are one less."
+        "ONNX Runtime's integer softmax multiplies by the whole part of one over the output's scale, so that some "
+        "codes are one less."
     ),
     "QLinearAveragePool": "ONNX Runtime's integer pooling adds the zero point before it rounds.",
     "QLinearAdd": "ONNX Runtime's integer sums add the zero point before they round.",

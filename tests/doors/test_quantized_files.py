@@ -262,3 +262,28 @@ def test_values_rounded_to_float8_are_computed_as_they_stand(tmp_path):
     want = runtime(tmp_path / "m.onnx", x)
     found = session.output("w32a32", session.subject.eval_batches[0]).numpy()
     assert np.abs(found - want).max() < 1e-4 * np.abs(want).max()
+
+
+@pytest.mark.parametrize("symmetric", [True, False])
+def test_weights_of_four_bits_in_blocks_are_a_recipe(tmp_path, symmetric):
+    from onnxruntime.quantization.matmul_nbits_quantizer import MatMulNBitsQuantizer
+
+    rng = np.random.default_rng(5)
+    make = helper.make_node
+    nodes = [make("MatMul", ["x", "w"], ["m"], name="one"), make("Relu", ["m"], ["r"]),
+             make("MatMul", ["r", "v"], ["y"], name="two")]  # fmt: skip
+    stored = [numpy_helper.from_array(rng.normal(size=size).astype(np.float32), name)
+              for name, size in (("w", (64, 96)), ("v", (96, 32)))]  # fmt: skip
+    ends = [helper.make_tensor_value_info(name, TensorProto.FLOAT, ["N", n]) for name, n in (("x", 64), ("y", 32))]
+    graph = helper.make_graph(nodes, "g", ends[:1], ends[1:], stored)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
+    quantizer = MatMulNBitsQuantizer(model, block_size=32, is_symmetric=symmetric, accuracy_level=1)
+    quantizer.process()
+    onnx.save(quantizer.model.model, tmp_path / "m.onnx")
+    x = rng.normal(size=(16, 64)).astype(np.float32)
+    session = open_model(tmp_path / "m.onnx", {"x": x})
+    recipe = session.own_recipe()
+    weight = TensorPlan("int4", "group", 32, symmetric=symmetric, range="stored")
+    assert [plan for _, plan in recipe.layers] == [LayerPlan(weight, TensorPlan())] * 2
+    want = runtime(tmp_path / "m.onnx", x)
+    np.testing.assert_allclose(simulated(session), want, rtol=1e-4, atol=1e-5 * np.abs(want).max())

@@ -19,6 +19,7 @@ from qdebug.doors.onnx import dynamic
 from qdebug.doors.onnx.elements import ELEMENTS
 from qdebug.doors.onnx.halves import Halves, without_halves
 from qdebug.doors.onnx.ir import Attribute, Constant, Graph, Node, reads
+from qdebug.doors.onnx.nbits import is_nbits, read_nbits
 from qdebug.doors.onnx.qoperators import FLOAT_OF, Operands, operands
 from qdebug.doors.onnx.read import OnnxFile
 
@@ -98,7 +99,9 @@ def unquantized(file: OnnxFile) -> tuple[OnnxFile, Stored]:
 
 def _is_quantized(node: Node) -> bool:
     return node.domain in _OWN and (
-        node.op in ("QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear") or node.op in FLOAT_OF
+        node.op in ("QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear")
+        or node.op in FLOAT_OF
+        or is_nbits(node)
     )
 
 
@@ -150,6 +153,8 @@ class _Unquantizing:
             if handler and handler(node):
                 return
             if node.op in FLOAT_OF and self._operator(node):
+                return
+            if is_nbits(node) and self._weight_only(node):
                 return
         self._other(node)
 
@@ -311,6 +316,25 @@ class _Unquantizing:
         self._add(Node(found.node.name, operator, "", (x, weight), (found.output,), _kept(found.node)))
         return True
 
+    def _weight_only(self, node: Node) -> bool:
+        """A layer whose weight alone is held in few bits."""
+        stored = {name: self.tensors[self.constants[name].key] for name in node.inputs if name in self.constants}
+        found = read_nbits(node, stored)
+        if found is None:
+            self.stored.left.append(f"{node} is computed as it stands")
+            return False
+        weight, scale, zero_point, elem, size = found
+        name = f"{node.inputs[1]}/dequantized" if node.inputs[1] in self.stored.weights else node.inputs[1]
+        self._added(name, weight, 1, key=f"{name}/{len(self.tensors)}")
+        self.stored.weights[name] = StoredScale(scale, zero_point, elem, 0, size)
+        x = self.real.get(node.inputs[0], node.inputs[0])
+        bias = node.inputs[5] if len(node.inputs) > 5 else ""
+        out = f"{node.outputs[0]}/product" if bias else node.outputs[0]
+        self._add(Node(node.name, "MatMul", "", (x, name), (out,), {}))
+        if bias:
+            self._add(Node(f"{node.name}/bias", "Add", "", (out, bias), (node.outputs[0],), {}))
+        return True
+
     def _operand(self, node: Node, part: Operands.Part) -> str | None:
         name = node.inputs[part.value]
         scale = self.scale(node, part.scale, part.zero_point)
@@ -356,9 +380,10 @@ class _Unquantizing:
             self.written.add(name)
         return name if name not in self.real or self.real[name] != name else f"{name}/codes"
 
-    def _added(self, name: str, values: Tensor, elem: int) -> str:
-        self.tensors[name] = values
-        self.constants[name] = Constant(name, name, elem, tuple(values.shape))
+    def _added(self, name: str, values: Tensor, elem: int, key: str = "") -> str:
+        key = key or name
+        self.tensors[key] = values
+        self.constants[name] = Constant(name, key, elem, tuple(values.shape))
         return name
 
 

@@ -31,6 +31,9 @@ PRODUCTS = (
 )
 
 
+ROUNDED_WEIGHTS = (
+    "ONNX Runtime may quantize the float weights of layers between quantized tensors itself when it optimizes"
+)
 ROUNDED_BIASES = (
     "ONNX Runtime rounds float biases between quantized tensors to 32-bit integers when it optimizes; the simulation "
     "does so where the recipe says 'bias: int32'"
@@ -84,6 +87,8 @@ def form_of(layer: DecidedLayer, notes: Notes) -> LayerForm:
         weight = replace(weight, shape=weight.shape or tuple(weight.codes.shape))
     if isinstance(weight, Coded) and layer.layer.kind == "matmul" and weight.bits <= 8 and not (how and how.is_pair):
         notes.add(PRODUCTS)
+    if how and how.is_pair and plan.is_float32:
+        notes.add(ROUNDED_WEIGHTS, layer.layer.name)
     half = how is not None and plan.format == how.plan.format == "fp16"
     if half:
         notes.add(HALF_SUMS, layer.layer.name)
