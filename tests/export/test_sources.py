@@ -197,9 +197,8 @@ def _shared_scale(folder):
     return folder / "in.onnx"
 
 
-@pytest.mark.parametrize("kind", [TensorProto.FLOAT16, TensorProto.DOUBLE])
-def test_models_that_compute_in_other_floats_are_refused_unless_nothing_changes(tmp_path, kind):
-    proto = mlp()
+def test_models_that_compute_in_float64_are_refused_unless_nothing_changes(tmp_path):
+    proto, kind = mlp(), TensorProto.DOUBLE
     for one in (*proto.graph.input, *proto.graph.output):
         one.type.tensor_type.elem_type = kind
     dtype = helper.tensor_dtype_to_np_dtype(kind)
@@ -211,7 +210,7 @@ def test_models_that_compute_in_other_floats_are_refused_unless_nothing_changes(
     onnx.save(proto, tmp_path / "in.onnx")
     data = {"x": inputs_of("mlp")["x"].astype(dtype)}
     session = qdebug.open(tmp_path / "in.onnx", data=data)
-    with pytest.raises(ModelError, match=r"computes in float\d\d; .* float32"):
+    with pytest.raises(ModelError, match=r"computes in float64; .* float32"):
         write_onnx(session, preset("w8a8"), tmp_path / "out.onnx")
     write_onnx(session, preset("w32a32"), tmp_path / "out.onnx")
     (before,), (after,) = (by_runtime(tmp_path / name, data) for name in ("in.onnx", "out.onnx"))

@@ -69,10 +69,12 @@ class Activations:
     Args:
         editor: the graph.
         notes: gets what cannot be said.
+        half: the model's values are float16: they are cast to float32 to be rounded, and back.
     """
 
-    def __init__(self, editor: Editor, notes: Notes) -> None:
+    def __init__(self, editor: Editor, notes: Notes, *, half: bool = False) -> None:
         self.editor = editor
+        self.half_model = half
         self.notes = notes
         self._made: dict[tuple[object, ...], str] = {}
         self._held: dict[str, tuple[object, ...]] = {}
@@ -120,6 +122,18 @@ class Activations:
         editor.reroute(value, rounded, readers)
 
     def _add(self, value: str, how: Through, result: str) -> str:
+        if not self.half_model:
+            return self._rounded(value, how, result)
+        editor = self.editor
+        if how.plan.format == "fp16":  # it is that already
+            return editor.add("Identity", [value], result)
+        key = (value, "float32")
+        if key not in self._made:
+            self._made[key] = editor.add("Cast", [value], editor.fresh(f"{value}/float32"), to=TensorProto.FLOAT)
+        rounded = self._rounded(self._made[key], how, editor.fresh(f"{value}/rounded"))
+        return editor.add("Cast", [rounded], result, to=TensorProto.FLOAT16)
+
+    def _rounded(self, value: str, how: Through, result: str) -> str:
         if how.plan.format in HALVES:
             half = self.half(value, how.plan.format)
             return self.editor.add("Cast", [half], result, to=TensorProto.FLOAT)

@@ -176,7 +176,7 @@ class Layers:
     def input(self, site: Site, form: LayerForm) -> None:
         """Let a layer read its input as its plan lets it through."""
         editor, value = self.editor, site.node.input[site.x]
-        if form.is_half:
+        if form.is_half and not self.activations.half_model:
             editor.set_input(site.node, site.x, self.activations.half(value, "fp16"))
             output = site.node.output[0]
             half = editor.fresh(f"{output}/float16")
@@ -190,8 +190,18 @@ class Layers:
         """What writes a weight or a bias under a name: as it is stored, or brought to float32 if not ``raw``."""
         editor = self.editor
 
-        def write(name: str, base: str) -> None:
+        def narrow(name: str, base: str) -> None:
             if isinstance(values, Coded):
+                wide = editor.fresh(f"{base}/float32")
+                values.write(editor, wide, base)
+                editor.add("Cast", [wide], name, to=TensorProto.FLOAT16)
+            else:
+                editor.store(tensor(name, values, TensorProto.FLOAT16))
+
+        def write(name: str, base: str) -> None:
+            if self.activations.half_model:
+                narrow(name, base)
+            elif isinstance(values, Coded):
                 values.write(editor, name, base)
             elif raw or elem == TensorProto.FLOAT:
                 editor.store(tensor(name, values, elem))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 
 import torch
-from onnx import ModelProto, NodeProto
+from onnx import ModelProto, NodeProto, TensorProto
 
 from qdebug.errors import ModelError
 from qdebug.export.onnx.activations import Activations, Through
@@ -37,7 +37,7 @@ def with_recipe(
     Raises:
         ModelError: the opset that it needs cannot be reached, or a fix has changed what is not in the file.
     """
-    _refuse_other_floats(decided)
+    half = _computes_in_half(decided)
     forms = [form_of(layer, notes) for layer in decided.layers]
     points = [(point.name, Through(point.plan, point.grid)) for point in decided.points]
     needed = [form.opset for form in forms] + [how.opset or 1 for _, how in points]
@@ -50,8 +50,8 @@ def with_recipe(
         (without_addition(editor, site) if new or form.decided.is_quantized else site, form)
         for (site, form), new in zip(sites, changed, strict=True)
     ]
-    _replace(editor, decided)
-    activations = Activations(editor, notes)
+    _replace(editor, decided, half=half)
+    activations = Activations(editor, notes, half=half)
     for name, how in points:
         value = moved.get(name, name)
         if editor.knows(value):
@@ -67,15 +67,21 @@ def with_recipe(
     return editor, moved
 
 
-def _refuse_other_floats(decided: Decided) -> None:
-    """Refuse to quantize what computes in other floats than float32, whose values QuantizeLinear does not take."""
-    for layer in decided.layers:
-        if layer.values.dtype != torch.float32 and (layer.is_quantized or decided.points or decided.replaced):
-            kind = str(layer.values.dtype).removeprefix("torch.")
-            raise ModelError(
-                f"The model computes in {kind}; a recipe is written into models of float32", layer=layer.layer.name,
-                do="Export the model in float32, and open that file.",
-            )  # fmt: skip
+def _computes_in_half(decided: Decided) -> bool:
+    """Whether the model computes in float16; then values are cast to float32 to be rounded, and back.
+
+    Raises:
+        ModelError: it is to be changed, and computes in other floats, or in several.
+    """
+    kinds = {layer.values.dtype for layer in decided.layers}
+    changed = any(layer.is_quantized for layer in decided.layers) or decided.points or decided.replaced
+    if changed and kinds not in ({torch.float32}, {torch.float16}):
+        words = " and ".join(sorted(str(kind).removeprefix("torch.") for kind in kinds))
+        raise ModelError(
+            f"The model computes in {words}; a recipe is written into models of float32 or of float16",
+            do="Export the model in float32, and open that file.",
+        )
+    return kinds == {torch.float16}
 
 
 def _sites(
@@ -105,7 +111,7 @@ def _is_replaced(form: LayerForm, decided: Decided) -> bool:
     return not _names(form).isdisjoint(decided.replaced) or (layer.bias is None and layer.bias_values is not None)
 
 
-def _replace(editor: Editor, decided: Decided) -> None:
+def _replace(editor: Editor, decided: Decided, *, half: bool) -> None:
     """Write what fixes have changed and no layer stores: scales of normalizations, for instance."""
     stored = {name for layer in decided.layers for name in (layer.weight.name, layer.bias)}
     replaced: Mapping[str, object] = decided.replaced
@@ -117,4 +123,4 @@ def _replace(editor: Editor, decided: Decided) -> None:
                 f"A fix has changed '{name}', which the file does not hold by that name", do="Leave the fix out."
             )
         editor.vacate(name)
-        editor.store(tensor(name, decided.replaced[name]))
+        editor.store(tensor(name, decided.replaced[name], TensorProto.FLOAT16 if half else TensorProto.FLOAT))
