@@ -76,6 +76,11 @@ class Program:
     stored: Mapping[int, Any] = field(default_factory=dict)
     everywhere: frozenset[int] = frozenset()
 
+    @property
+    def scored(self) -> str:
+        """The name of the output that is scored; empty where outputs have none."""
+        return next((name for name, index in self.outputs.items() if index == self.output), "")
+
     def rebuilt(self, steps: Sequence[Step], state: Mapping[int, Tensor], moved: Mapping[int, int]) -> Program:
         """The program with other steps, of which ``moved`` tells the new place of each old one that is left."""
         return replace(

@@ -103,7 +103,7 @@ class _Held:
 
     def by_openvino(self, start: float) -> Verified:
         path = Path(self.written.path)
-        scored = next(iter(lower_onnx(read_onnx(path)).program.outputs))
+        scored = lower_onnx(read_onnx(path)).program.scored
         model = openvino.Model(path, scored)
         real = self._by(model)
         plain: float | None = None

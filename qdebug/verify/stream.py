@@ -67,7 +67,7 @@ class Stream:
         kernels = integer_file(file)
         self._float: Program = lower_onnx(file).program
         self._integer: Program = lower_onnx(kernels).program
-        self._scored = next(iter(self._float.outputs))
+        self._scored = self._float.scored
         self._makers = {name: (node.name, node.op) for node in kernels.model.graph.nodes for name in node.outputs}
         self._elements: dict[str, int] = {}
         self._counts: dict[str, dict[str, _Count]] = defaultdict(lambda: defaultdict(_Count))

@@ -108,9 +108,15 @@ class Builder:
             self._steps[ref.index] = replace(step, name=name)
         return ref
 
-    def program(self, outputs: Mapping[str, int], batch: int | None = None) -> Program:
-        """The finished program; what no output needs is left out."""
-        first = next(iter(outputs.values()))
+    def program(self, outputs: Mapping[str, int], batch: int | None = None, scored: str = "") -> Program:
+        """The finished program; what no output needs is left out.
+
+        Args:
+            outputs: step index by name.
+            batch: the number of samples, where it is fixed.
+            scored: the output that is scored; the first if empty.
+        """
+        first = outputs[scored] if scored else next(iter(outputs.values()))
         whole = Program(tuple(self._steps), self.inputs, first, self._state, batch, outputs)
         return pruned(whole)
 

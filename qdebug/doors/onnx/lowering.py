@@ -57,12 +57,10 @@ def lower_onnx(file: OnnxFile) -> Lowered:
     for value in graph.inputs:
         lowering.builder.input(value.name, value.elem)
     lowering.nodes(graph)
-    names = [value.name for value in graph.outputs]
+    outputs = {value.name: lowering.builder.names[value.name] for value in graph.outputs}
     # The first output that is real numbers is scored: classical models put the label, an integer, before the scores.
-    real = [name for name in names if lowering.builder.elems.get(name, 0) in _SCORES]
-    names.sort(key=lambda name: name not in real[:1])
-    outputs = {name: lowering.builder.names[name] for name in names}
-    return Lowered(lowering.builder.program(outputs, _fixed_batch(specs)), specs, tuple(lowering.unknown))
+    scored = next((name for name in outputs if lowering.builder.elems.get(name, 0) in _SCORES), next(iter(outputs)))
+    return Lowered(lowering.builder.program(outputs, _fixed_batch(specs), scored), specs, tuple(lowering.unknown))
 
 
 def _spec(value: Any) -> TensorSpec:
