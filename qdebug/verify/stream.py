@@ -20,7 +20,6 @@ from qdebug.verify.integer.plan import integer_file
 from qdebug.verify.integer.runtime import Opened, opened
 from qdebug.verify.integer.walk import walk
 from qdebug.verify.kernels import by_node
-from qdebug.verify.onnx_runtime import Session
 
 Check = Callable[[], None]
 
@@ -62,7 +61,6 @@ class Stream:
         proto = onnx.load(str(path))
         file = from_proto(proto)
         self.runtime: Opened = opened(proto)
-        self._plain = Session(path)
         self._check = check
         kernels = integer_file(file)
         self._float: Program = lower_onnx(file).program
@@ -92,7 +90,7 @@ class Stream:
     def outputs(self, feeds: Mapping[str, Tensor]) -> Outputs:
         """Run a batch everywhere without looking at codes."""
         given = {name: tensor.numpy() for name, tensor in feeds.items()}
-        real = self._plain.run(given, [self._scored])[self._scored]
+        real = self.runtime.plain.run(given, [self._scored])[self._scored]
         one, two = (self._walk(program, feeds, {}, "", fed=False) for program in (self._float, self._integer))
         return Outputs(torch.from_numpy(np.ascontiguousarray(real)), one, two)
 

@@ -264,11 +264,10 @@ def test_values_rounded_to_float8_are_computed_as_they_stand(tmp_path):
     assert np.abs(found - want).max() < 1e-4 * np.abs(want).max()
 
 
-@pytest.mark.parametrize("symmetric", [True, False])
-def test_weights_of_four_bits_in_blocks_are_a_recipe(tmp_path, symmetric):
+def weight_only(folder, rng, symmetric):
+    """Two products whose weights ONNX Runtime's quantizer puts into blocks of four bits."""
     from onnxruntime.quantization.matmul_nbits_quantizer import MatMulNBitsQuantizer
 
-    rng = np.random.default_rng(5)
     make = helper.make_node
     nodes = [make("MatMul", ["x", "w"], ["m"], name="one"), make("Relu", ["m"], ["r"]),
              make("MatMul", ["r", "v"], ["y"], name="two")]  # fmt: skip
@@ -279,11 +278,18 @@ def test_weights_of_four_bits_in_blocks_are_a_recipe(tmp_path, symmetric):
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
     quantizer = MatMulNBitsQuantizer(model, block_size=32, is_symmetric=symmetric, accuracy_level=1)
     quantizer.process()
-    onnx.save(quantizer.model.model, tmp_path / "m.onnx")
+    onnx.save(quantizer.model.model, folder / "m.onnx")
+    return folder / "m.onnx"
+
+
+@pytest.mark.parametrize("symmetric", [True, False])
+def test_weights_of_four_bits_in_blocks_are_a_recipe(tmp_path, symmetric):
+    rng = np.random.default_rng(5)
+    path = weight_only(tmp_path, rng, symmetric)
     x = rng.normal(size=(16, 64)).astype(np.float32)
-    session = open_model(tmp_path / "m.onnx", {"x": x})
+    session = open_model(path, {"x": x})
     recipe = session.own_recipe()
     weight = TensorPlan("int4", "group", 32, symmetric=symmetric, range="stored")
     assert [plan for _, plan in recipe.layers] == [LayerPlan(weight, TensorPlan())] * 2
-    want = runtime(tmp_path / "m.onnx", x)
+    want = runtime(path, x)
     np.testing.assert_allclose(simulated(session), want, rtol=1e-4, atol=1e-5 * np.abs(want).max())

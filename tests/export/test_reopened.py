@@ -7,7 +7,7 @@ from qdebug.export import write_onnx
 from qdebug.recipes import LayerPlan, Recipe, TensorPlan, parse_plan, preset, set_layers
 from qdebug.session import open as open_model
 from qdebug.verify import verify
-from tests.doors.test_quantized_files import quantized, residual
+from tests.doors.test_quantized_files import quantized, residual, weight_only
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 PRESETS = [
@@ -99,3 +99,26 @@ def test_a_file_that_was_quantized_already_is_exported_as_it_was(tmp_path, kind,
     if kind != "dynamic":
         changed = verify(session, preset("w8a8-pc-all"), simulation="integer")
         assert changed.max_code_difference == 0
+
+
+def test_weight_only_layers_of_the_runtime_are_exported_with_their_recipe(tmp_path):
+    rng = np.random.default_rng(5)
+    path = weight_only(tmp_path, rng, symmetric=True)
+    x = rng.normal(size=(16, 64)).astype(np.float32)
+    session = open_model(path, {"x": x})
+    own = session.own_recipe()
+    write_onnx(session, own, tmp_path / "again.onnx")
+    reopened = open_model(tmp_path / "again.onnx", {"x": x})
+    same_plans(own, reopened.own_recipe(), session.subject.layers)
+    batch = session.subject.eval_batches[0]
+    first, second = session.output(own, batch), reopened.output(reopened.own_recipe(), reopened.subject.eval_batches[0])
+    np.testing.assert_allclose(second, first, rtol=1e-4, atol=1e-4 * float(first.abs().max()))
+    assert verify(session, preset("w8a8-pc-all"), simulation="integer").max_code_difference <= 1
+
+
+def test_layers_of_sixteen_bits_are_exported_again(session, tmp_path):
+    first = again(session, preset("w16a16"), tmp_path)
+    write_onnx(first, preset("w8a8-pc-all"), tmp_path / "eight.onnx")
+    data = session.subject.data
+    second = open_model(tmp_path / "eight.onnx", {"x": data.inputs["x"].numpy(), "labels": data.labels.numpy()})
+    same_plans(preset("w8a8-pc-all"), second.own_recipe(), session.subject.layers)

@@ -15,7 +15,6 @@ from qdebug.doors.onnx.ir import Node
 from qdebug.doors.onnx.ir import plain as plain_attribute
 from qdebug.doors.onnx.order import wanted
 from qdebug.doors.onnx.parse import parse, read_opsets
-from qdebug.doors.onnx.qoperators import FLOAT_OF
 from qdebug.doors.onnx.tensors import read_tensor
 from qdebug.errors import FileError
 from qdebug.export.onnx.sites import node_name
@@ -51,11 +50,10 @@ def read_source(file: Path, digest: str) -> tuple[ModelProto, tuple[Path, ...]]:
     if proto.functions:
         _inline(proto.graph, Functions(proto, read_opsets(proto, file), file))
         del proto.functions[:]
-    if any("Quantize" in node.op_type or node.op_type in FLOAT_OF for node in proto.graph.node):
-        opened = from_proto(proto)
-        plain, _ = unquantized(opened)
-        if plain is not opened:
-            _dequantize(proto, plain)
+    opened = from_proto(proto)
+    plain, _ = unquantized(opened)
+    if plain is not opened:
+        _dequantize(proto, plain)
     return proto, tuple(dict.fromkeys(files))
 
 

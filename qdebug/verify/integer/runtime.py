@@ -47,7 +47,7 @@ def runtime_codes(model: ModelProto, feeds: Mapping[str, np.ndarray]) -> Runtime
     session = opened(model)
     outputs, codes = session.run(feeds)
     disturbed = set(session.disturbed)
-    plain = Session(model).run(feeds, list(outputs))
+    plain = session.plain.run(feeds, list(outputs))
     same = all(np.array_equal(plain[name], value, equal_nan=True) for name, value in outputs.items())
     if not same and not disturbed:
         disturbed.add("outputs")
@@ -65,6 +65,7 @@ class Opened:
         operators: how many of each it runs, of those that compute something.
         nodes: name and operator of every node that it runs.
         disturbed: operators of which it would run another number had nobody asked for the codes.
+        plain: the model as a user runs it.
         version: the runtime's.
     """
 
@@ -73,7 +74,7 @@ class Opened:
         exposed, self._shifted, self._added = _exposed(model)
         coded = coded_values(model)
         self._coded = [*self._added, *(name for name in self._outputs if name in coded)]
-        undisturbed = Session(model)
+        self.plain = undisturbed = Session(model)
         self._session = Session(exposed)
         self.operators = self._session.operators
         self.nodes = undisturbed.nodes
