@@ -113,7 +113,9 @@ def test_weight_only_layers_of_the_runtime_are_exported_with_their_recipe(tmp_pa
     batch = session.subject.eval_batches[0]
     first, second = session.output(own, batch), reopened.output(reopened.own_recipe(), reopened.subject.eval_batches[0])
     np.testing.assert_allclose(second, first, rtol=1e-4, atol=1e-4 * float(first.abs().max()))
-    assert verify(session, preset("w8a8-pc-all"), simulation="integer").max_code_difference <= 1
+    eight = verify(session, preset("w8a8-pc-all"), simulation="integer")
+    assert eight.kernels.get("QLinearMatMul") == 2 and "MatMulNBits" not in eight.kernels
+    assert eight.max_code_difference <= 1
 
 
 def test_layers_of_sixteen_bits_are_exported_again(session, tmp_path):
