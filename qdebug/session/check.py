@@ -30,7 +30,7 @@ def check_recipe(recipe: Recipe, subject: Subject) -> None:
                 f"The model has no layer '{name}'", model=subject.info.name, do=near(name, subject.by_name)
             )
     for layer in subject.layers:
-        _check_layer(layer, recipe.plan_for(layer.name, layer.kind), recipe, subject)
+        check_layer(layer, recipe.plan_for(layer.name, layer.kind), recipe, subject)
 
 
 def _check_stored(layer: Layer, plan: LayerPlan, recipe: Recipe, subject: Subject) -> None:
@@ -49,7 +49,13 @@ def _check_stored(layer: Layer, plan: LayerPlan, recipe: Recipe, subject: Subjec
             )  # fmt: skip
 
 
-def _check_layer(layer: Layer, plan: LayerPlan, recipe: Recipe, subject: Subject) -> None:
+def check_layer(layer: Layer, plan: LayerPlan, recipe: Recipe, subject: Subject) -> None:
+    """Refuse a plan that a layer cannot have in a recipe.
+
+    Raises:
+        RecipeError: it asks for what the layer cannot do.
+        NumericError: it quantizes a weight that holds NaN or Inf.
+    """
     check_tensor_plan(plan.weight, "weight", f"{layer.name}.weight")
     check_tensor_plan(plan.activation, "activation", f"{layer.name}.activation")
     _check_stored(layer, plan, recipe, subject)

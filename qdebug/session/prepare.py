@@ -89,6 +89,17 @@ class Preparer:
         """What calibration saw of a layer's input, under an overlay. One pass calibrates all layers."""
         return self._seen(layer.x, overlay, work)
 
+    def activation(
+        self, index: int, axis: int, plan: TensorPlan, overlay: Overlay, work: Work, layer: str = ""
+    ) -> LayerQuant:
+        """How a step's value is quantized under a plan, on the ranges that calibration finds under an overlay.
+
+        Raises:
+            NumericError: calibration saw NaN or Inf.
+        """
+        grid = self._value_grid(index, axis, plan, overlay, work, layer) if is_static(plan) else None
+        return LayerQuant(LayerPlan(activation=plan), grid, axis)
+
     def _seen(self, index: int, overlay: Overlay, work: Work) -> ActivationStats:
         sheet = self.float_sheet_of(overlay)
         key = sheet.keys[index]

@@ -77,6 +77,11 @@ class Session:
         """The opened model with its data, for those who make something else of it."""
         return self._subject
 
+    @property
+    def preparer(self) -> Preparer:
+        """What works recipes out on this model, for those who look behind them."""
+        return self._preparer
+
     def check(self, recipe: Recipe) -> None:
         """Refuse a recipe that does not fit this model.
 

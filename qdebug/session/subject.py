@@ -109,9 +109,12 @@ class Subject:
             size *= 2
         return size
 
-    def batches(self, data: Dataset) -> tuple[Batch, ...]:
-        """The batches of a data set; the last is padded where the program wants a fixed size."""
-        return tuple(self._batch(data, start, stop) for start, stop in data.ranges(self.batch_size))
+    def batches(self, data: Dataset, size: int | None = None) -> tuple[Batch, ...]:
+        """The batches of a data set, of the engine's size or another.
+
+        The last is padded where the program wants a fixed size.
+        """
+        return tuple(self._batch(data, start, stop) for start, stop in data.ranges(size or self.batch_size))
 
     @cached_property
     def eval_batches(self) -> tuple[Batch, ...]:

@@ -1,0 +1,1 @@
+"""Which layer hurts, why, and which mixture of formats to choose: predicted in a few passes, confirmed exactly."""

@@ -1,0 +1,169 @@
+"""From a session to projections: every layer's changes prepared, every batch run forward and backward."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from qdebug.engine import Batch, Overlay, Sheet, Work
+from qdebug.errors import QDebugError
+from qdebug.graph import Layer
+from qdebug.quantize import quantize_weight
+from qdebug.recipes import LayerPlan, Recipe, TensorPlan
+from qdebug.search.predict.activations import ActivationChanges
+from qdebug.search.predict.cotangents import Measure, draw
+from qdebug.search.predict.projections import Projections, joined
+from qdebug.search.predict.tape import Looks, Tape, needed
+from qdebug.search.predict.weights import WeightChanges, weight_changes
+from qdebug.session import Session
+from qdebug.session.check import check_layer
+
+RECORDED_BYTES = 1 << 28
+"""What one batch's forward pass may keep for the way back."""
+
+
+Project = Callable[[Tensor, Sequence[Tensor], int], Tensor]
+
+
+class _Projected:
+    """What is found out about one place in one batch: gradients are gathered until all directions are there."""
+
+    def __init__(self, project: Project, samples: int, turns: int, check: Callable[[], None]) -> None:
+        self._project, self._samples, self._turns, self._check = project, samples, turns, check
+        self._gradients: list[Tensor] = []
+        self.found: Tensor | None = None
+
+    def look(self, value: Tensor, gradient: Tensor) -> None:
+        """Gets a value and the gradient along the next direction."""
+        self._check()
+        self._gradients.append(gradient)
+        if len(self._gradients) == self._turns:
+            self.found = self._project(value, self._gradients, self._samples)
+            self._gradients.clear()
+
+
+class Projector:
+    """Projects the errors of one session's layers.
+
+    Args:
+        session: the model with its data.
+        recipe: its function-preserving fixes are applied first, and activations between layers are looked at if it
+            quantizes them; its formats are not looked at.
+        weights, activations: the formats of every layer.
+        turns: directions for each sample.
+        measure: what is predicted.
+        seed: of the directions.
+        work: cancel, and progress of calibration.
+    """
+
+    def __init__(
+        self, session: Session, recipe: Recipe, weights: Sequence[TensorPlan], activations: Sequence[TensorPlan], *,
+        turns: int = 2, measure: Measure = "squared", seed: int = 0, work: Work | None = None,
+    ) -> None:  # fmt: skip
+        self._subject, self._turns, self._measure, self._seed = session.subject, turns, measure, seed
+        self._weights, self._activations = tuple(weights), tuple(activations)
+        self._work, self._recipe = work or Work(), recipe
+        self._prepared = session.preparer
+        self._overlay: Overlay = self._prepared.overlay(recipe, self._work)
+        self._sheet: Sheet = self._prepared.float_sheet_of(self._overlay)
+        self._points = self._subject.points if not recipe.between.is_float32 else ()
+        self._tape = Tape(self._subject.engine)
+        self._changes = {layer.step: self._weight_changes(layer) for layer in self._subject.layers} if weights else {}
+        self._inputs = (
+            {
+                layer.step: self._activation_changes(layer.x, layer.channel_axis, layer)
+                for layer in self._subject.layers
+                if layer.kind != "embedding"
+            }
+            if activations
+            else {}
+        )
+        self._betweens = {point: self._activation_changes(point, -1) for point in self._points}
+
+    def project(self, batches: Sequence[Batch]) -> Projections:
+        """All projections of some batches."""
+        return joined(list(self.each(batches)))
+
+    def each(self, batches: Sequence[Batch]) -> Iterator[Projections]:
+        """The projections of one batch after another; equal however batches are put together or shared out."""
+        for place, batch in enumerate(batches):
+            self._work.step(place, len(batches), "predicting")
+            yield self._batch(batch)
+
+    def parts(self) -> tuple[Batch, ...]:
+        """The evaluation data in batches small enough to be run backward."""
+        subject = self._subject
+        if subject.program.batch:
+            return subject.eval_batches
+        kept = sum(math.prod(subject.shapes.get(index, ())) for index in needed(subject.program)) * 4 / subject.traced
+        size = subject.batch_size
+        while size > 1 and size * kept > RECORDED_BYTES:
+            size //= 2
+        return subject.batches(subject.data, size)
+
+    def _batch(self, batch: Batch) -> Projections:
+        weight, activation, between = (
+            self._places(held, batch) for held in (self._changes, self._inputs, self._betweens)
+        )  # fmt: skip
+        looks = Looks(*({step: one.look for step, one in held.items()} for held in (activation, weight, between)))
+        recorded = self._tape.record(self._sheet, batch, looks, self._work.check)
+        dice = torch.Generator().manual_seed(int.from_bytes(batch.key[:7], "little") ^ self._seed)
+        for turn in range(self._turns):
+            cotangent = draw(recorded.output.detach(), self._measure, dice)
+            cotangent[batch.count :] = 0.0
+            recorded.back(cotangent, again=turn + 1 < self._turns)
+        steps = [layer.step for layer in self._subject.layers]
+        return Projections(
+            tuple(layer.name for layer in self._subject.layers), self._weights, self._activations,
+            self._told(weight, steps, len(self._weights), batch),
+            self._told(activation, steps, len(self._activations), batch),
+            self._points, self._told(between, self._points, len(self._activations), batch),
+            np.array([_found(weight, step) or _found(activation, step) for step in steps]), self._measure,
+        )  # fmt: skip
+
+    def _places(self, changes: Mapping[int, WeightChanges | ActivationChanges], batch: Batch) -> dict[int, _Projected]:
+        samples = len(next(iter(batch.inputs.values())))
+        return {step: _Projected(one.project, samples, self._turns, self._work.check) for step, one in changes.items()}
+
+    def _told(self, held: Mapping[int, _Projected], steps: Sequence[int], formats: int, batch: Batch) -> np.ndarray:
+        """``[steps, formats, directions, samples]``, zeros where nothing came back."""
+        told = np.zeros((len(steps), formats, self._turns, batch.count), np.float32)
+        for place, step in enumerate(steps):
+            if _found(held, step):
+                told[place] = held[step].found[..., : batch.count].numpy()
+        return told
+
+    def _weight_changes(self, layer: Layer) -> WeightChanges:
+        weight = self._sheet.constant(layer.weight, self._subject.engine.cache)
+        quantized = [
+            quantize_weight(weight, plan, layer.out_axis, layer=layer.name)[0]
+            if self._takes(layer, LayerPlan(weight=plan))
+            else torch.full_like(weight, torch.nan)
+            for plan in self._weights
+        ]
+        macs = self._subject.info.layers[self._subject.layers.index(layer)].macs
+        return weight_changes(self._subject.program, layer, weight, quantized, macs)
+
+    def _activation_changes(self, index: int, axis: int, layer: Layer | None = None) -> ActivationChanges:
+        name = layer.name if layer else ""
+        return ActivationChanges(tuple(
+            self._prepared.activation(index, axis, plan, self._overlay, self._work, name)
+            if layer is None or self._takes(layer, LayerPlan(activation=plan))
+            else None
+            for plan in self._activations
+        ))  # fmt: skip
+
+    def _takes(self, layer: Layer, plan: LayerPlan) -> bool:
+        try:
+            check_layer(layer, plan, self._recipe, self._subject)
+        except QDebugError:
+            return False
+        return True
+
+
+def _found(held: Mapping[int, _Projected], step: int) -> bool:
+    return step in held and held[step].found is not None

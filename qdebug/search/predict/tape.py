@@ -1,0 +1,185 @@
+"""The model run forward and backward, with a look at what layers read and at what comes back to them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from qdebug.engine import Batch, Engine, Sheet
+from qdebug.errors import ModelError
+from qdebug.graph import Layer, Program
+from qdebug.graph.calls import Values, compiled
+
+Look = Callable[[Tensor], None]
+"""Gets a gradient."""
+
+
+@dataclass(frozen=True)
+class Looks:
+    """What is looked at.
+
+    Attributes:
+        inputs: gets the gradient at a layer's input, its own part only, by the layer's step.
+        outputs: gets a layer's input and the gradient at its output, by the layer's step.
+        values: gets a step's value, and the gradient at it from all its readers, by step.
+    """
+
+    inputs: Mapping[int, Callable[[Tensor, Tensor], None]]
+    outputs: Mapping[int, Callable[[Tensor, Tensor], None]]
+    values: Mapping[int, Callable[[Tensor, Tensor], None]]
+
+
+class Tape:
+    """Runs one program forward under autograd, batch after batch. Nothing is remembered between batches."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._steps = needed(engine.program)
+        self._calls = {index: compiled(engine.program.steps[index]) for index in self._steps}
+        self._frees = _frees(engine.program, self._steps)
+
+    def record(self, sheet: Sheet, batch: Batch, looks: Looks, check: Callable[[], None]) -> Recorded:
+        """Run a float sheet on a batch.
+
+        Args:
+            sheet: replaced constants; its quantization is not looked at.
+            batch: the samples.
+            looks: who looks on the way back.
+            check: called between steps; may raise to stop.
+
+        Raises:
+            ModelError: a step failed.
+        """
+        anchor = torch.zeros((), requires_grad=True)
+        values = _Values(self._engine, sheet, batch)
+        with torch.enable_grad():
+            for index, done in zip(self._steps, self._frees, strict=True):
+                check()
+                values[index] = self._value(index, values, sheet, looks, anchor)
+                for source in done:
+                    del values[source]
+        output: Tensor = values[self._engine.program.output]
+        return Recorded(output, anchor)
+
+    def _value(self, index: int, values: dict[int, Any], sheet: Sheet, looks: Looks, anchor: Tensor) -> Any:
+        layer = self._engine.layers.get(index)
+        if layer is None:
+            found = _differentiable(self._calls[index], values, self._engine.program.sources[index])
+        else:
+            found = self._layer(layer, values, sheet, looks, anchor)
+        look = looks.values.get(index)
+        return found if look is None else _probe(found, anchor, _with(look, found.detach()))
+
+    def _layer(self, layer: Layer, values: dict[int, Any], sheet: Sheet, looks: Looks, anchor: Tensor) -> Tensor:
+        x = given = values[layer.x]
+        cache = self._engine.cache
+        if layer.step in looks.inputs:
+            x = _probe(x, anchor, _with(looks.inputs[layer.step], given.detach()))
+        call = self._engine.layer_calls[layer.step]
+        out: Tensor = call(values, x, sheet.weight(layer, cache), sheet.bias(layer, cache))
+        if layer.step in looks.outputs:
+            out = _probe(out, anchor, _with(looks.outputs[layer.step], given.detach()))
+        return out
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """A forward pass that can be walked back.
+
+    Attributes:
+        output: the scored output ``[N, …]`` (padding included).
+        anchor: what gradients run back to.
+    """
+
+    output: Tensor
+    anchor: Tensor
+
+    def back(self, cotangent: Tensor, *, again: bool) -> None:
+        """Walk back from the output; whoever looks is shown the gradients, those behind first.
+
+        Args:
+            cotangent: the gradient at the output.
+            again: whether another walk follows.
+
+        Raises:
+            ModelError: nothing that is looked at has a differentiable way to the output.
+        """
+        if not self.output.requires_grad:
+            raise ModelError(
+                "No gradient gets from the model's output to its layers", do="Measure exactly (--mode exact).",
+            )  # fmt: skip
+        torch.autograd.grad(self.output, (self.anchor,), cotangent, retain_graph=again, allow_unused=True)
+
+
+class _Probe(torch.autograd.Function):
+    """Hands a tensor on as it is, and shows its gradient."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, anchor: Tensor, look: Look) -> Tensor:
+        ctx.look = look
+        return x.view_as(x)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None, None]:
+        with torch.no_grad():
+            ctx.look(grads[0])
+        return grads[0], None, None
+
+
+def _probe(x: Tensor, anchor: Tensor, look: Look) -> Tensor:
+    found: Tensor = _Probe.apply(x, anchor, look)
+    return found
+
+
+def _with(look: Callable[[Tensor, Tensor], None], value: Tensor) -> Look:
+    return lambda gradient: look(value, gradient)
+
+
+class _Values(dict[int, Any]):
+    """Values by step index; inputs and constants are fetched when they are first asked for."""
+
+    def __init__(self, engine: Engine, sheet: Sheet, batch: Batch) -> None:
+        super().__init__()
+        self._engine, self._sheet, self._batch = engine, sheet, batch
+
+    def __missing__(self, index: int) -> Any:
+        step = self._engine.program.steps[index]
+        if step.kind == "input":
+            return self._batch.inputs[step.name]
+        return self._sheet.constant(index, self._engine.cache)
+
+
+def needed(program: Program) -> tuple[int, ...]:
+    """The operators that the scored output depends on and that depend on an input, in order."""
+    wanted = {program.output}
+    for step in reversed(program.steps):
+        if step.index in wanted:
+            wanted.update(program.sources[step.index])
+    return tuple(index for index in sorted(wanted) if program.steps[index].kind == "op" and not program.constant[index])
+
+
+def _frees(program: Program, steps: Sequence[int]) -> tuple[tuple[int, ...], ...]:
+    """For each step, the values that nothing behind it reads."""
+    own = set(steps) - {program.output}
+    last = {source: index for index in steps for source in program.sources[index] if source in own}
+    return tuple(tuple(s for s in program.sources[index] if last.get(s) == index) for index in steps)
+
+
+def _differentiable(call: Callable[[Values], Any], values: dict[int, Any], sources: Sequence[int]) -> Any:
+    """A step's value; without a gradient where its operator cannot have one (it leaves torch, or writes in place)."""
+    try:
+        return call(values)
+    except RuntimeError:
+        plain = {source: _detached(values[source]) for source in sources}
+        with torch.no_grad():
+            return call(plain)
+
+
+def _detached(value: Any) -> Any:
+    if isinstance(value, Tensor):
+        return value.detach()
+    return [_detached(one) for one in value] if isinstance(value, (list, tuple)) else value
