@@ -22,6 +22,7 @@ from qdebug.results.layer import (
 )
 from qdebug.results.model import LayerInfo, ModelInfo, ModelRef, Pattern, SampleCard, TensorSpec
 from qdebug.results.score import Evaluation, Metric, Score, Share, Shares, Size, Verdict
+from qdebug.results.sensitivity import Sensitivity, SensitivityRow
 from qdebug.results.verified import (
     Agreement,
     Latency,
@@ -39,6 +40,6 @@ __all__ = [
     "ErrorSplit", "Evaluation", "Exported", "Finding", "FixCard", "FixSite", "FormatComparison", "FormatRow", "Grid",
     "Histogram", "Latency", "LayerDetail", "LayerInfo", "LayerReport", "LayerTable", "LayerTime", "Metric",
     "ModelInfo", "ModelRef", "OutputError", "Pattern", "Progress", "RangeConvergence", "RealMetric", "Result",
-    "SampleCard", "Saturation", "Score", "Share", "Shares", "Size", "TargetCard", "TensorSpec", "TensorView",
-    "Timing", "Values", "Verdict", "Verified", "VerifiedTensor",
+    "SampleCard", "Saturation", "Score", "Sensitivity", "SensitivityRow", "Share", "Shares", "Size", "TargetCard",
+    "TensorSpec", "TensorView", "Timing", "Values", "Verdict", "Verified", "VerifiedTensor",
 ]  # fmt: skip

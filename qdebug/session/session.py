@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 
+import numpy as np
+from numpy.typing import NDArray
 from torch import Tensor
 
 from qdebug.engine import Batch, Work
@@ -18,6 +21,7 @@ from qdebug.results import (
     FormatComparison,
     LayerDetail,
     LayerTable,
+    Metric,
     ModelInfo,
     Score,
     Shares,
@@ -105,6 +109,16 @@ class Session:
         """Every layer's isolated error and its share of the sum. Costs about half an evaluation per layer."""
         recipe = self._checked(recipe)
         return self._shares.shares(recipe, work or Work())
+
+    def errors(self, recipe: Recipe | str, batches: Sequence[Batch], work: Work | None = None) -> NDArray[np.float64]:
+        """The squared change of the output that a recipe makes, of each sample of some batches of the data."""
+        recipe, work = self._checked(recipe), work or Work()
+        return self._shares.errors(self._preparer.sheet(recipe, work), batches, work)
+
+    def metric(self, recipe: Recipe | str, batches: Sequence[Batch], work: Work | None = None) -> Metric:
+        """A recipe's metric against the float model's on the first batches of the evaluation data."""
+        recipe, work = self._checked(recipe), work or Work()
+        return self._scorer.metric(self._preparer.sheet(recipe, work), batches, work)
 
     def detail(self, recipe: Recipe | str, layer: str, work: Work | None = None) -> LayerDetail:
         """Everything about one layer.

@@ -5,7 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from qdebug.engine import Batch, Sheet, Work
 from qdebug.recipes import Recipe
@@ -26,7 +28,7 @@ class ShareMeter:
 
     def __init__(self, subject: Subject, preparer: Preparer, scorer: Scorer) -> None:
         self._subject, self._preparer, self._scorer = subject, preparer, scorer
-        self._errors: Memo[float] = Memo(4096)
+        self._errors: Memo[NDArray[np.float64]] = Memo(4096)
 
     @property
     def batches(self) -> tuple[Batch, ...]:
@@ -61,13 +63,16 @@ class ShareMeter:
 
     def isolated(self, sheet: Sheet, batches: Sequence[Batch], work: Work) -> float:
         """Mean squared change of the model's output per sample, against the float model."""
-        key = (sheet.keys[self._subject.program.output], len(batches))
-        return self._errors.get(key, lambda: self._isolated(sheet, batches, work))
+        return float(self.errors(sheet, batches, work).mean())
 
-    def _isolated(self, sheet: Sheet, batches: Sequence[Batch], work: Work) -> float:
+    def errors(self, sheet: Sheet, batches: Sequence[Batch], work: Work) -> NDArray[np.float64]:
+        """Squared change of the model's output, against the float model, of each sample of these batches."""
+        key = (sheet.keys[self._subject.program.output], tuple(batch.key for batch in batches))
+        return self._errors.get(key, lambda: np.concatenate([self._changes(sheet, batch, work) for batch in batches]))
+
+    def _changes(self, sheet: Sheet, batch: Batch, work: Work) -> NDArray[np.float64]:
         engine, reference = self._subject.engine, self._preparer.float_sheet
-        total = 0.0
-        for batch in batches:
-            change = engine.output(sheet, batch, work) - engine.output(reference, batch, work)
-            total += float(torch.linalg.vector_norm(change, dtype=torch.float64)) ** 2
-        return total / sum(batch.count for batch in batches)
+        change = engine.output(sheet, batch, work) - engine.output(reference, batch, work)
+        rows = change.reshape(len(change), -1)
+        found: NDArray[np.float64] = torch.linalg.vector_norm(rows, dim=1, dtype=torch.float64).square().cpu().numpy()
+        return found

@@ -22,6 +22,7 @@ from qdebug.search.predict.weights import WeightChanges, weight_changes
 from qdebug.session import Session
 from qdebug.session.check import check_layer
 
+_MANY = 512
 RECORDED_BYTES = 1 << 28
 """What one batch's forward pass may keep for the way back."""
 
@@ -44,6 +45,11 @@ class _Projected:
         if len(self._gradients) == self._turns:
             self.found = self._project(value, self._gradients, self._samples)
             self._gradients.clear()
+
+
+def turns_for(samples: int) -> int:
+    """Directions for each sample that are worth their passes: chance averages out over samples too."""
+    return 1 if samples >= _MANY else 2
 
 
 class Projector:
@@ -93,6 +99,13 @@ class Projector:
         for place, batch in enumerate(batches):
             self._work.step(place, len(batches), "predicting")
             yield self._batch(batch)
+
+    def growing(self, batches: Sequence[Batch]) -> Iterator[Projections]:
+        """The projections of the first batch, the first two, and so on."""
+        parts: list[Projections] = []
+        for part in self.each(batches):
+            parts.append(part)
+            yield joined(parts)
 
     def parts(self) -> tuple[Batch, ...]:
         """The evaluation data in batches small enough to be run backward."""
