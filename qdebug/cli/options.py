@@ -19,7 +19,7 @@ from qdebug.recipes import (
     matching,
     parse_activation_format,
     parse_fix,
-    parse_plan,
+    parse_format,
     parse_weight_format,
     preset,
     set_layers,
@@ -169,8 +169,6 @@ def _split(setting: str, default: LayerPlan) -> tuple[str, LayerPlan]:
     pattern, equals, text = setting.rpartition("=")
     if not equals or not pattern:
         raise UsageError(f"--set '{setting}' is not GLOB=PLAN", do="Write for instance --set 'blocks.*=w4a16'.")
-    weight, slash, activation = text.partition("/")
-    if not slash and split_name(text.strip().lower()) is None:
-        return pattern, parse_plan(text)
-    plan = msgspec.structs.replace(default, weight=parse_weight_format(weight))
-    return pattern, msgspec.structs.replace(plan, activation=parse_activation_format(activation)) if slash else plan
+    plan = parse_format(text)
+    inputs_as_before = "/" not in text and split_name(text.strip().lower()) is not None
+    return pattern, msgspec.structs.replace(plan, activation=default.activation) if inputs_as_before else plan

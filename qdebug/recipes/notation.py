@@ -11,7 +11,7 @@ from qdebug.errors import MethodError, RecipeError, near
 from qdebug.formats import FORMATS, QFormat, find, split_name
 from qdebug.recipes.check import check_tensor_plan
 from qdebug.recipes.fixes import BY_NAME, Fix
-from qdebug.recipes.plan import LayerPlan, Recipe, Rounding, ScaleFormat, TensorPlan
+from qdebug.recipes.plan import FLOAT, LayerPlan, Recipe, Rounding, ScaleFormat, TensorPlan
 
 _PLAN = re.compile(r"w(?P<w>\d+)(?:g(?P<g>\d+))?a(?P<a>\d+)(?P<pc>-pc)?(?P<dyn>-dyn|-tok)?", re.ASCII)
 _BITS = {32: "fp32", 16: "fp16", **{bits: f"int{bits}" for bits in range(2, 9)}}
@@ -57,6 +57,18 @@ def _activation(bits: int, dynamic: str | None) -> TensorPlan:
     if bits > 8:
         return TensorPlan(name)
     return TensorPlan(name, "token" if dynamic == "-tok" else "tensor", symmetric=False, dynamic=dynamic is not None)
+
+
+def parse_format(text: str) -> LayerPlan:
+    """A layer plan from ``w4a16``, from a weight format (``nf4``: inputs stay float), or from both (``nf4/int8-tok``).
+
+    Raises:
+        RecipeError: it is none of these.
+    """
+    weight, slash, activation = text.partition("/")
+    if not slash and split_name(text.strip().lower()) is None:
+        return parse_plan(text)
+    return LayerPlan(parse_weight_format(weight), parse_activation_format(activation) if slash else FLOAT)
 
 
 def parse_weight_format(text: str) -> TensorPlan:

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from qdebug.engine import Batch, Work
 from qdebug.errors import QDebugError
 from qdebug.measure.intervals import mean
-from qdebug.recipes import LayerPlan, Recipe, parse_plan, set_layers
+from qdebug.recipes import LayerPlan, Recipe, parse_format, set_layers
 from qdebug.results import Sensitivity, SensitivityRow
 from qdebug.results.sensitivity import Measure, Mode
 from qdebug.search.predict.predicted import rows as predicted_rows
@@ -42,12 +42,12 @@ class Question:
 
     @staticmethod
     def of(formats: Sequence[str], recipe: Recipe | None = None, measure: Measure = "squared") -> Question:
-        """From formats as they are typed, such as ``w8a8``.
+        """From formats as they are typed: ``w8a8``, ``nf4`` (weights alone), ``nf4/int8-tok``.
 
         Raises:
             RecipeError: one is no format.
         """
-        return Question(tuple((name, parse_plan(name)) for name in formats), recipe or Recipe(), measure)
+        return Question(tuple((name, parse_format(name)) for name in formats), recipe or Recipe(), measure)
 
 
 def sensitivity(

@@ -135,8 +135,12 @@ class Projector:
             self._told(weight, steps, len(self._weights), batch),
             self._told(activation, steps, len(self._activations), batch),
             self._points, self._told(between, self._points, len(self._activations), batch),
-            np.array([_found(weight, step) or _found(activation, step) for step in steps]), self._measure,
+            np.array([self._reached(step, weight, activation) for step in steps]), self._measure,
         )  # fmt: skip
+
+    def _reached(self, step: int, *held: Mapping[int, _Projected]) -> bool:
+        """Whether a gradient got to a layer; also where none of the formats would quantize anything of it."""
+        return not any(step in one for one in held) or any(_found(one, step) for one in held)
 
     def _places(self, changes: Mapping[int, WeightChanges | ActivationChanges], batch: Batch) -> dict[int, _Projected]:
         samples = len(next(iter(batch.inputs.values())))
