@@ -26,14 +26,14 @@ def test_it_is_the_nearest_number(a, b, c):
     assert found.numpy()[0] == nearest(Fraction(a) * Fraction(b) + Fraction(c))
 
 
-@given(st.integers(0, 2**23 - 1), st.integers(3, 30), st.sampled_from([-1.0, 1.0]), st.booleans())
-def test_sums_that_float64_rounds_to_half_way(mantissa, far, sign, negative):
-    # the product is half a unit in the last place of c, and as little more or less as float64 cannot hold beside c
-    c = (2**23 + mantissa) * 2.0**20
-    near = 1 + 2.0**-23
-    a, b = sign * 2.0**19 * near, near if negative else 2 - near
-    tiny = 2.0**-far
-    found = fma(torch.tensor([a * tiny]), torch.tensor([b / tiny]), torch.tensor([c], dtype=torch.float32))
+# one, and as little less and more than one as float64 cannot hold beside 2^24
+ABOUT_ONE = [(1.0, 1.0), (1 + 2.0**-23, 1 - 2.0**-23), (1 + 2.0**-12, 1 - 2.0**-12 + 2.0**-24)]
+
+
+@given(st.integers(0, 2**23 - 1), st.sampled_from(ABOUT_ONE), st.integers(-20, 20), st.sampled_from([-1.0, 1.0]))
+def test_sums_that_float64_rounds_to_half_way(mantissa, factors, power, sign):
+    a, b, c = sign * factors[0], factors[1] * 2.0 ** (power - 1), (2**23 + mantissa) * 2.0**power
+    found = fma(*(torch.tensor([one], dtype=torch.float32) for one in (a, b, c)))
     assert found.numpy()[0] == nearest(Fraction(a) * Fraction(b) + Fraction(c))
 
 
