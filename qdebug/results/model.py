@@ -75,7 +75,7 @@ class ModelInfo(Result, frozen=True, kw_only=True):
         name, title, story: what people read; title and story are empty where there is no card.
         digest: names graph and weights.
         source: where it came from, for instance ``sample`` or ``pt2``.
-        task: ``classification``, ``language-model`` or ``unlabelled``.
+        task: ``classification``, ``language-model``, ``segmentation`` or ``unlabelled``.
         inputs: the model's inputs.
         layers: in the order of the graph.
         patterns: where fixes could apply.

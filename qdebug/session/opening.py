@@ -17,7 +17,8 @@ from qdebug.graph import Layer, channels_last
 from qdebug.graph.calls import call
 from qdebug.graph.layers import find_layers
 from qdebug.graph.trace import Trace, trace
-from qdebug.measure.predictions import IGNORED
+from qdebug.measure.pixels import class_axis
+from qdebug.measure.predictions import ignored
 from qdebug.results import ModelInfo, ModelRef, SampleCard, TensorSpec
 from qdebug.session.describe import describe
 from qdebug.session.loading import Arrays, Loaded, Untrusted, from_module, from_npz, from_path, nobody
@@ -197,24 +198,34 @@ def _task(data: Dataset, output: tuple[int, ...], card: SampleCard | None) -> st
     if data.labels is None:
         return "unlabelled"
     if data.labels.dim() == 1 and len(output) == 2:
-        _check_labels(data, output[-1])
+        _check_labels(data, output[-1], "classification")
         return "classification"
     if data.labels.dim() == 2 and len(output) == 3 and data.labels.shape[1] == output[1]:
-        _check_labels(data, output[-1])
+        _check_labels(data, output[-1], "language-model")
         return "language-model"
+    axis = class_axis(data.labels.shape, output)
+    if axis is not None:
+        _check_labels(data, output[axis], "segmentation")
+        return "segmentation"
     raise DataError(
         f"'labels' of shape {list(data.labels.shape)} do not fit the model's output of shape "
         f"[N, {', '.join(map(str, output[1:]))}]",
-        file=data.source, do="Give one class per sample for [N, classes], one token per position for [N, T, tokens].",
+        file=data.source,
+        do="Give one class per sample for [N, classes], one token per position for [N, T, tokens], one class per pixel "
+        "for [N, classes, H, W]; or leave 'labels' out: then outputs are compared with the float model's.",
     )  # fmt: skip
 
 
-def _check_labels(data: Dataset, classes: int) -> None:
+def _check_labels(data: Dataset, classes: int, task: str) -> None:
     assert data.labels is not None
-    wrong = ((data.labels < 0) & (data.labels != IGNORED)) | (data.labels >= classes)
+    wrong = (data.labels < 0) | (data.labels >= classes)
+    for one in ignored(task, classes):
+        wrong &= data.labels != one
     if bool(wrong.any()):
         place = tuple(int(index) for index in wrong.nonzero()[0])
+        where = f" at {list(place[1:])}" if place[1:] else ""
+        besides = "".join(f", or {one} for what is not scored" for one in ignored(task, classes)[:1])
         raise DataError(
-            f"The label of sample {place[0]} is {int(data.labels[place])}", file=data.source,
-            do=f"The model has {classes} classes: labels are 0 to {classes - 1}.",
+            f"The label of sample {place[0]}{where} is {int(data.labels[place])}", file=data.source,
+            do=f"The model has {classes} classes: labels are 0 to {classes - 1}{besides}.",
         )  # fmt: skip

@@ -37,7 +37,7 @@ class Subject:
         floating: steps whose values are real numbers.
         data: evaluation data.
         calib: calibration data.
-        task: ``classification``, ``language-model`` or ``unlabelled``.
+        task: ``classification``, ``language-model``, ``segmentation`` or ``unlabelled``.
         engine: runs sheets of the program.
         info: what people are told of all this.
         recipe: that of a model that was quantized already.

@@ -92,6 +92,13 @@ def test_data_for_a_module_are_needed():
         open_model(seeded(Residual))
 
 
+def test_a_pixel_s_label_out_of_range_names_the_pixel():
+    labels = torch.zeros(4, 5, 6, dtype=torch.long)
+    labels[0], labels[2, 3, 1] = 255, -7
+    with pytest.raises(DataError, match=r"label of sample 2 at \[3, 1\] is -7.*0 to 2, or -100 for"):
+        open_model(nn.Conv2d(2, 3, 1), {"input": torch.randn(4, 2, 5, 6), "labels": labels})
+
+
 def test_labels_that_fit_nothing():
     data = data_for(Attention) | {"labels": torch.zeros(24, dtype=torch.long)}
     with pytest.raises(DataError, match=r"\[24\].*do not fit"):
@@ -142,7 +149,7 @@ def test_torch_s_own_complaints_stay_out_of_sight(tmp_path, capfd):
     assert capfd.readouterr().err == ""
 
 
-@pytest.mark.parametrize(("wrong", "place"), [(77, 3), (-1, 5)])
+@pytest.mark.parametrize(("wrong", "place"), [(77, 3), (-1, 5), (-100, 2)])
 def test_labels_out_of_range_name_file_and_sample(tmp_path, wrong, place):
     data = {name: value.numpy() for name, value in data_for(Residual).items()}
     data["labels"][place] = wrong
