@@ -7,12 +7,14 @@ import math
 import torch
 
 from qdebug.doors import Dataset
+from qdebug.doors.onnx.body import layers_inside
 from qdebug.graph import Layer, Program, chains, norm_sites
 from qdebug.graph.trace import Trace
 from qdebug.quantize.finite import all_finite
 from qdebug.recipes import dumps
 from qdebug.results import LayerInfo, ModelInfo, Pattern, SampleCard, TensorSpec
 from qdebug.session.loading import Loaded
+from qdebug.session.own import is_matrix
 
 
 def describe(
@@ -37,7 +39,7 @@ def describe(
         n_eval=len(data) if data else 0,
         n_calib=len(calib) if calib else 0,
         calibration=calibration,
-        not_understood=(*loaded.unknown, *_not_run(traced), *_not_understood(program, layers)),
+        not_understood=(*loaded.unknown, *_not_run(traced), *_inside(program), *_not_understood(program, layers)),
         findings=_findings(program),
         preset=card.preset if card else "w8a8",
         runs=traced.broken is None,
@@ -80,6 +82,16 @@ def _not_run(traced: Trace) -> tuple[str, ...]:
     return (f"From here on the model was not run: {traced.broken}",) if traced.broken else ()
 
 
+def _inside(program: Program) -> tuple[str, ...]:
+    """Layers in the bodies of control flow: nobody can say beforehand which of them run, and on what."""
+    found = layers_inside(program)
+    count, places = found.total(), " and ".join(sorted(+found))
+    if not count:
+        return ()
+    what = "1 layer lies" if count == 1 else f"{count} layers lie"
+    return (f"{what} in graphs inside {places}: computed as the file has them, and no recipe changes them",)
+
+
 def _not_understood(program: Program, layers: tuple[Layer, ...]) -> tuple[str, ...]:
     """Operators that hold a matrix of weights but are no layers here: they stay float, and people should know."""
     known = {layer.step for layer in layers} | {layer.weight for layer in layers}
@@ -89,7 +101,7 @@ def _not_understood(program: Program, layers: tuple[Layer, ...]) -> tuple[str, .
             continue
         for source in program.sources[step.index]:
             tensor = program.state.get(source)
-            if tensor is not None and tensor.dim() >= 2 and tensor.numel() >= 256 and tensor.dtype.is_floating_point:
+            if tensor is not None and is_matrix(tensor) and tensor.dtype.is_floating_point:
                 words.append(f"{step.op} reads {program.steps[source].name} {list(tensor.shape)} and stays float")
     return tuple(words)
 
