@@ -124,6 +124,7 @@ def _facts(evaluation: Evaluation) -> list[str]:
             f"change {change} {unit}".rstrip()
             + f" (95 % interval {low} to {high})",
         ),
+        *([("float", evaluation.float_note)] if evaluation.float_note else []),
         ("flips", f"{numbers.count(metric.flips)} of {numbers.count(metric.predictions)} {metric.counted} changed"),
         (
             "size",

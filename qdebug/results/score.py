@@ -126,7 +126,12 @@ class Verdict(Result, frozen=True, kw_only=True):
 
 
 class Evaluation(Result, frozen=True, kw_only=True):
-    """What ``qdebug evaluate`` prints. ``simulation`` is the one behind the metric; errors per layer are float ones."""
+    """What ``qdebug evaluate`` prints.
+
+    Attributes:
+        simulation: the one behind the metric; errors per layer are always those of the float simulation.
+        float_note: what "float" means here, where that is not plain.
+    """
 
     model: str
     digest: str
@@ -139,3 +144,4 @@ class Evaluation(Result, frozen=True, kw_only=True):
     findings: tuple[Finding, ...]
     seconds: float
     simulation: Literal["float", "integer"] = "float"
+    float_note: str = ""

@@ -16,6 +16,8 @@ from qdebug.results import LayerInfo, ModelInfo, Pattern, SampleCard, TensorSpec
 from qdebug.session.loading import Loaded
 from qdebug.session.own import is_matrix
 
+ROUNDED_ALREADY = "“Float” is this file with its weights read back from their codes: they are rounded already."
+
 
 def describe(
     name: str, card: SampleCard | None, loaded: Loaded, layers: tuple[Layer, ...], traced: Trace,
@@ -44,7 +46,14 @@ def describe(
         preset=card.preset if card else "w8a8",
         runs=traced.broken is None,
         own_recipe="" if loaded.recipe is None else dumps(loaded.recipe, "json"),
+        float_note=ROUNDED_ALREADY if _has_rounded_weights(loaded, layers) else "",
     )
+
+
+def _has_rounded_weights(loaded: Loaded, layers: tuple[Layer, ...]) -> bool:
+    """Whether the file holds any layer's weight in fewer bits than it is computed in here."""
+    own = loaded.recipe
+    return own is not None and not all(own.plan_for(one.name, one.kind).weight.is_float32 for one in layers)
 
 
 def layer_info(program: Program, layer: Layer, traced: Trace) -> LayerInfo:

@@ -186,6 +186,7 @@ class Session:
             model=info.name, digest=info.digest, recipe=recipe.digest, n=info.n_eval, calibration=info.calibration,
             metric=score.metric, size=score.size, layers=table.rows,
             findings=(*score.findings, *self.findings(recipe, work)), seconds=time.perf_counter() - start,
+            float_note=info.float_note,
         )  # fmt: skip
 
     def findings(self, recipe: Recipe | str, work: Work | None = None) -> tuple[Finding, ...]:

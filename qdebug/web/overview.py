@@ -23,6 +23,8 @@ ORDERS = {"worst": "worst first", "graph": "graph order"}
 def verdict(info: ModelInfo) -> None:
     """The finding, in one sentence, before anything else."""
     ask.show("verdict", GetVerdict(ref=state.ref(), recipe=state.recipe()), _verdict)
+    if info.float_note:
+        st.html(words.quiet(info.float_note))
     for finding in info.findings:
         st.html(f'<p class="q-lead">◆ {html.escape(finding)}</p>')
 
