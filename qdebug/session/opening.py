@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from qdebug.doors import SAMPLE_NAMES, Dataset, join_data, load_sample
 from qdebug.engine import Engine, ValueCache, Work
-from qdebug.errors import DataError, ModelError
+from qdebug.errors import DataError, ModelError, UsageError
 from qdebug.graph import Layer, channels_last
 from qdebug.graph.calls import call
 from qdebug.graph.layers import find_layers
@@ -69,7 +69,8 @@ def open_model(
         untrusted: whether a file was given by a stranger; then it is parsed in a process of its own, with hard limits.
 
     Raises:
-        QDebugError: the model cannot be opened, or the data do not fit it.
+        QDebugError: the model cannot be opened, or the data do not fit it; a UsageError where either is of a type that
+            nothing can be made of.
     """
     work = work or Work()
     arrays, source = _arrays(data, "data", work, untrusted)
@@ -80,7 +81,7 @@ def open_model(
         work.step(0, 3, "capturing the model")
         loaded = from_module(model, arrays)
         return _session(loaded, arrays, source, calibration, None, type(model).__name__, cache, work)
-    name = os.fspath(model)
+    name = _path(model, "model", "a sample's name, a path or a module")
     if name in SAMPLE_NAMES:
         work.step(0, 3, f"loading {name}")
         sample = load_sample(name)
@@ -104,7 +105,7 @@ def inspect_model(
 
     Arguments and errors are those of :func:`open_model`; without data, ``n_eval`` and ``n_calib`` are 0.
     """
-    name = "" if isinstance(model, nn.Module) else os.fspath(model)
+    name = "" if isinstance(model, nn.Module) else _path(model, "model", "a sample's name, a path or a module")
     if not name or name in SAMPLE_NAMES or data is not None:
         return open_model(model, data, calib, work=work, untrusted=untrusted).info()  # type: ignore[arg-type]
     work = work or Work()
@@ -125,9 +126,17 @@ def _arrays(given: object, what: str, work: Work, untrusted: Untrusted) -> tuple
         return None, ""
     if isinstance(given, Mapping):
         return given, f"the {what} given"
-    path = os.fspath(given)  # type: ignore[call-overload]
+    path = _path(given, what, "the path of an .npz file, or arrays by the names of the model's inputs")
     work.step(0, 3, f"reading {Path(path).name}")
     return from_npz(path, untrusted, work.check)
+
+
+def _path(given: object, what: str, wanted: str) -> str:
+    """A path as text."""
+    if isinstance(given, (str, os.PathLike)):
+        return os.fspath(given)
+    said = "None" if given is None else f"of the type {type(given).__name__}"
+    raise UsageError(f"The {what} cannot be {said}", do=f"Give {wanted}.")
 
 
 def _session(

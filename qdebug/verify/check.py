@@ -12,7 +12,7 @@ from qdebug.doors.onnx import lower_onnx, read_onnx
 from qdebug.engine import Batch, Work
 from qdebug.errors import UsageError, near
 from qdebug.measure import Predictions, compare, predictions
-from qdebug.recipes import Recipe, preset
+from qdebug.recipes import Recipe, as_recipe
 from qdebug.results import Exported, RealMetric, Verified
 from qdebug.results.verified import Simulation
 from qdebug.session import Session
@@ -51,7 +51,7 @@ def verify(
     """
     check_runtime(runtime)
     work = work or Work()
-    recipe = preset(recipe) if isinstance(recipe, str) else recipe
+    recipe = as_recipe(recipe)
     start = time.perf_counter()
     decided = session.decided(recipe, work)
     with artefact(session, recipe, work) as written:

@@ -9,7 +9,7 @@ from torch import Tensor
 from qdebug.doors.onnx import lower_onnx, read_onnx
 from qdebug.engine import Work
 from qdebug.measure import Predictions, compare, predictions
-from qdebug.recipes import Recipe, preset
+from qdebug.recipes import Recipe, as_recipe
 from qdebug.results import Metric
 from qdebug.session import Session
 from qdebug.verify.artefact import artefact
@@ -27,7 +27,7 @@ def integer_metric(session: Session, recipe: Recipe | str, work: Work | None = N
         QDebugError: the recipe cannot be written as ONNX.
     """
     work = work or Work()
-    recipe = preset(recipe) if isinstance(recipe, str) else recipe
+    recipe = as_recipe(recipe)
     task, labels, start = session.subject.task, session.subject.data.labels, 0
     parts: list[Predictions] = []
     batches = session.subject.eval_batches

@@ -10,9 +10,12 @@ import pytest
 import torch
 from torch import nn
 
-from qdebug.errors import DataError, FileError, ModelError, NumericError, RecipeError
+from qdebug.errors import DataError, FileError, ModelError, NumericError, RecipeError, UsageError
+from qdebug.export import write_onnx
 from qdebug.recipes import LayerPlan, Recipe, TensorPlan, parse_plan, preset, set_layers
+from qdebug.session import inspect
 from qdebug.session import open as open_model
+from qdebug.verify import verify
 from tests.networks import Attention, Residual, data_for, seeded
 
 
@@ -90,6 +93,26 @@ def test_constant_tensors_are_findings(value):
 def test_data_for_a_module_are_needed():
     with pytest.raises(DataError, match="needs data"):
         open_model(seeded(Residual))
+
+
+@pytest.mark.parametrize("given", [None, 5, {"default": "w8a8"}])
+def test_what_is_no_recipe(session, given, tmp_path):
+    for asked in (
+        session.evaluate, session.score, session.layers, session.verdict,
+        lambda one: write_onnx(session, one, tmp_path / "m.onnx"), lambda one: verify(session, one),
+    ):  # fmt: skip
+        with pytest.raises(UsageError, match=r"is given where a recipe is wanted.*'w8a8'"):
+            asked(given)
+
+
+@pytest.mark.parametrize("given", [None, 5, 2.5, [1]])
+def test_what_is_no_model_and_no_data(given):
+    for opened in (open_model, inspect):
+        with pytest.raises(UsageError, match=r"model cannot be (None|of the type \w+)\. Give a sample's name"):
+            opened(given)
+    if given is not None:
+        with pytest.raises(UsageError, match=r"data cannot be of the type \w+\. Give the path of an \.npz"):
+            open_model("digits-mobilenet", given)
 
 
 def test_a_pixel_s_label_out_of_range_names_the_pixel():

@@ -17,7 +17,7 @@ from qdebug.export.onnx.opsets import set_format_version
 from qdebug.export.onnx.recipe import with_recipe
 from qdebug.export.onnx.save import refuse_source, save
 from qdebug.export.onnx.source import read_source
-from qdebug.recipes import Recipe, preset, to_plain
+from qdebug.recipes import Recipe, as_recipe, to_plain
 from qdebug.results import Exported
 from qdebug.session import Session
 
@@ -41,7 +41,7 @@ def write_onnx(
         ModelError: the model cannot be written as ONNX, or not at the opset that the recipe needs.
         RecipeError: the recipe does not fit the model.
     """
-    recipe, target, work = preset(recipe) if isinstance(recipe, str) else recipe, Path(path), work or Work()
+    recipe, target, work = as_recipe(recipe), Path(path), work or Work()
     origin = session.subject.origin
     notes = metadata(session, recipe)
     if isinstance(origin, Path):
