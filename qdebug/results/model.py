@@ -88,6 +88,7 @@ class ModelInfo(Result, frozen=True, kw_only=True):
         preset: what one looks at first.
         runs: whether all of it could be run; otherwise its layers can be looked at and nothing can be measured.
         own_recipe: of a file that was quantized already, the recipe in it, as JSON; what one looks at first.
+        renamed: what nodes are called here whose name another node of the file has too.
         float_note: what "float" means where the weights in the file are rounded already, in a sentence; else empty.
     """
 
@@ -110,6 +111,7 @@ class ModelInfo(Result, frozen=True, kw_only=True):
     preset: str = "w8a8"
     runs: bool = True
     own_recipe: str = ""
+    renamed: tuple[str, ...] = ()
     float_note: str = ""
 
 

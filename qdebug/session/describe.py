@@ -42,10 +42,11 @@ def describe(
         n_calib=len(calib) if calib else 0,
         calibration=calibration,
         not_understood=(*loaded.unknown, *_not_run(traced), *_inside(program), *_not_understood(program, layers)),
-        findings=_findings(program),
+        findings=(*_numbered(loaded), *_findings(program)),
         preset=card.preset if card else "w8a8",
         runs=traced.broken is None,
         own_recipe="" if loaded.recipe is None else dumps(loaded.recipe, "json"),
+        renamed=loaded.renamed,
         float_note=ROUNDED_ALREADY if _has_rounded_weights(loaded, layers) else "",
     )
 
@@ -113,6 +114,19 @@ def _not_understood(program: Program, layers: tuple[Layer, ...]) -> tuple[str, .
             if tensor is not None and is_matrix(tensor) and tensor.dtype.is_floating_point:
                 words.append(f"{step.op} reads {program.steps[source].name} {list(tensor.shape)} and stays float")
     return tuple(words)
+
+
+def _numbered(loaded: Loaded) -> tuple[str, ...]:
+    """What becomes of nodes that share a name."""
+    if not loaded.renamed:
+        return ()
+    count = len(loaded.renamed)
+    who = "A node of the file has another's name" if count == 1 else f"{count} nodes of the file have others' names"
+    return (f"{who}, which ONNX Runtime refuses; here, and in what is exported: {_some(loaded.renamed)}",)
+
+
+def _some(names: tuple[str, ...]) -> str:
+    return ", ".join(names[:6]) + (f" and {len(names) - 6} more" if len(names) > 6 else "")
 
 
 def _findings(program: Program) -> tuple[str, ...]:

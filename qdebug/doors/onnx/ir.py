@@ -119,6 +119,7 @@ class Model(msgspec.Struct, frozen=True):
         producer: who wrote it, in words.
         metadata: the file's own key–value notes.
         ir_version: of the file format.
+        renamed: what those of the main graph's nodes are called here whose name another node of the file has too.
     """
 
     graph: Graph
@@ -126,6 +127,7 @@ class Model(msgspec.Struct, frozen=True):
     producer: str = ""
     metadata: dict[str, str] = {}
     ir_version: int = 0
+    renamed: tuple[str, ...] = ()
 
     @property
     def opset(self) -> int:

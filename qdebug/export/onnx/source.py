@@ -13,7 +13,7 @@ from qdebug.doors.onnx.external import Folder
 from qdebug.doors.onnx.functions import Functions
 from qdebug.doors.onnx.ir import Node
 from qdebug.doors.onnx.ir import plain as plain_attribute
-from qdebug.doors.onnx.order import wanted
+from qdebug.doors.onnx.order import number_nodes, wanted
 from qdebug.doors.onnx.parse import parse, read_opsets
 from qdebug.doors.onnx.tensors import read_tensor
 from qdebug.errors import FileError
@@ -39,6 +39,7 @@ def read_source(file: Path, digest: str) -> tuple[ModelProto, tuple[Path, ...]]:
     if from_path(file).program.digest != digest:
         raise FileError("The file has changed since it was opened", file=file, do="Open it again.")
     proto = parse(file)
+    number_nodes(proto)
     files = [file]
     folder = Folder(file)
     for one in _tensors(proto.graph):

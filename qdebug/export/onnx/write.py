@@ -21,6 +21,8 @@ from qdebug.recipes import Recipe, as_recipe, to_plain
 from qdebug.results import Exported
 from qdebug.session import Session
 
+NUMBERED = "Nodes whose name another node of the original has too are numbered in the file"
+
 
 def write_onnx(
     session: Session, recipe: Recipe | str, path: str | os.PathLike[str], *, work: Work | None = None
@@ -78,6 +80,8 @@ def write_edited(session: Session, recipe: Recipe, target: Path, metadata: dict[
     work.step(1, 3, "writing the recipe into its graph")
     known = {step.name for step in session.subject.program.steps}
     notes = Notes()
+    for name in session.info().renamed:
+        notes.add(NUMBERED, name)
     editor, renamed = with_recipe(proto, decided, known, notes)
     model = editor.finish()
     _set_metadata(model, metadata)
