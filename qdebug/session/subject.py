@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -117,6 +117,13 @@ class Subject:
     def eval_batches(self) -> tuple[Batch, ...]:
         """Batches of the evaluation data."""
         return self.batches(self.data)
+
+    def labelled(self, batches: Sequence[Batch]) -> Iterator[tuple[Batch, Tensor | None]]:
+        """Batches from the first of the evaluation data on, each with its labels if there are any."""
+        start = 0
+        for batch in batches:
+            yield batch, None if self.data.labels is None else self.data.labels[start : start + batch.count]
+            start += batch.count
 
     @cached_property
     def calib_batches(self) -> tuple[Batch, ...]:

@@ -124,12 +124,10 @@ class _Held:
         return real
 
     def _batches(self, words: str) -> Iterator[tuple[Batch, Tensor | None]]:
-        labels, start = self.subject.data.labels, 0
         batches = self.subject.eval_batches
-        for done, batch in enumerate(batches):
+        for done, one in enumerate(self.subject.labelled(batches)):
             self.work.step(done, len(batches), words)
-            yield batch, None if labels is None else labels[start : start + batch.count]
-            start += batch.count
+            yield one
 
     def _told(
         self, runtime: str, version: str, facts: Facts, real: _Collected, integer: _Collected | None, start: float

@@ -28,13 +28,13 @@ def integer_metric(session: Session, recipe: Recipe | str, work: Work | None = N
     """
     work = work or Work()
     recipe = as_recipe(recipe)
-    task, labels, start = session.subject.task, session.subject.data.labels, 0
+    task = session.subject.task
     parts: list[Predictions] = []
     batches = session.subject.eval_batches
     with artefact(session, recipe, work) as written:
         program = lower_onnx(integer_file(read_onnx(Path(written.path)))).program
         wanted = program.steps[program.output].name
-        for done, batch in enumerate(batches):
+        for done, (batch, labels) in enumerate(session.subject.labelled(batches)):
             work.step(done, len(batches), "simulating integers")
             found: list[Tensor] = []
 
@@ -45,7 +45,5 @@ def integer_metric(session: Session, recipe: Recipe | str, work: Work | None = N
                 return value
 
             walk(program, batch.inputs, look)
-            own = None if labels is None else labels[start : start + batch.count]
-            parts.append(predictions(task, found[0][: batch.count], own))
-            start += batch.count
+            parts.append(predictions(task, found[0][: batch.count], labels))
     return compare(session.predictions(Recipe(), work), Predictions.join(parts), task)

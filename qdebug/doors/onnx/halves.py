@@ -10,7 +10,7 @@ import msgspec
 from torch import Tensor
 
 from qdebug.doors.onnx.ir import Constant, Graph, Node, reads
-from qdebug.doors.onnx.known_by import captured
+from qdebug.doors.onnx.known_by import read_inside
 
 _NAMES = {10: "fp16", 16: "bf16"}
 _LAYERS = {"Conv", "ConvTranspose", "Gemm", "MatMul"}
@@ -48,7 +48,7 @@ class _Widening:
         for node in graph.nodes:
             for name in reads(node):
                 self.users[name].append(node)
-        inside = captured(graph.nodes)
+        inside = read_inside(graph.nodes)
         self.outputs = {value.name for value in graph.outputs} | inside  # names that somebody outside reads
         self.fixed = inside
         self.makers = {name: node for node in graph.nodes for name in node.outputs}

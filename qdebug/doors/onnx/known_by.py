@@ -9,7 +9,7 @@ import msgspec
 from qdebug.doors.onnx.ir import Node, bodies, reads
 
 
-def captured(nodes: Iterable[Node]) -> set[str]:
+def read_inside(nodes: Iterable[Node]) -> set[str]:
     """Names of values that the graphs inside nodes read from around them."""
     return {name for node in nodes for body in bodies(node) for name in body.captured}
 
@@ -31,7 +31,7 @@ def called_again(
         the nodes, and the values that go by another name now.
     """
     written = {name for node in nodes for name in node.outputs}
-    inside = captured(nodes)
+    inside = read_inside(nodes)
     moved: dict[str, str] = {}
     copies: list[str] = []
     for name in dict.fromkeys(one for one in outputs if real.get(one, one) != one):

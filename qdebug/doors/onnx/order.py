@@ -9,6 +9,7 @@ from pathlib import Path
 import onnx
 from onnx import GraphProto, ModelProto, NodeProto
 
+from qdebug.doors.onnx.ir import captured
 from qdebug.errors import ModelError
 
 
@@ -89,12 +90,10 @@ def wanted(node: NodeProto) -> Iterator[str]:
 
 
 def _captured(graph: GraphProto) -> Iterator[str]:
-    own = {one.name for one in graph.input} | {one.name for one in graph.initializer}
-    own |= {one.values.name for one in graph.sparse_initializer}
-    own |= {name for node in graph.node for name in node.output}
-    for node in graph.node:
-        yield from (name for name in wanted(node) if name not in own)
-    yield from (one.name for one in graph.output if one.name not in own)
+    own = [one.name for one in (*graph.input, *graph.initializer)]
+    own += [one.values.name for one in graph.sparse_initializer]
+    nodes = [(tuple(wanted(node)), node.output) for node in graph.node]
+    return captured(own, nodes, [one.name for one in graph.output])
 
 
 def number_nodes(proto: ModelProto) -> tuple[str, ...]:

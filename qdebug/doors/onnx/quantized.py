@@ -19,7 +19,7 @@ from qdebug.doors.onnx import dynamic
 from qdebug.doors.onnx.elements import ELEMENTS
 from qdebug.doors.onnx.halves import Halves, without_halves
 from qdebug.doors.onnx.ir import Attribute, Constant, Graph, Node, reads
-from qdebug.doors.onnx.known_by import called_again, captured
+from qdebug.doors.onnx.known_by import called_again, read_inside
 from qdebug.doors.onnx.nbits import is_nbits, read_nbits
 from qdebug.doors.onnx.qoperators import FLOAT_OF, Operands, operands
 from qdebug.doors.onnx.read import OnnxFile
@@ -134,7 +134,7 @@ class _Unquantizing:
     def graph(self, graph: Graph) -> Graph:
         """The graph in floats."""
         self.constants = {constant.name: constant for constant in graph.constants}
-        self.inside = captured(graph.nodes)
+        self.inside = read_inside(graph.nodes)
         self.readers.update(value.name for value in graph.outputs)
         self.readers.update(name for node in graph.nodes if node.op != "QuantizeLinear" for name in reads(node))
         for node in graph.nodes:
