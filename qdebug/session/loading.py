@@ -39,6 +39,7 @@ class Loaded:
         unknown: nodes that cannot be run, and what of a quantized file its recipe does not say, in words.
         recipe: that of a file that was quantized already.
         origin: what an export starts from: the ONNX file, or the program that torch captured.
+        renamed: what nodes are called here whose name another node of the file has too.
     """
 
     program: Program
@@ -47,6 +48,7 @@ class Loaded:
     unknown: tuple[str, ...] = ()
     recipe: Recipe | None = None
     origin: Path | ExportedProgram | None = None
+    renamed: tuple[str, ...] = ()
 
 
 def from_module(module: nn.Module, arrays: Arrays, kind: str = "module") -> Loaded:
@@ -136,13 +138,14 @@ def _onnx(file: Path, strange: bool, check: Callable[[], None]) -> Loaded:
     from qdebug.doors.onnx import lower_onnx, read_onnx, unquantized
 
     opened, stored = unquantized(read_confined(file, check) if strange else read_onnx(file))
+    renamed = opened.model.renamed
     lowered = lower_onnx(opened)
     program = fold_batch_norm(fold_bias(lowered.program, stored.values))
     if stored.is_empty:
-        return Loaded(program, lowered.inputs, "onnx", lowered.unknown, origin=file)
+        return Loaded(program, lowered.inputs, "onnx", lowered.unknown, origin=file, renamed=renamed)
     constants = {index: tuple(tensor.shape) for index, tensor in program.state.items()}
     program, recipe, left = own_recipe(program, find_layers(program, constants), stored)
-    return Loaded(program, lowered.inputs, "onnx", (*lowered.unknown, *left), recipe, file)
+    return Loaded(program, lowered.inputs, "onnx", (*lowered.unknown, *left), recipe, file, renamed)
 
 
 def _specs(exported: ExportedProgram) -> tuple[TensorSpec, ...]:
