@@ -31,13 +31,21 @@ class Batch:
 
     Attributes:
         key: content hash.
-        inputs: tensors by input name, batch first.
+        inputs: tensors by input name, batch first; those that are the same for every sample, whole.
         count: samples that count; rows behind them are padding.
+        size: samples, padding included.
     """
 
     key: bytes
     inputs: Mapping[str, Tensor]
     count: int
+    size: int
+
+    def real_rows(self, value: Tensor) -> Tensor:
+        """A value without the rows that stem from padding. A sample may have several rows, one behind the other."""
+        if self.size == self.count or not value.dim() or len(value) % self.size:
+            return value
+        return value[: len(value) // self.size * self.count]
 
 
 class Engine:
