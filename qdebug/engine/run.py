@@ -62,9 +62,11 @@ class Engine:
         self._stored = 0
         self._births: WeakKeyDictionary[Sheet, Mapping[int, Born]] = WeakKeyDictionary()
 
-    def output(self, sheet: Sheet, batch: Batch, work: Work | None = None) -> Tensor:
-        """The model's output for a batch, padding cut off."""
-        return self.values(sheet, batch, (self.program.output,), work)[self.program.output][: batch.count]
+    def output(self, sheet: Sheet, batch: Batch, work: Work | None = None, *, remember: bool = True) -> Tensor:
+        """The model's output for a batch, padding cut off; ``remember`` as for :meth:`visit`."""
+        found: list[Tensor] = []
+        self.visit(sheet, batch, (self.program.output,), lambda _, value: found.append(value), work, remember=remember)
+        return found[0][: batch.count]
 
     def values(self, sheet: Sheet, batch: Batch, wanted: Iterable[int], work: Work | None = None) -> dict[int, Any]:
         """The values of some steps, by index (padding included)."""

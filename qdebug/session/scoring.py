@@ -33,18 +33,21 @@ class Scorer:
         reference = self.predictions(self._preparer.float_sheet, batches, work)
         return compare(reference, self.predictions(sheet, batches, work), self._subject.task)
 
-    def predictions(self, sheet: Sheet, batches: Sequence[Batch], work: Work) -> Predictions:
-        """What a sheet predicts. Sheets with equal outputs share the answer."""
-        key = (sheet.keys[self._subject.program.output], batches[0].key, len(batches))
-        return self._predictions.get(key, lambda: self._predict(sheet, batches, work))
+    def predictions(self, sheet: Sheet, batches: Sequence[Batch], work: Work, *, remember: bool = True) -> Predictions:
+        """What a sheet predicts. Sheets with equal outputs share the answer.
 
-    def _predict(self, sheet: Sheet, batches: Sequence[Batch], work: Work) -> Predictions:
+        ``remember`` tells whether the cache keeps the values inside the network.
+        """
+        key = (sheet.keys[self._subject.program.output], batches[0].key, len(batches))
+        return self._predictions.get(key, lambda: self._predict(sheet, batches, work, remember))
+
+    def _predict(self, sheet: Sheet, batches: Sequence[Batch], work: Work, remember: bool) -> Predictions:
         labels = self._subject.data.labels
         parts: list[Predictions] = []
         start = 0
         for done, batch in enumerate(batches):
             work.step(done, len(batches), "evaluating")
-            output = self._subject.engine.output(sheet, batch, work)
+            output = self._subject.engine.output(sheet, batch, work, remember=remember)
             own = labels[start : start + batch.count] if labels is not None else None
             parts.append(predictions(self._subject.task, output, own))
             start += batch.count

@@ -48,4 +48,4 @@ def integer_metric(session: Session, recipe: Recipe | str, work: Work | None = N
             own = None if labels is None else labels[start : start + batch.count]
             parts.append(predictions(task, found[0][: batch.count], own))
             start += batch.count
-    return compare(session.predictions(Recipe(), work), Predictions.join(parts), task)
+    return compare(session.predictions(Recipe(), work, remember=False), Predictions.join(parts), task)
