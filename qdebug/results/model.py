@@ -22,7 +22,11 @@ class ModelRef(Result, frozen=True, kw_only=True):
 
 
 class TensorSpec(Result, frozen=True, kw_only=True):
-    """A model input: its name, shape (None stands for the batch) and dtype."""
+    """A model input: its name, shape and dtype.
+
+    None stands for a size that may vary. Where a model is described, the first size of an input with samples is None,
+    whatever batch it takes; an input without axes, or whose first size is a number, is the same for every sample.
+    """
 
     name: str
     shape: tuple[int | None, ...]

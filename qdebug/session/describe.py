@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Collection
 
 import torch
 
 from qdebug.doors import Dataset
+from qdebug.doors.axes import declared_alike, fed_shape
 from qdebug.doors.onnx.body import layers_inside
 from qdebug.graph import Layer, Program, chains, norm_sites
 from qdebug.graph.trace import Trace
@@ -25,6 +27,8 @@ def describe(
 ) -> ModelInfo:  # fmt: skip
     """The model's description; see :class:`ModelInfo`."""
     program = loaded.program
+    alike = data.alike if data else declared_alike(loaded.inputs)
+    same = program.alike(alike)
     parameters = [tensor for tensor in program.state.values() if tensor.dtype.is_floating_point]
     return ModelInfo(
         name=name,
@@ -33,8 +37,8 @@ def describe(
         digest=program.digest,
         source=loaded.kind,
         task=task,
-        inputs=tuple(TensorSpec(name=s.name, shape=(None, *s.shape[1:]), dtype=s.dtype) for s in loaded.inputs),
-        layers=tuple(layer_info(program, layer, traced) for layer in layers),
+        inputs=tuple(TensorSpec(name=s.name, shape=fed_shape(s, alike), dtype=s.dtype) for s in loaded.inputs),
+        layers=tuple(layer_info(program, layer, traced, same) for layer in layers),
         patterns=patterns(program, layers),
         params=sum(tensor.numel() for tensor in parameters),
         float_bytes=sum(tensor.numel() * tensor.element_size() for tensor in parameters),
@@ -57,8 +61,8 @@ def _has_rounded_weights(loaded: Loaded, layers: tuple[Layer, ...]) -> bool:
     return own is not None and not all(own.plan_for(one.name, one.kind).weight.is_float32 for one in layers)
 
 
-def layer_info(program: Program, layer: Layer, traced: Trace) -> LayerInfo:
-    """One layer in numbers."""
+def layer_info(program: Program, layer: Layer, traced: Trace, alike: Collection[int]) -> LayerInfo:
+    """One layer in numbers; ``alike`` are the steps whose values are the same for every sample."""
     shape = tuple(traced.shapes[layer.weight])
     bias = math.prod(traced.shapes[layer.bias]) if layer.bias is not None else 0
     out = shape[layer.out_axis]
@@ -66,7 +70,8 @@ def layer_info(program: Program, layer: Layer, traced: Trace) -> LayerInfo:
     transposed = layer.op.startswith("conv-transpose")
     # of a layer that the run did not reach, nothing is known but its weight
     walked = traced.shapes.get(layer.x if transposed else layer.step)
-    positions = math.prod(walked) // traced.samples if walked else 0
+    samples = 1 if layer.x in alike else traced.samples
+    positions = math.prod(walked) // samples if walked else 0
     fan = math.prod(shape) // max(shape[0], 1) if transposed else features
     return LayerInfo(
         name=layer.name, op=layer.op, kind=layer.kind, weight_shape=shape, params=math.prod(shape) + bias,

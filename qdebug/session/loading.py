@@ -13,6 +13,7 @@ from torch import nn
 from torch.export import ExportedProgram
 
 from qdebug.doors import SAMPLE_NAMES, capture, read_npz, read_pt2
+from qdebug.doors.axes import declared_alike, fixed_batch
 from qdebug.doors.dataset import EXTRA
 from qdebug.errors import DataError, FileError, ModelError, near
 from qdebug.graph import Program, lower
@@ -58,8 +59,9 @@ def from_module(module: nn.Module, arrays: Arrays, kind: str = "module") -> Load
         DataError: there is no sample to capture it on.
         ModelError: it cannot be captured.
     """
-    inputs = {k: torch.as_tensor(v)[:2] for k, v in arrays.items() if k not in EXTRA and len(v)}
-    if not inputs:
+    given = {key: torch.as_tensor(value) for key, value in arrays.items() if key not in EXTRA}
+    inputs = {key: value[:2] if value.dim() else value for key, value in given.items() if value.numel()}
+    if not any(value.dim() for value in inputs.values()):
         raise DataError(
             "The data have no sample of any model input", do="Give one non-empty array per parameter of forward."
         )
@@ -129,7 +131,7 @@ def from_npz(
 def _pt2(file: Path) -> Loaded:
     exported = read_pt2(file)
     specs = _specs(exported)
-    fixed = next((spec.shape[0] for spec in specs if spec.shape and spec.shape[0] is not None), None)
+    fixed = fixed_batch(specs, declared_alike(specs))
     return Loaded(fold_batch_norm(lower(exported, batch=fixed)), specs, "pt2", origin=exported)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import cache as once
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from qdebug.doors import SAMPLE_NAMES, Dataset, join_data, load_sample
+from qdebug.doors.axes import declared_alike, fixed_batch
 from qdebug.engine import Engine, ValueCache, Work
 from qdebug.errors import DataError, ModelError, UsageError
 from qdebug.graph import Layer, channels_last
@@ -23,7 +25,7 @@ from qdebug.results import ModelInfo, ModelRef, SampleCard, TensorSpec
 from qdebug.session.describe import describe
 from qdebug.session.loading import Arrays, Loaded, Untrusted, from_module, from_npz, from_path, nobody
 from qdebug.session.session import Session
-from qdebug.session.subject import Subject
+from qdebug.session.subject import Subject, padded
 
 CALIBRATION_SAMPLES = 256
 OWN = "the sample's own training data"
@@ -112,7 +114,8 @@ def inspect_model(
     work.step(0, 2, f"loading {Path(name).name}")
     loaded = from_path(name, untrusted, work.check)
     work.step(1, 2, "running it once")
-    traced, layers = _seen(loaded, blank(loaded), Path(name).name, partial=True)
+    rows = loaded.program.batch or 2
+    traced, layers = _seen(loaded, blank(loaded, rows), rows, Path(name).name, partial=True)
     return describe(Path(name).name, None, loaded, layers, traced, None, None, "", "unlabelled")
 
 
@@ -143,15 +146,13 @@ def _session(
     loaded: Loaded, arrays: Arrays, source: str, calib: tuple[Arrays | None, str], card: SampleCard | None, name: str,
     cache: ValueCache | None, work: Work,
 ) -> Session:  # fmt: skip
+    data = join_data(arrays, loaded.inputs, source)
+    calibration, words = _calibration(calib, data, loaded.inputs)
+    loaded = _batched(loaded, data)
     program = loaded.program
-    free = tuple(TensorSpec(name=s.name, shape=(None, *s.shape[1:]), dtype=s.dtype) for s in loaded.inputs)
-    data = join_data(arrays, free, source)
-    calibration, words = _calibration(calib, data, free)
     work.step(2, 3, "running it once")
-    first = {key: tensor[: program.batch or 2] for key, tensor in data.inputs.items()}
-    if program.batch and len(data) < program.batch:
-        first = {key: tensor[:1].expand(program.batch, *tensor.shape[1:]) for key, tensor in first.items()}
-    traced, layers = _seen(loaded, first, name)
+    size = program.batch or min(len(data), 2)
+    traced, layers = _seen(loaded, padded(data.rows(0, size), data.alike, size), size, name)
     output = traced.shapes[program.output]
     task = _task(data, output, card)
     info = describe(name, card, loaded, layers, traced, data, calibration, words, task)
@@ -165,9 +166,15 @@ def _session(
     )  # fmt: skip
 
 
-def blank(loaded: Loaded) -> dict[str, Tensor]:
-    """Zeros in the shapes that a model declares; where a size may vary, some."""
-    rows = loaded.program.batch or 2
+def _batched(loaded: Loaded, data: Dataset) -> Loaded:
+    """A model that takes batches of the size that it declares for the inputs that these data have samples of."""
+    if not declared_alike(loaded.inputs) - data.alike:
+        return loaded
+    return replace(loaded, program=replace(loaded.program, batch=fixed_batch(loaded.inputs, data.alike)))
+
+
+def blank(loaded: Loaded, rows: int) -> dict[str, Tensor]:
+    """Zeros in the shapes that a model declares; where a size may vary, so many."""
     return {
         spec.name: torch.zeros([size or rows for size in spec.shape], dtype=getattr(torch, spec.dtype))
         for spec in loaded.inputs
@@ -175,11 +182,11 @@ def blank(loaded: Loaded) -> dict[str, Tensor]:
 
 
 def _seen(
-    loaded: Loaded, first: Mapping[str, Tensor], name: str, *, partial: bool = False
+    loaded: Loaded, first: Mapping[str, Tensor], samples: int, name: str, *, partial: bool = False
 ) -> tuple[Trace, tuple[Layer, ...]]:
     """The program run once on a few samples, and its layers."""
     program = loaded.program
-    traced = trace(program, first, call, partial=partial)
+    traced = trace(program, first, call, samples, partial=partial)
     constants = {index: tuple(tensor.shape) for index, tensor in program.state.items()}
     layers = find_layers(program, {**constants, **{i: s for i, s in traced.shapes.items() if program.constant[i]}})
     if not layers:
@@ -199,6 +206,11 @@ def _calibration(calib: tuple[Arrays | None, str], data: Dataset, specs: tuple[T
         return data.first(count), f"{few} of the evaluation data (no calibration data were given)"
     kept = {key: value for key, value in arrays.items() if key not in ("labels", "group")}
     joined = join_data(kept, specs, source)
+    for name in data.alike ^ joined.alike:
+        raise DataError(
+            f"'{name}' is given once for all samples in one of evaluation and calibration data, for each in the other",
+            file=source, do="Give both alike.",
+        )  # fmt: skip
     return joined, f"{len(joined)} samples from {source}"
 
 

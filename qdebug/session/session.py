@@ -115,15 +115,23 @@ class Session:
         recipe = self._checked(recipe)
         return decide(self._preparer, recipe, work or Work())
 
-    def predictions(self, recipe: Recipe | str, work: Work | None = None) -> Predictions:
-        """What the model predicts under a recipe, on all evaluation data."""
-        recipe, work = self._checked(recipe), work or Work()
-        return self._scorer.predictions(self._preparer.sheet(recipe, work), self._subject.eval_batches, work)
+    def predictions(self, recipe: Recipe | str, work: Work | None = None, *, remember: bool = True) -> Predictions:
+        """What the model predicts under a recipe, on all evaluation data.
 
-    def output(self, recipe: Recipe | str, batch: Batch, work: Work | None = None) -> Tensor:
-        """The scored output of one of the data's batches under a recipe."""
+        Args:
+            recipe: the recipe, or a preset's name.
+            work: progress and cancel.
+            remember: whether the cache keeps the values inside the network. Those it holds are used in any case, and
+                predictions, which are small, are always remembered.
+        """
         recipe, work = self._checked(recipe), work or Work()
-        return self._subject.engine.output(self._preparer.sheet(recipe, work), batch, work)
+        sheet = self._preparer.sheet(recipe, work)
+        return self._scorer.predictions(sheet, self._subject.eval_batches, work, remember=remember)
+
+    def output(self, recipe: Recipe | str, batch: Batch, work: Work | None = None, *, remember: bool = True) -> Tensor:
+        """The scored output of one of the data's batches under a recipe; arguments as for :meth:`predictions`."""
+        recipe, work = self._checked(recipe), work or Work()
+        return self._subject.engine.output(self._preparer.sheet(recipe, work), batch, work, remember=remember)
 
     def value(self, recipe: Recipe | str, index: int, samples: int, work: Work | None = None) -> Tensor:
         """What a step computes for the first samples under a recipe, before a layer quantizes it."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -90,8 +90,14 @@ class Subject:
 
     @cached_property
     def points(self) -> tuple[int, ...]:
-        """Steps whose values are quantized between layers, where a recipe asks for it."""
-        return tuple(index for index in find_points(self.program, self.layers) if index in self.floating)
+        """Steps whose values are quantized between layers, where a recipe asks for it. Single numbers stay float."""
+        points = find_points(self.program, self.layers)
+        return tuple(index for index in points if index in self.floating and self.shapes[index])
+
+    @cached_property
+    def alike(self) -> frozenset[int]:
+        """Steps whose values are the same for every sample."""
+        return self.program.alike(self.data.alike)
 
     @cached_property
     def norm_sites(self) -> tuple[NormSite, ...]:
@@ -132,12 +138,17 @@ class Subject:
 
     def _batch(self, data: Dataset, start: int, stop: int) -> Batch:
         key = hashlib.blake2b(data.digest + f"{start}:{stop}".encode(), digest_size=16).digest()
-        inputs = {name: _padded(tensor[start:stop], self.program.batch) for name, tensor in data.inputs.items()}
-        return Batch(key, inputs, stop - start)
+        size = self.program.batch or stop - start
+        return Batch(key, padded(data.rows(start, stop), data.alike, size), stop - start, size)
 
 
-def _padded(rows: Tensor, size: int | None) -> Tensor:
-    if size is None or len(rows) == size:
+def padded(inputs: Mapping[str, Tensor], alike: Collection[str], size: int) -> dict[str, Tensor]:
+    """Inputs of some samples, the last of them repeated until there are ``size``."""
+    return {name: tensor if name in alike else _padded(tensor, size) for name, tensor in inputs.items()}
+
+
+def _padded(rows: Tensor, size: int) -> Tensor:
+    if len(rows) == size:
         return rows
     return torch.cat([rows, rows[-1:].expand(size - len(rows), *rows.shape[1:])])
 

@@ -63,7 +63,7 @@ def measure_latency(
     low, middle, high = _quartiles(ratios)
     one, two = (_timing([pair[place] for pair in times]) for place in (0, 1))
     return Latency(
-        runtime="onnxruntime", version=models[0].version, threads=threads, batch=len(next(iter(feeds.values()))),
+        runtime="onnxruntime", version=models[0].version, threads=threads, batch=first.size,
         rounds=len(times), float_=one, quantized=two, ratio=middle, ratio_low=low, ratio_high=high, layers=layers,
         finding=_finding(low, middle, high, layers),
     )  # fmt: skip

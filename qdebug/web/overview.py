@@ -7,7 +7,7 @@ import html
 import streamlit as st
 
 from qdebug.figures import Candidate, numbers, share_bars, tradeoff
-from qdebug.figures.text import plural
+from qdebug.figures.text import input_in_words, plural
 from qdebug.jobs.verbs import GetScore, GetShares, GetVerdict
 from qdebug.recipes import Recipe, preset
 from qdebug.results import ModelInfo, Score, Shares, Verdict
@@ -108,7 +108,7 @@ def story(info: ModelInfo) -> None:
 
 def story_html(info: ModelInfo) -> str:
     """Facts and story."""
-    inputs = ", ".join(f"{one.name} {_shape(one.shape)} {one.dtype}" for one in info.inputs)
+    inputs = "; ".join(f"{one.name} {input_in_words(one)}" for one in info.inputs)
     facts = {
         "model": info.title or info.name,
         "layers": f"{len(info.layers)}, {numbers.count(info.params)} parameters, {numbers.size(info.float_bytes)}",
@@ -122,7 +122,3 @@ def story_html(info: ModelInfo) -> str:
     rows = "".join(f"<dt>{key}</dt><dd>{html.escape(value)}</dd>" for key, value in facts.items())
     told = f'<p class="q-lead">{html.escape(info.story)}</p>' if info.story else ""
     return f'<h3 class="q-chart-title">{html.escape(info.name)}</h3>{told}<dl class="q-facts">{rows}</dl>'
-
-
-def _shape(shape: tuple[int | None, ...]) -> str:
-    return "×".join("N" if size is None else str(size) for size in shape)
