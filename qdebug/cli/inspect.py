@@ -53,9 +53,9 @@ def plain(info: ModelInfo) -> dict[str, object]:
 def describe(info: ModelInfo) -> str:
     """The same as text."""
     from qdebug.figures.numbers import count, size
-    from qdebug.figures.text import plural
+    from qdebug.figures.text import input_in_words, plural
 
-    inputs = ", ".join(f"{spec.name} {spec.dtype} [{', '.join(map(_axis, spec.shape))}]" for spec in info.inputs)
+    inputs = "; ".join(f"{spec.name} {input_in_words(spec)}" for spec in info.inputs)
     parts = [
         f"{info.name}{': ' + info.title if info.title else ''}",
         f"{info.task}, {count(info.params)} parameters, {size(info.float_bytes)}",
@@ -81,7 +81,3 @@ def describe(info: ModelInfo) -> str:
         if lines:
             parts += ["", title, *(f"  {line}" for line in lines)]
     return "\n".join(parts)
-
-
-def _axis(length: int | None) -> str:
-    return "N" if length is None else str(length)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -11,6 +11,7 @@ import torch
 from blake3 import blake3
 from torch import Tensor
 
+from qdebug.doors.axes import declared_alike, fed_shape
 from qdebug.errors import DataError, near
 from qdebug.quantize.finite import all_finite
 from qdebug.results import TensorSpec
@@ -24,19 +25,22 @@ class Dataset:
     """Samples of a model's inputs.
 
     Attributes:
-        inputs: tensors by input name, samples first.
-        labels: class per sample ``[N]`` or token per position ``[N, T]`` (int64), or None.
+        inputs: tensors by input name, samples first; those in ``alike`` whole.
+        labels: class per sample ``[N]``, token per position ``[N, T]`` or class per pixel ``[N, H, W]``
+            (int64), or None.
         group: the subgroup of each sample ``[N]``, or None.
         source: where it came from, for messages.
+        alike: the inputs that are the same for every sample.
     """
 
     inputs: Mapping[str, Tensor]
     labels: Tensor | None
     group: np.ndarray | None
     source: str
+    alike: frozenset[str] = frozenset()
 
     def __len__(self) -> int:
-        return int(next(iter(self.inputs.values())).shape[0])
+        return next(len(tensor) for name, tensor in self.inputs.items() if name not in self.alike)
 
     @cached_property
     def digest(self) -> bytes:
@@ -49,9 +53,13 @@ class Dataset:
 
     def first(self, count: int) -> Dataset:
         """The first samples."""
-        cut = {name: tensor[:count] for name, tensor in self.inputs.items()}
         labels = self.labels[:count] if self.labels is not None else None
-        return Dataset(cut, labels, self.group[:count] if self.group is not None else None, self.source)
+        group = self.group[:count] if self.group is not None else None
+        return Dataset(self.rows(0, count), labels, group, self.source, self.alike)
+
+    def rows(self, start: int, stop: int) -> dict[str, Tensor]:
+        """The inputs of some samples; what is the same for every sample is handed on whole."""
+        return {name: tensor if name in self.alike else tensor[start:stop] for name, tensor in self.inputs.items()}
 
     def ranges(self, size: int) -> Iterator[tuple[int, int]]:
         """``(start, stop)`` of each batch."""
@@ -64,8 +72,12 @@ def join_data(arrays: Mapping[str, object], specs: tuple[TensorSpec, ...], sourc
 
     Args:
         arrays: numpy arrays or tensors by key: one per model input, and optionally ``labels`` and ``group``.
-        specs: the model's inputs.
+        specs: the model's inputs, as it declares them.
         source: the file's name or words, for messages.
+
+    An array holds a row for each sample, whatever batch the model declares. An input that the declaration says is the
+    same for every sample (:func:`~qdebug.doors.axes.declared_alike`) may be given once, with exactly the declared
+    shape; of any other length, its rows are samples.
 
     Raises:
         DataError: a key is missing or unknown, a shape, dtype or length is wrong, a value is NaN or Inf, or there is
@@ -79,32 +91,37 @@ def join_data(arrays: Mapping[str, object], specs: tuple[TensorSpec, ...], sourc
                 file=source,
                 do=near(key, [*names, *EXTRA]),
             )
-    inputs = {spec.name: _input(arrays, spec, source) for spec in specs}
-    count = len(next(iter(inputs.values())))
-    if count == 0:
-        raise DataError("The data have no sample", file=source, do="Give at least one; 256 or more are better.")
-    for name, tensor in inputs.items():
-        _same_length(name, len(tensor), count, names[0], source)
-    return Dataset(inputs, _labels(arrays, count, names[0], source), _group(arrays, count, names[0], source), source)
+    given = {spec.name: _given(arrays, spec.name, source) for spec in specs}
+    possible = declared_alike(specs)
+    alike = frozenset(spec.name for spec in specs if spec.name in possible and given[spec.name].shape == spec.shape)
+    inputs = {spec.name: _input(given[spec.name], spec, alike, possible, source) for spec in specs}
+    count = _count(inputs, specs, alike, possible, source)
+    labels, group = _labels(arrays, count, source), _group(arrays, count, source)
+    return Dataset(inputs, labels, group, source, alike)
 
 
-def _input(arrays: Mapping[str, object], spec: TensorSpec, source: str) -> Tensor:
-    if spec.name not in arrays:
+def _given(arrays: Mapping[str, object], name: str, source: str) -> Tensor:
+    if name not in arrays:
         have = ", ".join(arrays) or "nothing"
         raise DataError(
-            f"The data lack the model input '{spec.name}'",
+            f"The data lack the model input '{name}'",
             file=source,
             do=f"Add an array of that name; the file has {have}.",
         )
-    tensor = _tensor(arrays[spec.name], spec.name, source)
+    return _tensor(arrays[name], name, source)
+
+
+def _input(tensor: Tensor, spec: TensorSpec, alike: Collection[str], possible: Collection[str], source: str) -> Tensor:
     shape = tuple(tensor.shape)
-    fits = len(shape) == len(spec.shape) and all(w is None or w == h for w, h in zip(spec.shape, shape, strict=True))
+    wanted = fed_shape(spec, alike if spec.shape else possible)
+    fits = len(shape) == len(wanted) and all(w is None or w == h for w, h in zip(wanted, shape, strict=True))
     if not fits:
-        wanted = "[" + ", ".join("N" if size is None else str(size) for size in spec.shape) + "]"
+        once = f"{list(spec.shape)}, the same for every sample" if spec.shape else "one number for all samples"
+        each = "[" + ", ".join("N" if size is None else str(size) for size in wanted) + "]"
         raise DataError(
-            f"'{spec.name}' has shape {list(shape)}, the model wants {wanted}",
+            f"'{spec.name}' has shape {list(shape)}, the model wants {once if spec.name in possible else each}",
             file=source,
-            do="Reshape the data, samples first.",
+            do="Give it once, not for each sample." if spec.name in possible else "Reshape the data, samples first.",
         )
     wanted_type: torch.dtype = getattr(torch, spec.dtype)
     if wanted_type.is_floating_point != tensor.dtype.is_floating_point:
@@ -115,14 +132,59 @@ def _input(arrays: Mapping[str, object], spec: TensorSpec, source: str) -> Tenso
             do="Convert the data first; a silent cast could hide a missing normalization.",
         )
     if tensor.dtype.is_floating_point and not all_finite(tensor):
-        bad = int((~torch.isfinite(tensor)).flatten(1).any(1).nonzero()[0]) if tensor.dim() > 1 else 0
-        raise DataError(
-            f"'{spec.name}' holds NaN or Inf, first in sample {bad}",
-            file=source,
-            shape=list(shape),
-            do="Remove or repair those samples.",
-        )
+        _refuse_nonfinite(tensor, spec.name, spec.name in alike, source)
     return tensor.to(wanted_type)
+
+
+def _refuse_nonfinite(tensor: Tensor, name: str, is_alike: bool, source: str) -> None:
+    if is_alike:
+        # A mask of -inf that softmax reads is how attention is written, not a fault.
+        if bool((torch.isnan(tensor) | (tensor == torch.inf)).any()):
+            raise DataError(
+                f"'{name}' holds NaN or Inf", file=source, shape=list(tensor.shape), do="Repair it: all samples use it."
+            )
+        return
+    bad = int((~torch.isfinite(tensor)).flatten(1).any(1).nonzero()[0]) if tensor.dim() > 1 else 0
+    raise DataError(
+        f"'{name}' holds NaN or Inf, first in sample {bad}",
+        file=source,
+        shape=list(tensor.shape),
+        do="Remove or repair those samples.",
+    )
+
+
+def _count(
+    inputs: Mapping[str, Tensor], specs: Sequence[TensorSpec], alike: Collection[str], possible: Collection[str],
+    source: str,
+) -> int:  # fmt: skip
+    """The number of samples, which all inputs but those that are the same for every sample agree on."""
+    rows = {name: len(tensor) for name, tensor in inputs.items() if name not in alike}
+    if not rows:
+        raise DataError(
+            "No input of the model has a row for each sample", file=source,
+            do="Export the model with inputs whose first axis is the batch.",
+        )  # fmt: skip
+    # Inputs that are certain to hold samples tell how many: those of open size, or of another length than declared.
+    certain = (spec.name for spec in specs if spec.name in rows and spec.name not in possible)
+    sizes = {spec.name: spec.shape[:1] for spec in specs}
+    count = next((rows[name] for name in certain if sizes[name] != (rows[name],)), next(iter(rows.values())))
+    if count == 0:
+        raise DataError("The data have no sample", file=source, do="Give at least one; 256 or more are better.")
+    for spec in specs:
+        have = rows.get(spec.name, count)
+        if have == count:
+            continue
+        if spec.name in possible:
+            do = f"Give it once, as {list(spec.shape)}, or for each sample."
+        elif spec.shape and spec.shape[0] == have:
+            do = (
+                "Give a row for each sample. If it is the same for all of them, export the model with the first size "
+                "of its other inputs left open, or with this one as a stored tensor."
+            )
+        else:
+            do = "Give the same number of samples for each key."
+        raise DataError(f"'{spec.name}' has {have} rows, the other inputs have {count} samples", file=source, do=do)
+    return count
 
 
 def _tensor(value: object, name: str, source: str) -> Tensor:
@@ -138,7 +200,7 @@ def _tensor(value: object, name: str, source: str) -> Tensor:
     return torch.from_numpy(np.ascontiguousarray(array).reshape(array.shape))
 
 
-def _labels(arrays: Mapping[str, object], count: int, first: str, source: str) -> Tensor | None:
+def _labels(arrays: Mapping[str, object], count: int, source: str) -> Tensor | None:
     if "labels" not in arrays:
         return None
     labels = _tensor(arrays["labels"], "labels", source)
@@ -146,22 +208,22 @@ def _labels(arrays: Mapping[str, object], count: int, first: str, source: str) -
         raise DataError("'labels' are floats", file=source, do="Give class numbers as integers.")
     if labels.dim() == 0:
         raise DataError("'labels' is a single number", file=source, do=f"Give one label per sample ({count}).")
-    _same_length("labels", len(labels), count, first, source)
+    _same_length("labels", len(labels), count, source)
     return labels.long()
 
 
-def _group(arrays: Mapping[str, object], count: int, first: str, source: str) -> np.ndarray | None:
+def _group(arrays: Mapping[str, object], count: int, source: str) -> np.ndarray | None:
     if "group" not in arrays:
         return None
     group = np.asarray(arrays["group"])
-    _same_length("group", len(group), count, first, source)
+    _same_length("group", len(group), count, source)
     return group
 
 
-def _same_length(name: str, have: int, want: int, first: str, source: str) -> None:
+def _same_length(name: str, have: int, want: int, source: str) -> None:
     if have != want:
         raise DataError(
-            f"'{name}' has {have} samples and '{first}' has {want}",
+            f"'{name}' has {have} samples and the inputs have {want}",
             file=source,
             do="Give the same number of samples for each key.",
         )

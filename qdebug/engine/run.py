@@ -31,13 +31,21 @@ class Batch:
 
     Attributes:
         key: content hash.
-        inputs: tensors by input name, batch first.
+        inputs: tensors by input name, batch first; those that are the same for every sample, whole.
         count: samples that count; rows behind them are padding.
+        size: samples, padding included.
     """
 
     key: bytes
     inputs: Mapping[str, Tensor]
     count: int
+    size: int
+
+    def real_rows(self, value: Tensor) -> Tensor:
+        """A value without the rows that stem from padding. A sample may have several rows, one behind the other."""
+        if self.size == self.count or not value.dim() or len(value) % self.size:
+            return value
+        return value[: len(value) // self.size * self.count]
 
 
 class Engine:
@@ -54,9 +62,11 @@ class Engine:
         self._stored = 0
         self._births: WeakKeyDictionary[Sheet, Mapping[int, Born]] = WeakKeyDictionary()
 
-    def output(self, sheet: Sheet, batch: Batch, work: Work | None = None) -> Tensor:
-        """The model's output for a batch, padding cut off."""
-        return self.values(sheet, batch, (self.program.output,), work)[self.program.output][: batch.count]
+    def output(self, sheet: Sheet, batch: Batch, work: Work | None = None, *, remember: bool = True) -> Tensor:
+        """The model's output for a batch, padding cut off; ``remember`` as for :meth:`visit`."""
+        found: list[Tensor] = []
+        self.visit(sheet, batch, (self.program.output,), lambda _, value: found.append(value), work, remember=remember)
+        return found[0][: batch.count]
 
     def values(self, sheet: Sheet, batch: Batch, wanted: Iterable[int], work: Work | None = None) -> dict[int, Any]:
         """The values of some steps, by index (padding included)."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import html
 
+from qdebug.results import TensorSpec
+
 
 def shorten(name: str, most: int = 28) -> str:
     """A long name cut in the middle, so that both ends can be read.
@@ -33,3 +35,18 @@ def listed(names: tuple[str, ...], most: int = 3) -> str:
 def plural(number: int, one: str, many: str | None = None) -> str:
     """``1 layer``, ``3 layers``, ``no layers``."""
     return f"{f'{number:,}' if number else 'no'} {one if number == 1 else many or one + 's'}"
+
+
+def input_in_words(spec: TensorSpec) -> str:
+    """Type and sizes of a model's input; N is the number of samples, ? another size that may vary.
+
+    >>> input_in_words(TensorSpec(name="x", shape=(None, 3, None), dtype="float32"))
+    'float32 [N, 3, ?]'
+    >>> input_in_words(TensorSpec(name="mask", shape=(16, 16), dtype="float32"))
+    'float32 [16, 16], the same for every sample'
+    """
+    if not spec.shape:
+        return f"{spec.dtype}, one number for all samples"
+    first, *rest = spec.shape
+    sizes = ["N" if first is None else str(first), *("?" if size is None else str(size) for size in rest)]
+    return f"{spec.dtype} [{', '.join(sizes)}]{'' if first is None else ', the same for every sample'}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Literal
@@ -115,6 +115,14 @@ class Program:
         for step in self.steps:
             flags.append(step.kind == "state" or (step.kind == "op" and all(flags[i] for i in step.inputs)))
         return tuple(flags)
+
+    def alike(self, inputs: Collection[str]) -> frozenset[int]:
+        """The steps whose values are the same for every sample where these inputs are; constants are among them."""
+        found: set[int] = set()
+        for step in self.steps:
+            if step.name in inputs if step.kind == "input" else found.issuperset(self.sources[step.index]):
+                found.add(step.index)
+        return frozenset(found)
 
     @cached_property
     def state_keys(self) -> Mapping[int, bytes]:

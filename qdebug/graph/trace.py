@@ -27,13 +27,16 @@ class Trace:
     broken: ModelError | None = None
 
 
-def trace(program: Program, inputs: Mapping[str, Tensor], execute: Any, *, partial: bool = False) -> Trace:
+def trace(
+    program: Program, inputs: Mapping[str, Tensor], execute: Any, samples: int, *, partial: bool = False
+) -> Trace:
     """Run all steps once on a few samples.
 
     Args:
         program: the program.
-        inputs: tensors by input name, batch first.
+        inputs: tensors by input name.
         execute: ``execute(program, index, values)`` runs one step on values indexable by step.
+        samples: how many there are in the inputs.
         partial: leave out a step that fails, and all that need it, instead of raising.
 
     Raises:
@@ -65,7 +68,7 @@ def trace(program: Program, inputs: Mapping[str, Tensor], execute: Any, *, parti
             for source in program.sources[step.index]:
                 if last[source] == step.index:
                     values.pop(source, None)
-    return Trace(shapes, next(iter(inputs.values())).shape[0], frozenset(floating), broken)
+    return Trace(shapes, samples, frozenset(floating), broken)
 
 
 def _value(program: Program, step: Step, values: dict[int, Any], inputs: Mapping[str, Tensor], execute: Any) -> Any:

@@ -67,8 +67,8 @@ def _means(
     counts = dict.fromkeys(axes, 0)
     for batch in batches:
 
-        def add(step: int, value: Tensor, count: int = batch.count) -> None:
-            rows = value[:count].movedim(axes[step], 0).flatten(1)
+        def add(step: int, value: Tensor, batch: Batch = batch) -> None:
+            rows = batch.real_rows(value).movedim(axes[step], 0).flatten(1)
             total = rows.sum(1, dtype=torch.float64)
             sums[step] = sums[step] + total if step in sums else total
             counts[step] += rows.shape[1]

@@ -19,7 +19,7 @@ from qdebug.recipes import Recipe, TensorPlan, parse_activation_format, parse_we
 from qdebug.recipes.candidates import ACTIVATIONS, WEIGHTS
 from qdebug.results import DISTRIBUTIONS, FormatComparison, TensorView, Values
 from qdebug.session.detail import tensor_histogram
-from qdebug.session.prepare import Preparer, real_rows
+from qdebug.session.prepare import Preparer
 from qdebug.session.subject import Subject
 
 MOST = 1 << 18
@@ -84,7 +84,7 @@ class Contests:
             raise RecipeError(f"The input of '{layer.name}' is not quantized: it is an index", do="Choose its weight.")
         parts, count, samples = [], 0, 0
         for batch in self._subject.eval_batches:
-            value = real_rows(self._subject.engine.values(sheet, batch, (layer.x,), work)[layer.x], batch)
+            value = batch.real_rows(self._subject.engine.values(sheet, batch, (layer.x,), work)[layer.x])
             moved = value.movedim(layer.channel_axis, -1)
             parts.append(moved.reshape(-1, moved.shape[-1]).float())
             count, samples = count + value.numel(), samples + batch.count

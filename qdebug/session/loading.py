@@ -13,6 +13,7 @@ from torch import nn
 from torch.export import ExportedProgram
 
 from qdebug.doors import SAMPLE_NAMES, capture, read_npz, read_pt2
+from qdebug.doors.axes import declared_alike, fixed_batch
 from qdebug.doors.dataset import EXTRA
 from qdebug.errors import DataError, FileError, ModelError, near
 from qdebug.graph import Program, lower
@@ -39,6 +40,7 @@ class Loaded:
         unknown: nodes that cannot be run, and what of a quantized file its recipe does not say, in words.
         recipe: that of a file that was quantized already.
         origin: what an export starts from: the ONNX file, or the program that torch captured.
+        renamed: what nodes are called here whose name another node of the file has too.
     """
 
     program: Program
@@ -47,6 +49,7 @@ class Loaded:
     unknown: tuple[str, ...] = ()
     recipe: Recipe | None = None
     origin: Path | ExportedProgram | None = None
+    renamed: tuple[str, ...] = ()
 
 
 def from_module(module: nn.Module, arrays: Arrays, kind: str = "module") -> Loaded:
@@ -56,8 +59,9 @@ def from_module(module: nn.Module, arrays: Arrays, kind: str = "module") -> Load
         DataError: there is no sample to capture it on.
         ModelError: it cannot be captured.
     """
-    inputs = {k: torch.as_tensor(v)[:2] for k, v in arrays.items() if k not in EXTRA and len(v)}
-    if not inputs:
+    given = {key: torch.as_tensor(value) for key, value in arrays.items() if key not in EXTRA}
+    inputs = {key: value[:2] if value.dim() else value for key, value in given.items() if value.numel()}
+    if not any(value.dim() for value in inputs.values()):
         raise DataError(
             "The data have no sample of any model input", do="Give one non-empty array per parameter of forward."
         )
@@ -127,7 +131,7 @@ def from_npz(
 def _pt2(file: Path) -> Loaded:
     exported = read_pt2(file)
     specs = _specs(exported)
-    fixed = next((spec.shape[0] for spec in specs if spec.shape and spec.shape[0] is not None), None)
+    fixed = fixed_batch(specs, declared_alike(specs))
     return Loaded(fold_batch_norm(lower(exported, batch=fixed)), specs, "pt2", origin=exported)
 
 
@@ -136,13 +140,14 @@ def _onnx(file: Path, strange: bool, check: Callable[[], None]) -> Loaded:
     from qdebug.doors.onnx import lower_onnx, read_onnx, unquantized
 
     opened, stored = unquantized(read_confined(file, check) if strange else read_onnx(file))
+    renamed = opened.model.renamed
     lowered = lower_onnx(opened)
     program = fold_batch_norm(fold_bias(lowered.program, stored.values))
     if stored.is_empty:
-        return Loaded(program, lowered.inputs, "onnx", lowered.unknown, origin=file)
+        return Loaded(program, lowered.inputs, "onnx", lowered.unknown, origin=file, renamed=renamed)
     constants = {index: tuple(tensor.shape) for index, tensor in program.state.items()}
     program, recipe, left = own_recipe(program, find_layers(program, constants), stored)
-    return Loaded(program, lowered.inputs, "onnx", (*lowered.unknown, *left), recipe, file)
+    return Loaded(program, lowered.inputs, "onnx", (*lowered.unknown, *left), recipe, file, renamed)
 
 
 def _specs(exported: ExportedProgram) -> tuple[TensorSpec, ...]:

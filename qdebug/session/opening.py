@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import cache as once
 from pathlib import Path
 
@@ -11,18 +12,20 @@ import torch
 from torch import Tensor, nn
 
 from qdebug.doors import SAMPLE_NAMES, Dataset, join_data, load_sample
+from qdebug.doors.axes import declared_alike, fixed_batch
 from qdebug.engine import Engine, ValueCache, Work
-from qdebug.errors import DataError, ModelError
+from qdebug.errors import DataError, ModelError, UsageError
 from qdebug.graph import Layer, channels_last
 from qdebug.graph.calls import call
 from qdebug.graph.layers import find_layers
 from qdebug.graph.trace import Trace, trace
-from qdebug.measure.predictions import IGNORED
+from qdebug.measure.pixels import class_axis
+from qdebug.measure.predictions import ignored
 from qdebug.results import ModelInfo, ModelRef, SampleCard, TensorSpec
 from qdebug.session.describe import describe
 from qdebug.session.loading import Arrays, Loaded, Untrusted, from_module, from_npz, from_path, nobody
 from qdebug.session.session import Session
-from qdebug.session.subject import Subject
+from qdebug.session.subject import Subject, padded
 
 CALIBRATION_SAMPLES = 256
 OWN = "the sample's own training data"
@@ -68,7 +71,8 @@ def open_model(
         untrusted: whether a file was given by a stranger; then it is parsed in a process of its own, with hard limits.
 
     Raises:
-        QDebugError: the model cannot be opened, or the data do not fit it.
+        QDebugError: the model cannot be opened, or the data do not fit it; a UsageError where either is of a type that
+            nothing can be made of.
     """
     work = work or Work()
     arrays, source = _arrays(data, "data", work, untrusted)
@@ -79,7 +83,7 @@ def open_model(
         work.step(0, 3, "capturing the model")
         loaded = from_module(model, arrays)
         return _session(loaded, arrays, source, calibration, None, type(model).__name__, cache, work)
-    name = os.fspath(model)
+    name = _path(model, "model", "a sample's name, a path or a module")
     if name in SAMPLE_NAMES:
         work.step(0, 3, f"loading {name}")
         sample = load_sample(name)
@@ -103,14 +107,15 @@ def inspect_model(
 
     Arguments and errors are those of :func:`open_model`; without data, ``n_eval`` and ``n_calib`` are 0.
     """
-    name = "" if isinstance(model, nn.Module) else os.fspath(model)
+    name = "" if isinstance(model, nn.Module) else _path(model, "model", "a sample's name, a path or a module")
     if not name or name in SAMPLE_NAMES or data is not None:
         return open_model(model, data, calib, work=work, untrusted=untrusted).info()  # type: ignore[arg-type]
     work = work or Work()
     work.step(0, 2, f"loading {Path(name).name}")
     loaded = from_path(name, untrusted, work.check)
     work.step(1, 2, "running it once")
-    traced, layers = _seen(loaded, blank(loaded), Path(name).name, partial=True)
+    rows = loaded.program.batch or 2
+    traced, layers = _seen(loaded, blank(loaded, rows), rows, Path(name).name, partial=True)
     return describe(Path(name).name, None, loaded, layers, traced, None, None, "", "unlabelled")
 
 
@@ -124,24 +129,30 @@ def _arrays(given: object, what: str, work: Work, untrusted: Untrusted) -> tuple
         return None, ""
     if isinstance(given, Mapping):
         return given, f"the {what} given"
-    path = os.fspath(given)  # type: ignore[call-overload]
+    path = _path(given, what, "the path of an .npz file, or arrays by the names of the model's inputs")
     work.step(0, 3, f"reading {Path(path).name}")
     return from_npz(path, untrusted, work.check)
+
+
+def _path(given: object, what: str, wanted: str) -> str:
+    """A path as text."""
+    if isinstance(given, (str, os.PathLike)):
+        return os.fspath(given)
+    said = "None" if given is None else f"of the type {type(given).__name__}"
+    raise UsageError(f"The {what} cannot be {said}", do=f"Give {wanted}.")
 
 
 def _session(
     loaded: Loaded, arrays: Arrays, source: str, calib: tuple[Arrays | None, str], card: SampleCard | None, name: str,
     cache: ValueCache | None, work: Work,
 ) -> Session:  # fmt: skip
+    data = join_data(arrays, loaded.inputs, source)
+    calibration, words = _calibration(calib, data, loaded.inputs)
+    loaded = _batched(loaded, data)
     program = loaded.program
-    free = tuple(TensorSpec(name=s.name, shape=(None, *s.shape[1:]), dtype=s.dtype) for s in loaded.inputs)
-    data = join_data(arrays, free, source)
-    calibration, words = _calibration(calib, data, free)
     work.step(2, 3, "running it once")
-    first = {key: tensor[: program.batch or 2] for key, tensor in data.inputs.items()}
-    if program.batch and len(data) < program.batch:
-        first = {key: tensor[:1].expand(program.batch, *tensor.shape[1:]) for key, tensor in first.items()}
-    traced, layers = _seen(loaded, first, name)
+    size = program.batch or min(len(data), 2)
+    traced, layers = _seen(loaded, padded(data.rows(0, size), data.alike, size), size, name)
     output = traced.shapes[program.output]
     task = _task(data, output, card)
     info = describe(name, card, loaded, layers, traced, data, calibration, words, task)
@@ -155,9 +166,15 @@ def _session(
     )  # fmt: skip
 
 
-def blank(loaded: Loaded) -> dict[str, Tensor]:
-    """Zeros in the shapes that a model declares; where a size may vary, some."""
-    rows = loaded.program.batch or 2
+def _batched(loaded: Loaded, data: Dataset) -> Loaded:
+    """A model that takes batches of the size that it declares for the inputs that these data have samples of."""
+    if not declared_alike(loaded.inputs) - data.alike:
+        return loaded
+    return replace(loaded, program=replace(loaded.program, batch=fixed_batch(loaded.inputs, data.alike)))
+
+
+def blank(loaded: Loaded, rows: int) -> dict[str, Tensor]:
+    """Zeros in the shapes that a model declares; where a size may vary, so many."""
     return {
         spec.name: torch.zeros([size or rows for size in spec.shape], dtype=getattr(torch, spec.dtype))
         for spec in loaded.inputs
@@ -165,11 +182,11 @@ def blank(loaded: Loaded) -> dict[str, Tensor]:
 
 
 def _seen(
-    loaded: Loaded, first: Mapping[str, Tensor], name: str, *, partial: bool = False
+    loaded: Loaded, first: Mapping[str, Tensor], samples: int, name: str, *, partial: bool = False
 ) -> tuple[Trace, tuple[Layer, ...]]:
     """The program run once on a few samples, and its layers."""
     program = loaded.program
-    traced = trace(program, first, call, partial=partial)
+    traced = trace(program, first, call, samples, partial=partial)
     constants = {index: tuple(tensor.shape) for index, tensor in program.state.items()}
     layers = find_layers(program, {**constants, **{i: s for i, s in traced.shapes.items() if program.constant[i]}})
     if not layers:
@@ -189,6 +206,11 @@ def _calibration(calib: tuple[Arrays | None, str], data: Dataset, specs: tuple[T
         return data.first(count), f"{few} of the evaluation data (no calibration data were given)"
     kept = {key: value for key, value in arrays.items() if key not in ("labels", "group")}
     joined = join_data(kept, specs, source)
+    for name in data.alike ^ joined.alike:
+        raise DataError(
+            f"'{name}' is given once for all samples in one of evaluation and calibration data, for each in the other",
+            file=source, do="Give both alike.",
+        )  # fmt: skip
     return joined, f"{len(joined)} samples from {source}"
 
 
@@ -197,24 +219,34 @@ def _task(data: Dataset, output: tuple[int, ...], card: SampleCard | None) -> st
     if data.labels is None:
         return "unlabelled"
     if data.labels.dim() == 1 and len(output) == 2:
-        _check_labels(data, output[-1])
+        _check_labels(data, output[-1], "classification")
         return "classification"
     if data.labels.dim() == 2 and len(output) == 3 and data.labels.shape[1] == output[1]:
-        _check_labels(data, output[-1])
+        _check_labels(data, output[-1], "language-model")
         return "language-model"
+    axis = class_axis(data.labels.shape, output)
+    if axis is not None:
+        _check_labels(data, output[axis], "segmentation")
+        return "segmentation"
     raise DataError(
         f"'labels' of shape {list(data.labels.shape)} do not fit the model's output of shape "
         f"[N, {', '.join(map(str, output[1:]))}]",
-        file=data.source, do="Give one class per sample for [N, classes], one token per position for [N, T, tokens].",
+        file=data.source,
+        do="Give one class per sample for [N, classes], one token per position for [N, T, tokens], one class per pixel "
+        "for [N, classes, H, W]; or leave 'labels' out: then outputs are compared with the float model's.",
     )  # fmt: skip
 
 
-def _check_labels(data: Dataset, classes: int) -> None:
+def _check_labels(data: Dataset, classes: int, task: str) -> None:
     assert data.labels is not None
-    wrong = ((data.labels < 0) & (data.labels != IGNORED)) | (data.labels >= classes)
+    wrong = (data.labels < 0) | (data.labels >= classes)
+    for one in ignored(task, classes):
+        wrong &= data.labels != one
     if bool(wrong.any()):
         place = tuple(int(index) for index in wrong.nonzero()[0])
+        where = f" at {list(place[1:])}" if place[1:] else ""
+        besides = "".join(f", or {one} for what is not scored" for one in ignored(task, classes)[:1])
         raise DataError(
-            f"The label of sample {place[0]} is {int(data.labels[place])}", file=data.source,
-            do=f"The model has {classes} classes: labels are 0 to {classes - 1}.",
+            f"The label of sample {place[0]}{where} is {int(data.labels[place])}", file=data.source,
+            do=f"The model has {classes} classes: labels are 0 to {classes - 1}{besides}.",
         )  # fmt: skip

@@ -185,19 +185,12 @@ def observe(subject: Subject, sheet: Sheet, batch: Batch, observers: Mapping[int
     """Show one batch's values to their observers, by step."""
 
     def show(x: int, value: Tensor) -> None:
-        rows = real_rows(value, batch)
-        for part in rows.split(max(1, len(rows) // batch.count * AVERAGED)):
+        rows = batch.real_rows(value)
+        one = len(rows) if x in subject.alike else max(1, len(rows) // batch.count * AVERAGED)
+        for part in rows.split(max(1, one)):
             observers[x].update(part)
 
     subject.engine.visit(sheet, batch, observers, show, work, remember=False)
-
-
-def real_rows(value: Tensor, batch: Batch) -> Tensor:
-    """A value without the rows that stem from padding."""
-    rows = len(next(iter(batch.inputs.values())))
-    if rows == batch.count or len(value) % rows:
-        return value
-    return value[: len(value) // rows * batch.count]
 
 
 class _Current(dict[int, Tensor]):

@@ -33,21 +33,20 @@ class Scorer:
         reference = self.predictions(self._preparer.float_sheet, batches, work)
         return compare(reference, self.predictions(sheet, batches, work), self._subject.task)
 
-    def predictions(self, sheet: Sheet, batches: Sequence[Batch], work: Work) -> Predictions:
-        """What a sheet predicts. Sheets with equal outputs share the answer."""
-        key = (sheet.keys[self._subject.program.output], batches[0].key, len(batches))
-        return self._predictions.get(key, lambda: self._predict(sheet, batches, work))
+    def predictions(self, sheet: Sheet, batches: Sequence[Batch], work: Work, *, remember: bool = True) -> Predictions:
+        """What a sheet predicts. Sheets with equal outputs share the answer.
 
-    def _predict(self, sheet: Sheet, batches: Sequence[Batch], work: Work) -> Predictions:
-        labels = self._subject.data.labels
+        ``remember`` tells whether the cache keeps the values inside the network.
+        """
+        key = (sheet.keys[self._subject.program.output], batches[0].key, len(batches))
+        return self._predictions.get(key, lambda: self._predict(sheet, batches, work, remember))
+
+    def _predict(self, sheet: Sheet, batches: Sequence[Batch], work: Work, remember: bool) -> Predictions:
         parts: list[Predictions] = []
-        start = 0
-        for done, batch in enumerate(batches):
+        for done, (batch, labels) in enumerate(self._subject.labelled(batches)):
             work.step(done, len(batches), "evaluating")
-            output = self._subject.engine.output(sheet, batch, work)
-            own = labels[start : start + batch.count] if labels is not None else None
-            parts.append(predictions(self._subject.task, output, own))
-            start += batch.count
+            output = self._subject.engine.output(sheet, batch, work, remember=remember)
+            parts.append(predictions(self._subject.task, output, labels))
         return Predictions.join(parts)
 
     def _score(self, recipe: Recipe, work: Work) -> Score:

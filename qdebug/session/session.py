@@ -11,7 +11,7 @@ from torch import Tensor
 
 from qdebug.engine import Batch, Work
 from qdebug.measure import Predictions
-from qdebug.recipes import Recipe, preset
+from qdebug.recipes import Recipe, as_recipe
 from qdebug.results import (
     CacheStats,
     Convergence,
@@ -134,15 +134,23 @@ class Session:
         recipe = self._checked(recipe)
         return decide(self._preparer, recipe, work or Work())
 
-    def predictions(self, recipe: Recipe | str, work: Work | None = None) -> Predictions:
-        """What the model predicts under a recipe, on all evaluation data."""
-        recipe, work = self._checked(recipe), work or Work()
-        return self._scorer.predictions(self._preparer.sheet(recipe, work), self._subject.eval_batches, work)
+    def predictions(self, recipe: Recipe | str, work: Work | None = None, *, remember: bool = True) -> Predictions:
+        """What the model predicts under a recipe, on all evaluation data.
 
-    def output(self, recipe: Recipe | str, batch: Batch, work: Work | None = None) -> Tensor:
-        """The scored output of one of the data's batches under a recipe."""
+        Args:
+            recipe: the recipe, or a preset's name.
+            work: progress and cancel.
+            remember: whether the cache keeps the values inside the network. Those it holds are used in any case, and
+                predictions, which are small, are always remembered.
+        """
         recipe, work = self._checked(recipe), work or Work()
-        return self._subject.engine.output(self._preparer.sheet(recipe, work), batch, work)
+        sheet = self._preparer.sheet(recipe, work)
+        return self._scorer.predictions(sheet, self._subject.eval_batches, work, remember=remember)
+
+    def output(self, recipe: Recipe | str, batch: Batch, work: Work | None = None, *, remember: bool = True) -> Tensor:
+        """The scored output of one of the data's batches under a recipe; arguments as for :meth:`predictions`."""
+        recipe, work = self._checked(recipe), work or Work()
+        return self._subject.engine.output(self._preparer.sheet(recipe, work), batch, work, remember=remember)
 
     def value(self, recipe: Recipe | str, index: int, samples: int, work: Work | None = None) -> Tensor:
         """What a step computes for the first samples under a recipe, before a layer quantizes it."""
@@ -205,6 +213,7 @@ class Session:
             model=info.name, digest=info.digest, recipe=recipe.digest, n=info.n_eval, calibration=info.calibration,
             metric=score.metric, size=score.size, layers=table.rows,
             findings=(*score.findings, *self.findings(recipe, work)), seconds=time.perf_counter() - start,
+            float_note=info.float_note,
         )  # fmt: skip
 
     def findings(self, recipe: Recipe | str, work: Work | None = None) -> tuple[Finding, ...]:
@@ -217,7 +226,7 @@ class Session:
         return self._subject.engine.cache.stats()
 
     def _checked(self, recipe: Recipe | str) -> Recipe:
-        value = preset(recipe) if isinstance(recipe, str) else recipe
+        value = as_recipe(recipe)
         return self._fitting.get(value, lambda: self._fits(value))
 
     def _fits(self, recipe: Recipe) -> Recipe:

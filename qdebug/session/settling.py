@@ -15,7 +15,7 @@ from qdebug.recipes import Recipe, TensorPlan
 from qdebug.recipes.check import range_methods
 from qdebug.results import Convergence
 from qdebug.session.memo import Memo
-from qdebug.session.prepare import AVERAGED, Preparer, real_rows
+from qdebug.session.prepare import AVERAGED, Preparer
 from qdebug.session.subject import Subject
 
 USUAL = TensorPlan("int8", symmetric=False)
@@ -32,7 +32,8 @@ class Settling:
     def of(self, recipe: Recipe, name: str, work: Work) -> Convergence:
         """The clip range that each range method would choose after 1, 2, 4 … calibration samples.
 
-        For the recipe's format, or, where that takes no calibrated range, for affine int8.
+        For the recipe's format, or, where that takes no calibrated range, for affine int8. An input that is the same
+        for every sample is looked at row by row instead.
 
         Raises:
             RecipeError: there is no such layer, or it has no input to quantize.
@@ -52,6 +53,12 @@ class Settling:
         sheet = self._preparer.float_with_fixes(recipe, work)
         observer = Observer(layer.channel_axis, checkpoints=True)
         batches = self._subject.calib_batches
+        if layer.x in self._subject.alike:  # one batch shows all of it
+            work.step(0, 1, f"calibrating {name}")
+            self._subject.engine.visit(
+                sheet, batches[0], {layer.x: observer}, lambda _, value: observer.update(value), work, remember=False
+            )
+            batches = ()
         for done, batch in enumerate(batches):
             work.step(done, len(batches), f"calibrating {name}")
             self._subject.engine.visit(sheet, batch, {layer.x: observer}, _shown(observer, batch), work, remember=False)
@@ -62,7 +69,7 @@ def _shown(observer: Observer, batch: Batch) -> Callable[[int, Tensor], None]:
     """Shows a batch's values to an observer that counts samples: several rows of one sample stay together."""
 
     def show(x: int, value: Tensor) -> None:
-        rows = real_rows(value, batch)
+        rows = batch.real_rows(value)
         samples = rows.unflatten(0, (batch.count, -1)) if len(rows) > batch.count else rows
         for part in samples.split(AVERAGED):
             observer.update(part)

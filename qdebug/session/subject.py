@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -37,7 +37,7 @@ class Subject:
         floating: steps whose values are real numbers.
         data: evaluation data.
         calib: calibration data.
-        task: ``classification``, ``language-model`` or ``unlabelled``.
+        task: ``classification``, ``language-model``, ``segmentation`` or ``unlabelled``.
         engine: runs sheets of the program.
         info: what people are told of all this.
         recipe: that of a model that was quantized already.
@@ -90,8 +90,14 @@ class Subject:
 
     @cached_property
     def points(self) -> tuple[int, ...]:
-        """Steps whose values are quantized between layers, where a recipe asks for it."""
-        return tuple(index for index in find_points(self.program, self.layers) if index in self.floating)
+        """Steps whose values are quantized between layers, where a recipe asks for it. Single numbers stay float."""
+        points = find_points(self.program, self.layers)
+        return tuple(index for index in points if index in self.floating and self.shapes[index])
+
+    @cached_property
+    def alike(self) -> frozenset[int]:
+        """Steps whose values are the same for every sample."""
+        return self.program.alike(self.data.alike)
 
     @cached_property
     def norm_sites(self) -> tuple[NormSite, ...]:
@@ -121,6 +127,13 @@ class Subject:
         """Batches of the evaluation data."""
         return self.batches(self.data)
 
+    def labelled(self, batches: Sequence[Batch]) -> Iterator[tuple[Batch, Tensor | None]]:
+        """Batches from the first of the evaluation data on, each with its labels if there are any."""
+        start = 0
+        for batch in batches:
+            yield batch, None if self.data.labels is None else self.data.labels[start : start + batch.count]
+            start += batch.count
+
     @cached_property
     def calib_batches(self) -> tuple[Batch, ...]:
         """Batches of the calibration data."""
@@ -128,12 +141,17 @@ class Subject:
 
     def _batch(self, data: Dataset, start: int, stop: int) -> Batch:
         key = hashlib.blake2b(data.digest + f"{start}:{stop}".encode(), digest_size=16).digest()
-        inputs = {name: _padded(tensor[start:stop], self.program.batch) for name, tensor in data.inputs.items()}
-        return Batch(key, inputs, stop - start)
+        size = self.program.batch or stop - start
+        return Batch(key, padded(data.rows(start, stop), data.alike, size), stop - start, size)
 
 
-def _padded(rows: Tensor, size: int | None) -> Tensor:
-    if size is None or len(rows) == size:
+def padded(inputs: Mapping[str, Tensor], alike: Collection[str], size: int) -> dict[str, Tensor]:
+    """Inputs of some samples, the last of them repeated until there are ``size``."""
+    return {name: tensor if name in alike else _padded(tensor, size) for name, tensor in inputs.items()}
+
+
+def _padded(rows: Tensor, size: int) -> Tensor:
+    if len(rows) == size:
         return rows
     return torch.cat([rows, rows[-1:].expand(size - len(rows), *rows.shape[1:])])
 

@@ -15,7 +15,7 @@ from qdebug.quantize import dynamic_grid, fake_quantize_activation, is_dynamic, 
 from qdebug.recipes import FLOAT, LayerPlan, Recipe
 from qdebug.results import ErrorSplit, LayerReport, LayerTable, OutputError
 from qdebug.session.memo import Memo
-from qdebug.session.prepare import Preparer, real_rows
+from qdebug.session.prepare import Preparer
 from qdebug.session.subject import Subject
 
 #: Samples that local errors are measured on; a mean over millions of values settles long before this.
@@ -106,7 +106,7 @@ class Tables:
         accumulator = SplitAccumulator(chosen)
         for batch in self.batches:
             value = self._subject.engine.values(reference, batch, (layer.x,), work)[layer.x]
-            x = real_rows(value, batch)
+            x = batch.real_rows(value)
             grid = (
                 dynamic_grid(x, chosen, layer.channel_axis)
                 if is_dynamic(chosen)
@@ -125,7 +125,7 @@ class Tables:
         for batch in self.batches:
             one = self._subject.engine.values(reference, batch, (layer.step,), work)[layer.step]
             two = self._subject.engine.values(quantized, batch, (layer.step,), work)[layer.step]
-            comparison.add(real_rows(one, batch), real_rows(two, batch))
+            comparison.add(batch.real_rows(one), batch.real_rows(two))
         return comparison
 
 

@@ -12,7 +12,7 @@ from qdebug.doors.onnx import lower_onnx, read_onnx
 from qdebug.engine import Batch, Work
 from qdebug.errors import UsageError, near
 from qdebug.measure import Predictions, compare, predictions
-from qdebug.recipes import Recipe, preset
+from qdebug.recipes import Recipe, as_recipe
 from qdebug.results import Exported, RealMetric, Verified
 from qdebug.results.verified import Simulation
 from qdebug.session import Session
@@ -51,7 +51,7 @@ def verify(
     """
     check_runtime(runtime)
     work = work or Work()
-    recipe = preset(recipe) if isinstance(recipe, str) else recipe
+    recipe = as_recipe(recipe)
     start = time.perf_counter()
     decided = session.decided(recipe, work)
     with artefact(session, recipe, work) as written:
@@ -84,22 +84,24 @@ class _Held:
 
     def by_onnx_runtime(self, start: float) -> Verified:
         stream = Stream(Path(self.written.path), self.work.check)
-        real, integer = _Collected(self.subject.task), _Collected(self.subject.task)
+        real, integer, session = (_Collected(self.subject.task) for _ in range(3))
         seen, apart, size = 0, 0.0, 0.0
         for batch, labels in self._batches("comparing codes"):
             found = stream.add(batch.inputs) if seen < SAMPLES else stream.outputs(batch.inputs)
             seen += batch.count
-            own = self.session.output(self.recipe, batch, self.work)
+            own = self.session.output(self.recipe, batch, self.work, remember=False)
             apart += _apart(found.float[: batch.count], own)
             size += float(own.abs().double().sum())
             real.add(found.real[: batch.count], labels)
             integer.add(found.integer[: batch.count], labels)
+            session.add(own, labels)
         facts = Facts(
             rows=stream.rows(), kernels=dict(stream.runtime.operators), missing=stream.missing(),
             disturbed=stream.runtime.disturbed, float_layers=left_in_float(self.decided, stream.kernels),
             unlike=apart / size if size else apart,
         )  # fmt: skip
-        return self._told("onnxruntime", stream.runtime.version, facts, real, integer, start)
+        simulated = (integer if self.simulation == "integer" else session).joined()
+        return self._told("onnxruntime", stream.runtime.version, facts, real.joined(), simulated, start)
 
     def by_openvino(self, start: float) -> Verified:
         path = Path(self.written.path)
@@ -107,7 +109,7 @@ class _Held:
         model = openvino.Model(path, scored)
         real = self._by(model)
         plain: float | None = None
-        simulated = self.session.predictions(self.recipe, self.work)
+        simulated = self.session.predictions(self.recipe, self.work, remember=False)
         if compare(simulated, real.joined(), self.subject.task).agreement < AGREEMENT:
             # whose doing it is: its rewriting of the graph for integers, or its reading of the file
             again = self._by(openvino.Model(path, scored, rewriting=False))
@@ -115,7 +117,7 @@ class _Held:
         facts = Facts(
             kernels=model.kernels, float_layers=left_in_float(self.decided, model.by_node), without_rewriting=plain
         )
-        return self._told("openvino", model.version, facts, real, None, start)
+        return self._told("openvino", model.version, facts, real.joined(), simulated, start)
 
     def _by(self, model: openvino.Model) -> _Collected:
         real = _Collected(self.subject.task)
@@ -124,20 +126,16 @@ class _Held:
         return real
 
     def _batches(self, words: str) -> Iterator[tuple[Batch, Tensor | None]]:
-        labels, start = self.subject.data.labels, 0
         batches = self.subject.eval_batches
-        for done, batch in enumerate(batches):
+        for done, one in enumerate(self.subject.labelled(batches)):
             self.work.step(done, len(batches), words)
-            yield batch, None if labels is None else labels[start : start + batch.count]
-            start += batch.count
+            yield one
 
     def _told(
-        self, runtime: str, version: str, facts: Facts, real: _Collected, integer: _Collected | None, start: float
+        self, runtime: str, version: str, facts: Facts, found: Predictions, simulated: Predictions, start: float
     ) -> Verified:
-        found = real.joined()
-        uses_integer = self.simulation == "integer" and integer is not None
-        simulated = integer.joined() if uses_integer and integer else self.session.predictions(self.recipe, self.work)
-        floats = self.session.predictions(Recipe(), self.work)
+        uses_integer = self.simulation == "integer" and runtime == "onnxruntime"
+        floats = self.session.predictions(Recipe(), self.work, remember=False)
         task = self.subject.task
         one, two = compare(floats, simulated, task), compare(floats, found, task)
         agreement = compare(simulated, found, task).agreement

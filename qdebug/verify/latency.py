@@ -15,7 +15,7 @@ import onnx
 
 from qdebug.engine import Work
 from qdebug.export import write_onnx
-from qdebug.recipes import Recipe, preset
+from qdebug.recipes import Recipe, as_recipe
 from qdebug.results import Latency, LayerTime, Timing
 from qdebug.session import Session
 from qdebug.verify.artefact import artefact
@@ -50,7 +50,7 @@ def measure_latency(
         QDebugError: a file cannot be written.
     """
     work = work or Work()
-    recipe = preset(recipe) if isinstance(recipe, str) else recipe
+    recipe = as_recipe(recipe)
     first = session.subject.batches(session.subject.data.first(batch))[0]
     feeds = {name: tensor.numpy() for name, tensor in first.inputs.items()}
     with artefact(session, recipe, work) as written, tempfile.TemporaryDirectory(prefix="qdebug-") as folder:
@@ -63,7 +63,7 @@ def measure_latency(
     low, middle, high = _quartiles(ratios)
     one, two = (_timing([pair[place] for pair in times]) for place in (0, 1))
     return Latency(
-        runtime="onnxruntime", version=models[0].version, threads=threads, batch=len(next(iter(feeds.values()))),
+        runtime="onnxruntime", version=models[0].version, threads=threads, batch=first.size,
         rounds=len(times), float_=one, quantized=two, ratio=middle, ratio_low=low, ratio_high=high, layers=layers,
         finding=_finding(low, middle, high, layers),
     )  # fmt: skip

@@ -7,7 +7,7 @@ import html
 import streamlit as st
 
 from qdebug.figures import Candidate, numbers, share_bars, tradeoff
-from qdebug.figures.text import plural
+from qdebug.figures.text import input_in_words, plural
 from qdebug.jobs.verbs import GetScore, GetShares, GetVerdict
 from qdebug.recipes import Recipe, preset
 from qdebug.results import ModelInfo, Score, Shares, Verdict
@@ -23,6 +23,8 @@ ORDERS = {"worst": "worst first", "graph": "graph order"}
 def verdict(info: ModelInfo) -> None:
     """The finding, in one sentence, before anything else."""
     ask.show("verdict", GetVerdict(ref=state.ref(), recipe=state.recipe()), _verdict)
+    if info.float_note:
+        st.html(words.quiet(info.float_note))
     for finding in info.findings:
         st.html(f'<p class="q-lead">◆ {html.escape(finding)}</p>')
 
@@ -106,7 +108,7 @@ def story(info: ModelInfo) -> None:
 
 def story_html(info: ModelInfo) -> str:
     """Facts and story."""
-    inputs = ", ".join(f"{one.name} {_shape(one.shape)} {one.dtype}" for one in info.inputs)
+    inputs = "; ".join(f"{one.name} {input_in_words(one)}" for one in info.inputs)
     facts = {
         "model": info.title or info.name,
         "layers": f"{len(info.layers)}, {numbers.count(info.params)} parameters, {numbers.size(info.float_bytes)}",
@@ -116,13 +118,7 @@ def story_html(info: ModelInfo) -> str:
         "digest": info.digest,
     }
     if info.not_understood:
-        facts["not understood"] = (
-            f"{plural(len(info.not_understood), 'operator')}: {', '.join(info.not_understood[:5])}"
-        )
+        facts["not understood"] = f"{plural(len(info.not_understood), 'thing')}: {'; '.join(info.not_understood[:5])}"
     rows = "".join(f"<dt>{key}</dt><dd>{html.escape(value)}</dd>" for key, value in facts.items())
     told = f'<p class="q-lead">{html.escape(info.story)}</p>' if info.story else ""
     return f'<h3 class="q-chart-title">{html.escape(info.name)}</h3>{told}<dl class="q-facts">{rows}</dl>'
-
-
-def _shape(shape: tuple[int | None, ...]) -> str:
-    return "×".join("N" if size is None else str(size) for size in shape)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import html
 
 from qdebug.figures import numbers
-from qdebug.figures.text import plural
-from qdebug.results import LayerInfo, ModelInfo, TensorSpec
+from qdebug.figures.text import input_in_words, plural
+from qdebug.results import LayerInfo, ModelInfo
 
 MOST_ROWS = 400
 
@@ -14,19 +14,13 @@ MOST_ROWS = 400
 def wanted_html(info: ModelInfo) -> str:
     """What a data file for a model must hold."""
     rows = "".join(
-        f'<dt><code class="q-name">{html.escape(spec.name)}</code></dt><dd>{shape_in_words(spec)}</dd>'
+        f'<dt><code class="q-name">{html.escape(spec.name)}</code></dt><dd>{html.escape(input_in_words(spec))}</dd>'
         for spec in info.inputs
     )
     return (
         f'<div class="q-wanted"><p>The data, an .npz, must hold:</p><dl class="q-facts">{rows}'
         '<dt><code class="q-name">labels</code></dt><dd>int64 [N], if there are any: a class per sample</dd></dl></div>'
     )
-
-
-def shape_in_words(spec: TensorSpec) -> str:
-    """Type and sizes of an input; N is the number of samples, ? a size that may vary."""
-    sizes = ["N", *("?" if size is None else str(size) for size in spec.shape[1:])]
-    return f"{html.escape(spec.dtype)} [{', '.join(sizes)}]"
 
 
 def headline_html(info: ModelInfo) -> str:

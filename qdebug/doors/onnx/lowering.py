@@ -9,6 +9,7 @@ from typing import Any, NoReturn
 import torch
 from torch import Tensor
 
+from qdebug.doors.axes import declared_alike, fixed_batch
 from qdebug.doors.onnx import ops  # noqa: F401 - registers the operators
 from qdebug.doors.onnx.body import Body
 from qdebug.doors.onnx.builder import Builder
@@ -60,7 +61,8 @@ def lower_onnx(file: OnnxFile) -> Lowered:
     outputs = {value.name: lowering.builder.names[value.name] for value in graph.outputs}
     # The first output that is real numbers is scored: classical models put the label, an integer, before the scores.
     scored = next((name for name in outputs if lowering.builder.elems.get(name, 0) in _SCORES), next(iter(outputs)))
-    return Lowered(lowering.builder.program(outputs, _fixed_batch(specs), scored), specs, tuple(lowering.unknown))
+    batch = fixed_batch(specs, declared_alike(specs))
+    return Lowered(lowering.builder.program(outputs, batch, scored), specs, tuple(lowering.unknown))
 
 
 def _spec(value: Any) -> TensorSpec:
@@ -72,13 +74,10 @@ def _spec(value: Any) -> TensorSpec:
             do="Export the model with tensors as its inputs.",
         )
     carrier = ELEMENTS[value.elem or 1].carrier
-    shape = tuple(size if isinstance(size, int) else None for size in value.shape or ())
+    # Where not even the rank is known, samples are numbers.
+    sizes = (None,) if value.shape is None else value.shape
+    shape = tuple(size if isinstance(size, int) else None for size in sizes)
     return TensorSpec(name=value.name, shape=shape, dtype=str(carrier).removeprefix("torch."))
-
-
-def _fixed_batch(specs: Sequence[TensorSpec]) -> int | None:
-    """The first size where the file fixes it; None where it may vary."""
-    return next((spec.shape[0] for spec in specs if spec.shape and spec.shape[0]), None)
 
 
 class _Lowering:

@@ -143,7 +143,7 @@ class Projector:
         return not any(step in one for one in held) or any(_found(one, step) for one in held)
 
     def _places(self, changes: Mapping[int, WeightChanges | ActivationChanges], batch: Batch) -> dict[int, _Projected]:
-        samples = len(next(iter(batch.inputs.values())))
+        samples = batch.size
         return {step: _Projected(one.project, samples, self._turns, self._work.check) for step, one in changes.items()}
 
     def _told(self, held: Mapping[int, _Projected], steps: Sequence[int], formats: int, batch: Batch) -> np.ndarray:
