@@ -21,7 +21,7 @@ def weight_bits(layer: LayerInfo, plan: LayerPlan) -> int:
 def cost(layer: LayerInfo, plan: LayerPlan) -> Cost:
     """What a layer costs under a plan.
 
-    Bit-operations are MACs · b_w · b_a (van Baalen et al. 2020, Bayesian Bits, arXiv 2005.07093, section 4; Baskin et
+    Bit-operations are MACs · b_w · b_a (van Baalen et al. 2020, Bayesian Bits, arXiv 2005.07093; Baskin et
     al. 2018, UNIQ, arXiv 1804.10969, also count the accumulator). b_w and b_a are the bits of codes, whatever unit
     multiplies them; what is not quantized has 32.
     """

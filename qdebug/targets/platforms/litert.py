@@ -11,6 +11,10 @@ from qdebug.targets.platform import Platform
 _SPEC = "https://ai.google.dev/edge/litert/models/quantization_spec"
 _DELEGATE = "https://github.com/tensorflow/tensorflow/blob/master/tensorflow/lite/delegates/xnnpack/README.md"
 _POLICY = "https://github.com/google-ai-edge/ai-edge-quantizer/blob/main/ai_edge_quantizer/default_policy.py"
+_CASTING = (
+    "https://github.com/google-ai-edge/ai-edge-quantizer/blob/main/ai_edge_quantizer/algorithms/"
+    "nonlinear_quantize/float_casting.py"
+)
 _CONVOLUTIONS = ("conv", "depthwise", "conv-transpose")
 _INT8, _INT4, _INT2 = ("int8", "int8_narrow"), ("int4", "int4_narrow"), ("int2", "int2_narrow")
 _FLOAT, _HALF = Accepts(formats=("fp32",)), Accepts(formats=("fp16",))
@@ -95,7 +99,7 @@ LITERT = Platform(
             weight=Accepts(formats=("fp16", "fp32")),
             activation=_FLOAT,
             arithmetic="fp32",
-            fact=Fact("float32; float16 weights are unpacked", _DELEGATE),
+            fact=Fact("float32; float16 weights are cast back", _CASTING),
         ),
         Kernel(
             kinds=(*_CONVOLUTIONS, "matmul", "embedding"),

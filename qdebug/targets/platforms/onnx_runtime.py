@@ -85,6 +85,9 @@ ONNX_RUNTIME = Platform(
     bias="int32",
     facts=(
         Fact("ConvTranspose, Tanh, HardSwish and LayerNormalization run in floats (see docs/decisions/0008)", _KERNELS),
+        Fact(
+            "with accuracy_level 4, MatMulNBits may round its input to 8 bits in groups, which no plan says", _CONTRIB
+        ),
         Fact("16-bit activations between QuantizeLinear and DequantizeLinear run in floats", _KERNELS),
         Fact("x86-64 without VNNI adds two products of bytes in 16 bits, which can saturate", _QUANTIZING),
         Fact(

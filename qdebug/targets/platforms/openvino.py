@@ -12,6 +12,7 @@ _DEVICE = (
 _LPT = "https://docs.openvino.ai/latest/openvino_docs_OV_UG_lpt.html"
 _LOW = "https://docs.openvino.ai/2024/documentation/openvino-ir-format/intermediate-representation-int8-inference.html"
 _COMPRESS = "https://github.com/openvinotoolkit/nncf/blob/develop/docs/compression_algorithms/CompressWeights.md"
+_CHANGES = "https://pyup.io/changelogs/nncf/"
 _BYTES = ("int8", "uint8", "int8_narrow")
 _FLOATS = Accepts(formats=("fp32", "bf16", "fp16"))
 
@@ -62,9 +63,8 @@ OPENVINO = Platform(
         Fact("on Arm, quantized models are computed in floats throughout", _DEVICE),
         Fact("a zero point of 8-bit weights beside quantized activations is not documented: NNCF writes none", _LPT),
         Fact(
-            "activations quantized in groups at run time, the default beside compressed weights, cannot be said in a "
-            "plan",
-            _DEVICE,
+            "8-bit activations at run time, which it may have beside compressed weights, cannot be said in a plan",
+            _CHANGES,
         ),
     ),
 )

@@ -66,7 +66,7 @@ QNN = Platform(
             weight=Accepts(formats=_INT8, sharing=("tensor", "channel"), zero="fixed"),
             activation=Accepts(formats=("fp16",)),
             arithmetic="fp16",
-            fact=Fact("8-bit weights with float16 activations (from SDK 2.49 on the newest processors)", _HISTORY),
+            fact=Fact("8-bit weights with float16 activations (FP16W8)", _HISTORY),
         ),
         Kernel(
             kinds=(*_CONVOLUTIONS, "matmul"),
@@ -98,6 +98,6 @@ QNN = Platform(
             "says",
             _SPEC,
         ),
-        Fact("activation ranges are part of the converted graph: none is found at run time", _SPEC),
+        Fact("activation ranges that are found at run time are not documented", _SPEC),
     ),
 )
