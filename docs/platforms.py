@@ -42,7 +42,7 @@ def _table(header: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
 def _platform(one: Platform) -> str:
     between = "floats" if one.between is None else _accepts(one.between, weight=False)
     facts = [f"Between layers: {between}. Biases of integer layers: `{one.bias}`."]
-    facts += [f"{_said(fact)} ({_link(fact.source)})" for fact in (*one.merges, *one.facts)]
+    facts += [_said(fact) for fact in (*one.merges, *one.facts)]
     bullets = "\n".join(f"- {fact}" for fact in facts)
     return f"### {one.title}\n\n`{one.name}`\n\n{_table(_KERNELS, map(_kernel, one.kernels))}\n{bullets}\n"
 
@@ -52,7 +52,7 @@ def _kernel(one: Kernel) -> tuple[str, ...]:
     return (
         ", ".join(one.kinds), _accepts(one.weight, weight=True),
         "–" if alone else _accepts(one.activation, weight=False),
-        "–" if alone else one.arithmetic or "as the activation", f"{_said(one.fact)} ({_link(one.fact.source)})",
+        "–" if alone else one.arithmetic or "as the activation", _said(one.fact),
     )  # fmt: skip
 
 
@@ -91,9 +91,10 @@ def _figure(one: Figure, unit: str) -> str:
 
 
 def _said(fact: Fact) -> str:
-    """A fact as a sentence begins, unless it begins with a name that has a digit (x86-64, int16)."""
+    """A fact with its source. It begins as a sentence does, unless with a name that has a digit (x86-64, int16)."""
     first = fact.says.split()[0]
-    return fact.says if any(sign.isdigit() for sign in first) else fact.says[0].upper() + fact.says[1:]
+    says = fact.says if any(sign.isdigit() for sign in first) else fact.says[0].upper() + fact.says[1:]
+    return f"{says} ({f'found by trying: `{fact.proof}`; ' * bool(fact.proof)}{_link(fact.source)})"
 
 
 def _link(address: str) -> str:

@@ -38,10 +38,13 @@ class Fact:
     Attributes:
         says: in our words.
         source: the document's address.
+        proof: the test that shows it, as ``file::name`` under ``tests/``, where it was found by trying; the document is
+            then the one where it should stand.
     """
 
     says: str
     source: str
+    proof: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

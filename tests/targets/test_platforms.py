@@ -2,6 +2,7 @@
 
 import itertools
 import re
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -80,6 +81,13 @@ def test_every_fact_has_a_source(platform):
     for fact in facts:
         assert fact.says and re.fullmatch(r"https://[\w./%-]+", fact.source), fact
     assert set(platform.sources) == {fact.source for fact in facts}
+
+
+def test_every_proof_is_a_test(platform):
+    for fact in [*(kernel.fact for kernel in platform.kernels), *platform.facts]:
+        if fact.proof:
+            file, name = fact.proof.split("::")
+            assert f"def {name}(" in (Path(__file__).parents[1] / file).read_text("utf-8")
 
 
 RUNS = [

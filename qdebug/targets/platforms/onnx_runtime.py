@@ -13,6 +13,7 @@ _QUANTIZING = "https://onnxruntime.ai/docs/performance/model-optimizations/quant
 _KERNELS = "https://github.com/microsoft/onnxruntime/blob/main/docs/OperatorKernels.md"
 _CONTRIB = "https://github.com/microsoft/onnxruntime/blob/main/docs/ContribOperators.md"
 _NBITS = "https://github.com/microsoft/onnxruntime/blob/main/onnxruntime/contrib_ops/cpu/quantization/matmul_nbits.cc"
+_TRIED = "targets/test_runtimes.py"
 _BYTES = ("int8", "uint8")
 _FLOAT = Accepts(formats=("fp32",))
 _FIXED_AND_FREE = Accepts(formats=_BYTES, sharing=("tensor", "channel"))
@@ -84,15 +85,37 @@ ONNX_RUNTIME = Platform(
     between=Accepts(formats=_BYTES),
     bias="int32",
     facts=(
-        Fact("ConvTranspose, Tanh, HardSwish and LayerNormalization run in floats (see docs/decisions/0008)", _KERNELS),
         Fact(
-            "with accuracy_level 4, MatMulNBits may round its input to 8 bits in groups, which no plan says", _CONTRIB
-        ),
-        Fact("16-bit activations between QuantizeLinear and DequantizeLinear run in floats", _KERNELS),
-        Fact("x86-64 without VNNI adds two products of bytes in 16 bits, which can saturate", _QUANTIZING),
-        Fact(
-            "a signed value with two readers is held in floats: found, not documented",
+            "a transposed convolution runs in floats",
             _KERNELS,
+            "targets/test_registered_kernels.py::test_no_integer_kernel_of_a_transposed_convolution",
         ),
+        Fact(
+            "DequantizeLinear and MatMul become MatMulNBits; with Gemm, a linear layer of two axes, they do not",
+            _NBITS,
+            f"{_TRIED}::test_weights_alone_in_onnx_runtime",
+        ),
+        Fact(
+            "a range at run time that a file writes as DynamicQuantizeLinear and DequantizeLinear: computed in floats",
+            _CONTRIB,
+            f"{_TRIED}::test_dynamic_ranges_in_onnx_runtime",
+        ),
+        Fact(
+            "signed activations behind a ReLU keep a convolution in floats",
+            _KERNELS,
+            f"{_TRIED}::test_signed_activations_behind_a_relu_in_onnx_runtime",
+        ),
+        Fact(
+            "signed activations with unsigned weights, refused here, run on x86-64 where a value has one reader",
+            _QUANTIZING,
+            f"{_TRIED}::test_what_onnx_runtime_does_not_promise_is_refused_though_it_can_run",
+        ),
+        Fact("MatMulNBits with accuracy_level 4 may round its input to 8 bits in groups, which no plan says", _CONTRIB),
+        Fact(
+            "16-bit activations between QuantizeLinear and DequantizeLinear run in floats",
+            _KERNELS,
+            f"{_TRIED}::test_integers_in_onnx_runtime",
+        ),
+        Fact("x86-64 without VNNI adds two products of bytes in 16 bits, which can saturate", _QUANTIZING),
     ),
 )
