@@ -22,9 +22,9 @@ from qdebug.quantize import (
 )
 from qdebug.quantize.hadamard import rotate
 from qdebug.quantize.ranges import minmax
-from qdebug.quantize.storage import stored_bits
 from qdebug.recipes import TensorPlan
 from qdebug.results import CrestPair, CrestView, FormatRow
+from qdebug.targets import stored_bits
 
 SEED = 0
 """Of the rotation's signs."""

@@ -8,9 +8,7 @@ import torch
 from torch import Tensor
 
 from qdebug.recipes.plan import ScaleFormat
-
-SECOND = 256
-"""Scales that share a scale of their own under double quantization (Dettmers et al. 2023, section 3)."""
+from qdebug.targets import SECOND
 
 _SMALLEST = {"fp16": 2.0**-24, "bf16": 2.0**-126}
 _LARGEST = {"fp16": 65504.0, "bf16": 3.3895313892515355e38}

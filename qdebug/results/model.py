@@ -45,6 +45,11 @@ class LayerInfo(Result, frozen=True, kw_only=True):
         macs: multiply-accumulates for one sample.
         out_channels, in_features: length of the weight's output axis; values that make one output.
         has_bias: whether the layer adds a bias.
+        weight_name, input_name: names of the weight and of the activation in the graph; layers that share one have the
+            same.
+        weight_bits: bits of a stored weight in the model as it was opened.
+        input_values, output_values: values of the activations read and written for one sample (of the indices, for an
+            embedding); 0 where the layer was not reached.
     """
 
     name: str
@@ -56,6 +61,11 @@ class LayerInfo(Result, frozen=True, kw_only=True):
     out_channels: int
     in_features: int
     has_bias: bool
+    weight_name: str = ""
+    input_name: str = ""
+    weight_bits: int = 32
+    input_values: int = 0
+    output_values: int = 0
 
 
 class Pattern(Result, frozen=True, kw_only=True):

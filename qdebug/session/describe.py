@@ -73,11 +73,20 @@ def layer_info(program: Program, layer: Layer, traced: Trace, alike: Collection[
     samples = 1 if layer.x in alike else traced.samples
     positions = math.prod(walked) // samples if walked else 0
     fan = math.prod(shape) // max(shape[0], 1) if transposed else features
+    stored = program.state.get(layer.weight)
     return LayerInfo(
         name=layer.name, op=layer.op, kind=layer.kind, weight_shape=shape, params=math.prod(shape) + bias,
         macs=0 if layer.kind == "embedding" else positions * fan, out_channels=out, in_features=features,
-        has_bias=layer.bias is not None,
+        has_bias=layer.bias is not None, weight_name=program.steps[layer.weight].name,
+        input_name=program.steps[layer.x].name, weight_bits=8 * (stored.element_size() if stored is not None else 4),
+        input_values=_per_sample(traced, layer.x), output_values=_per_sample(traced, layer.step),
     )  # fmt: skip
+
+
+def _per_sample(traced: Trace, step: int) -> int:
+    """Values of an activation for one sample; 0 where the run did not reach it."""
+    shape = traced.shapes.get(step)
+    return math.prod(shape) // traced.samples if shape else 0
 
 
 def patterns(program: Program, layers: tuple[Layer, ...]) -> tuple[Pattern, ...]:

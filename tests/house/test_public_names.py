@@ -8,7 +8,7 @@ import pytest
 
 ROOMS = [
     "calibrate", "cli", "doors", "engine", "figures", "formats", "graph", "jobs", "measure", "methods", "quantize",
-    "recipes", "results", "session",
+    "recipes", "results", "session", "targets",
 ]  # fmt: skip
 PACKAGE = {"QDebugError", "Recipe", "Session", "open", "preset"}
 

@@ -6,8 +6,8 @@ import sys
 import pytest
 
 FREE = [
-    "qdebug", "qdebug.errors", "qdebug.formats", "qdebug.recipes", "qdebug.results", "qdebug.figures", "qdebug.jobs",
-    "qdebug.jobs.client", "qdebug.jobs.verbs", "qdebug.jobs.worker", "qdebug.web", "qdebug.cli",
+    "qdebug", "qdebug.errors", "qdebug.formats", "qdebug.recipes", "qdebug.results", "qdebug.targets", "qdebug.figures",
+    "qdebug.jobs", "qdebug.jobs.client", "qdebug.jobs.verbs", "qdebug.jobs.worker", "qdebug.web", "qdebug.cli",
 ]  # fmt: skip
 HEAVY = ("torch", "onnx", "numba", "scipy")
 

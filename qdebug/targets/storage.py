@@ -5,8 +5,10 @@ from __future__ import annotations
 import math
 
 from qdebug.formats import Block, Codebook, Float, Gguf, find
-from qdebug.quantize.scales import SECOND
 from qdebug.recipes import TensorPlan
+
+SECOND = 256
+"""Scales that share a scale of their own under double quantization (Dettmers et al. 2023, section 3)."""
 
 
 def stored_bits(rows: int, columns: int, plan: TensorPlan) -> int:

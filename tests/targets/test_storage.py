@@ -3,8 +3,8 @@
 import pytest
 
 from qdebug.formats import FORMATS, Gguf
-from qdebug.quantize.storage import stored_bits
 from qdebug.recipes import TensorPlan, parse_activation_format, parse_weight_format
+from qdebug.targets import stored_bits
 
 # 6 rows of 70 columns: three groups of 32 a row (32 + 32 + 6), five of 16, two runs of 4 rows and 3 of 32 columns.
 ROWS, COLUMNS = 6, 70
