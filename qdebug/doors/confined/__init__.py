@@ -3,6 +3,6 @@
 The child (``child.py``) walls itself in, parses, and leaves plain files; the parent takes nothing from it on trust.
 """
 
-from qdebug.doors.confined.read import read_confined, read_confined_npz
+from qdebug.doors.confined.read import check_confined, convert_confined, read_confined, read_confined_npz
 
-__all__ = ["read_confined", "read_confined_npz"]
+__all__ = ["check_confined", "convert_confined", "read_confined", "read_confined_npz"]

@@ -13,12 +13,12 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Literal, NoReturn
+from typing import NoReturn
 
 import msgspec
 
 from qdebug.doors.confined.limits import Limits
-from qdebug.doors.confined.messages import FAILED, FAILURE, LOG, Failure, Task
+from qdebug.doors.confined.messages import FAILED, FAILURE, LOG, Failure, Kind, Task
 from qdebug.errors import BY_NAME, FileError, QDebugError
 
 COMMAND = (sys.executable, "-P", "-m", "qdebug.doors.confined.child")
@@ -26,6 +26,7 @@ COMMAND = (sys.executable, "-P", "-m", "qdebug.doors.confined.child")
 _PASSED = ("PATH", "PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "LD_LIBRARY_PATH", "HOME", "LANG", "LC_ALL", "SYSTEMROOT")
 _ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS"), "1")
 _LOOK_SECONDS = 0.02
+_DOING: dict[Kind, str] = {"onnx": "reading", "npz": "reading", "convert": "converting", "check": "checking"}
 LONGEST_TEXT = 600
 LARGEST_FAILURE = 64 * 1024
 _log = logging.getLogger(__name__)
@@ -33,17 +34,18 @@ _log = logging.getLogger(__name__)
 
 @contextmanager
 def confined(
-    kind: Literal["onnx", "npz"], file: Path, limits: Limits, check: Callable[[], None],
-    command: Sequence[str] = COMMAND,
+    kind: Kind, file: Path, limits: Limits, check: Callable[[], None], command: Sequence[str] = COMMAND,
+    opset: int = 0,
 ) -> Iterator[Path]:  # fmt: skip
     """The folder with what a child of this process has made of a file; it is gone afterwards, as is the child.
 
     Args:
-        kind: how the file is read.
+        kind: what is done with the file.
         file: the file.
-        limits: what reading may cost.
+        limits: what that may cost.
         check: called often; raises where the work is to stop, which ends the child.
         command: what starts the child.
+        opset: what a model is converted to.
 
     Raises:
         QDebugError: what the child met; or a FileError that names the limit, or says that it died.
@@ -52,11 +54,11 @@ def confined(
         raise FileError("There is no such file", file=file.name, do="Choose it again.")
     folder = Path(tempfile.mkdtemp(prefix="qdebug-read-"))  # for this user's eyes only
     try:
-        task = Task(kind, str(file.resolve()), str(folder), os.getpid(), limits)
+        task = Task(kind, str(file.resolve()), str(folder), os.getpid(), limits, opset)
         status = _watched(task, check, command, file)
         if status:
-            _log.info("reading %s ended with status %d: %s", file.name, status, _last_words(folder))
-            _told(status, folder, limits, file)
+            _log.info("%s %s ended with status %d: %s", _DOING[kind], file.name, status, _last_words(folder))
+            _told(status, folder, task, file)
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
@@ -78,7 +80,7 @@ def _watched(task: Task, check: Callable[[], None], command: Sequence[str], file
             check()
             if time.monotonic() > deadline:
                 raise FileError(
-                    f"Reading it takes longer than {task.limits.wall} s", file=file.name,
+                    f"{_DOING[task.kind].capitalize()} it takes longer than {task.limits.wall} s", file=file.name,
                     do="Save it again with a current exporter; a damaged file can take for ever.",
                 )  # fmt: skip
             time.sleep(_LOOK_SECONDS)
@@ -103,32 +105,33 @@ def _end(process: subprocess.Popen[bytes]) -> None:
     process.wait()
 
 
-def _told(status: int, folder: Path, limits: Limits, file: Path) -> NoReturn:
+def _told(status: int, folder: Path, task: Task, file: Path) -> NoReturn:
     """Raise the error that the child has written, or one that says how it ended."""
+    doing = _DOING[task.kind]
     if status == FAILED:
-        raise _written(folder, limits, file)
+        raise _written(folder, doing, file)
     if status == -getattr(signal, "SIGXCPU", 0):
         raise FileError(
-            f"Reading it takes more than {limits.cpu} s of processor time", file=file.name,
+            f"{doing.capitalize()} it takes more than {task.limits.cpu} s of processor time", file=file.name,
             do="Save it again with a current exporter; a damaged file can take for ever.",
         )  # fmt: skip
     if status < 0:
         name = signal.Signals(-status).name if -status in set(signal.Signals) else f"signal {-status}"
         raise FileError(
-            f"The file ended the process that was reading it ({name})", file=file.name,
+            f"The file ended the process that was {doing} it ({name})", file=file.name,
             do="It is damaged, or made to do harm: write it again with a current exporter.",
         )  # fmt: skip
     raise unsafe(file)
 
 
-def _written(folder: Path, limits: Limits, file: Path) -> QDebugError:
+def _written(folder: Path, doing: str, file: Path) -> QDebugError:
     try:
         failure = msgspec.json.decode(left(folder, FAILURE, LARGEST_FAILURE).read_bytes(), type=Failure)
     except (OSError, ValueError, RecursionError, msgspec.MsgspecError):
         return unsafe(file)
     if failure.kind in _LIMITS:
         what, do = _LIMITS[failure.kind]
-        return FileError(what.format(limits), file=file.name, do=do)
+        return FileError(what.format(doing.capitalize()), file=file.name, do=do)
     kind = BY_NAME.get(failure.kind)
     if kind is None:
         return unsafe(file)
@@ -141,7 +144,7 @@ def _written(folder: Path, limits: Limits, file: Path) -> QDebugError:
 
 _LIMITS = {
     "memory": (
-        "Reading it takes more memory than a file of its size should",
+        "{} it takes more memory than a file of its size should",
         "Save it again with a current exporter, or give a smaller one.",
     ),
     "result": (

@@ -37,7 +37,7 @@ def to_proto(file: OnnxFile) -> ModelProto:
     """
     model = file.model
     try:
-        proto = ModelProto(ir_version=model.ir_version, producer_name=model.producer)
+        proto = ModelProto(ir_version=model.ir_version, producer_name=model.producer or None)
         for domain, version in model.opsets.items():
             proto.opset_import.add(domain=domain, version=version)
         for key, value in model.metadata.items():
@@ -60,14 +60,16 @@ class _Writer:
         into.input.extend(_value(one) for one in graph.inputs)
         into.output.extend(_value(one) for one in graph.outputs)
         for constant in graph.constants:
-            self._tensor(constant, into.initializer.add())
+            self._tensor(constant, into.initializer.add(name=constant.name))
             if self._lists:
                 into.input.append(_value(Value(constant.name, "tensor", constant.elem, constant.shape)))
         for node in graph.nodes:
             self._node(node, into.node.add())
 
     def _node(self, node: Node, into: NodeProto) -> None:
-        into.name, into.op_type, into.domain = node.name, node.op, node.domain
+        into.name, into.op_type = node.name, node.op
+        if node.domain:
+            into.domain = node.domain
         into.input.extend(node.inputs)
         into.output.extend(node.outputs)
         for name, value in node.attributes.items():
@@ -97,7 +99,7 @@ class _Writer:
                 _sparse(value, self._file.tensors[value.key], into.sparse_tensor)
             case Constant():
                 into.type = kind.TENSOR
-                self._tensor(value, into.t, "")
+                self._tensor(value, into.t)
             case tuple():
                 self._numbers(node, value, into)
 
@@ -115,8 +117,7 @@ class _Writer:
         known = operator_of(node.domain, node.op, self._file.model.opsets.get(node.domain, 1))
         return known is not None and name in known.kinds and int(known.kinds[name].value) == kind
 
-    def _tensor(self, constant: Constant, into: TensorProto, name: str | None = None) -> None:
-        into.name = constant.name if name is None else name
+    def _tensor(self, constant: Constant, into: TensorProto) -> None:
         into.data_type = constant.elem
         into.dims.extend(constant.shape)
         into.raw_data = packed(self._file.tensors[constant.key], ELEMENTS[constant.elem])
