@@ -15,12 +15,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
-import torch
 
-from qdebug.doors.confined.files import write_tensors
 from qdebug.doors.confined.messages import ARRAYS, FAILED, FAILURE, MODEL, TENSORS, Array, Failure, Task
 from qdebug.doors.confined.walls import confine
-from qdebug.doors.npz import read_npz
 from qdebug.errors import DataError, QDebugError
 
 if TYPE_CHECKING:
@@ -38,7 +35,7 @@ def read_model(task: Task) -> None:
 
 def convert_model(task: Task) -> None:
     """An ONNX file at another opset, likewise."""
-    from qdebug.doors.onnx.native import convert
+    from qdebug.doors.native import convert
     from qdebug.doors.onnx.read import from_proto, parse
 
     _leave(task, from_proto(convert(parse(task.source), task.opset)))
@@ -46,18 +43,25 @@ def convert_model(task: Task) -> None:
 
 def check_model(task: Task) -> None:
     """Nothing, where ONNX's checker accepts the file."""
-    from qdebug.doors.onnx.native import check
+    from qdebug.doors.native import check
 
     check(Path(task.source))
 
 
 def _leave(task: Task, found: OnnxFile) -> None:
+    from qdebug.doors.confined.files import write_tensors
+
     write_tensors(Path(task.folder, TENSORS), found.tensors)
     Path(task.folder, MODEL).write_bytes(msgspec.json.encode(found.model))
 
 
 def read_data(task: Task) -> None:
     """An ``.npz`` file as the bytes of its arrays and a table of what they are."""
+    import torch
+
+    from qdebug.doors.confined.files import write_tensors
+    from qdebug.doors.npz import read_npz
+
     arrays = read_npz(task.source, largest=task.limits.result)
     table: list[Array] = []
     raw: dict[str, torch.Tensor] = {}
@@ -75,9 +79,10 @@ def read_data(task: Task) -> None:
     Path(task.folder, ARRAYS).write_bytes(msgspec.json.encode(table))
 
 
+_FILES = "qdebug.doors.confined.files"
 _NEEDS: Mapping[str, tuple[str, ...]] = {
-    "onnx": ("qdebug.doors.onnx.read",), "npz": ("qdebug.doors.npz",), "check": ("qdebug.doors.onnx.native",),
-    "convert": ("qdebug.doors.onnx.native", "qdebug.doors.onnx.read"),
+    "onnx": (_FILES, "qdebug.doors.onnx.read"), "npz": (_FILES, "qdebug.doors.npz"), "check": ("qdebug.doors.native",),
+    "convert": (_FILES, "qdebug.doors.native", "qdebug.doors.onnx.read"),
 }  # fmt: skip
 WORK: Mapping[str, Callable[[Task], None]] = {
     "onnx": read_model, "npz": read_data, "convert": convert_model, "check": check_model,
@@ -95,9 +100,10 @@ def main(words: list[str], work: Mapping[str, Callable[[Task], None]] = WORK) ->
         0 with results in the folder, or FAILED with a reason there.
     """
     task = msgspec.json.decode(words[0], type=Task)
-    torch.set_num_threads(1)
     for name in _NEEDS[task.kind]:
         importlib.import_module(name)  # what it takes up is not the file's fault
+    if "torch" in sys.modules:
+        sys.modules["torch"].set_num_threads(1)
     confine(task.limits, task.parent)
     try:
         work[task.kind](task)

@@ -64,7 +64,7 @@ def convert_confined(
         command: what starts the process.
 
     Raises:
-        FileError, ModelError: as :func:`qdebug.doors.onnx.native.convert` raises them, and those of
+        FileError, ModelError: as :func:`qdebug.doors.native.convert` raises them, and those of
             :func:`read_confined`.
     """
     with tempfile.TemporaryDirectory(prefix="qdebug-") as place:
@@ -81,7 +81,7 @@ def check_confined(path: Path, check: Callable[[], None] = _never, command: Sequ
     Arguments as for :func:`read_confined`.
 
     Raises:
-        FileError, ModelError: as :func:`qdebug.doors.onnx.native.check` raises them, and those of
+        FileError, ModelError: as :func:`qdebug.doors.native.check` raises them, and those of
             :func:`read_confined`.
     """
     with confined("check", path, model_limits(_size(path)), check, command):

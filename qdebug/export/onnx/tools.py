@@ -8,12 +8,12 @@ from typing import Protocol
 
 from onnx import ModelProto
 
+from qdebug.doors import native
 from qdebug.doors.confined import check_confined, convert_confined
-from qdebug.doors.onnx import native
 
 
 class Tools(Protocol):
-    """The checker and the converter, see :mod:`qdebug.doors.onnx.native`; they raise what those raise."""
+    """The checker and the converter, see :mod:`qdebug.doors.native`; they raise what those raise."""
 
     def check(self, file: Path) -> None:
         """Hold a written file against the specification."""
@@ -26,11 +26,11 @@ class Here:
     """In this process."""
 
     def check(self, file: Path) -> None:
-        """See :func:`qdebug.doors.onnx.native.check`."""
+        """See :func:`qdebug.doors.native.check`."""
         native.check(file)
 
     def convert(self, proto: ModelProto, opset: int) -> ModelProto:
-        """See :func:`qdebug.doors.onnx.native.convert`."""
+        """See :func:`qdebug.doors.native.convert`."""
         return native.convert(proto, opset)
 
 
