@@ -57,7 +57,7 @@ def confined(
         task = Task(kind, str(file.resolve()), str(folder), os.getpid(), limits, opset)
         status = _watched(task, check, command, file)
         if status:
-            _log.info("%s %s ended with status %d: %s", _DOING[kind], file.name, status, _last_words(folder))
+            _log.info("%s %s ended with status %d: %s", _DOING[kind], file.name, status, last_words(folder))
             _told(status, folder, task, file)
         yield folder
     finally:
@@ -66,12 +66,10 @@ def confined(
 
 def _watched(task: Task, check: Callable[[], None], command: Sequence[str], file: Path) -> int:
     """The child's exit status; negative where a signal ended it."""
-    environment = {name: os.environ[name] for name in _PASSED if name in os.environ} | _ONE_THREAD
-    environment |= {"TMPDIR": task.folder, "PYTHONDONTWRITEBYTECODE": "1"}
     with Path(task.folder, LOG).open("wb") as log:
         process = subprocess.Popen(
             [*command, msgspec.json.encode(task).decode()],
-            env=environment, cwd=task.folder, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+            env=environment(task.folder), cwd=task.folder, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
             start_new_session=True, creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
         )  # fmt: skip
     deadline = time.monotonic() + task.limits.wall
@@ -85,8 +83,14 @@ def _watched(task: Task, check: Callable[[], None], command: Sequence[str], file
                 )  # fmt: skip
             time.sleep(_LOOK_SECONDS)
     finally:
-        _end(process)
+        end(process)
     return process.returncode
+
+
+def environment(folder: str) -> dict[str, str]:
+    """The environment that a child gets, whose temporary files go to a folder of its own."""
+    passed = {name: os.environ[name] for name in _PASSED if name in os.environ}
+    return {**passed, **_ONE_THREAD, "TMPDIR": folder, "PYTHONDONTWRITEBYTECODE": "1"}
 
 
 def _ended(process: subprocess.Popen[bytes]) -> bool:
@@ -96,7 +100,8 @@ def _ended(process: subprocess.Popen[bytes]) -> bool:
     return os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT | os.WNOHANG) is not None
 
 
-def _end(process: subprocess.Popen[bytes]) -> None:
+def end(process: subprocess.Popen[bytes]) -> None:
+    """End a child that leads a group of its own, and whatever is in that."""
     with suppress(ProcessLookupError, PermissionError):
         if os.name == "posix":
             os.killpg(process.pid, signal.SIGKILL)
@@ -136,10 +141,10 @@ def _written(folder: Path, doing: str, file: Path) -> QDebugError:
     if kind is None:
         return unsafe(file)
     # the file by its name: where uploads lie on this machine is nobody's business
-    where = {_short(key, 40): _short(value) for key, value in list(failure.where.items())[:8]}
+    where = {short(key, 40): short(value) for key, value in list(failure.where.items())[:8]}
     where |= {"file": file.name} if "file" in where else {}
-    do = _short(failure.do)
-    return kind(_short(failure.what), **{"do": do, **{key: value for key, value in where.items() if key != "do"}})
+    do = short(failure.do)
+    return kind(short(failure.what), **{"do": do, **{key: value for key, value in where.items() if key != "do"}})
 
 
 _LIMITS = {
@@ -175,12 +180,13 @@ def left(folder: Path, name: str, largest: int) -> Path:
     return path
 
 
-def _short(text: str, most: int = LONGEST_TEXT) -> str:
+def short(text: str, most: int = LONGEST_TEXT) -> str:
+    """A text that is safe to show: printable, and not too long."""
     plain = "".join(one if one.isprintable() else " " for one in text)
     return plain if len(plain) <= most else plain[: most - 1] + "…"
 
 
-def _last_words(folder: Path) -> str:
+def last_words(folder: Path) -> str:
     """The end of what the child said, for the log and nowhere else."""
     try:
         with left(folder, LOG, 2**62).open("rb") as log:
