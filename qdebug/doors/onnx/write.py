@@ -30,7 +30,9 @@ def to_proto(file: OnnxFile) -> ModelProto:
     """A read file as a protobuf with all its tensors in it; :func:`from_proto` makes the same graph of it.
 
     What a plain graph does not hold is not in it: doc strings, types of inner values, annotations, and the domain and
-    version of the model itself. Nodes without a name get the one they go by here.
+    version of the model itself. Nodes without a name get the one they go by here, functions are written out, sparse
+    initializers are dense, and name and version of who made it are one text. A value whose type is an optional of a
+    sequence has no inner type.
 
     Raises:
         FileError: a number in it is larger than a file can hold.
