@@ -6,7 +6,7 @@ Importing the room brings no torch, so that a process which only runs somebody e
 from __future__ import annotations
 
 import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from qdebug.doors.dataset import Dataset, join_data
@@ -24,7 +24,7 @@ __all__ = [
 ]  # fmt: skip
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> object:
     if name in _FROM:
         return getattr(importlib.import_module(f"qdebug.doors.{_FROM[name]}"), name)
     raise AttributeError(f"module 'qdebug.doors' has no attribute '{name}'")

@@ -6,7 +6,7 @@ Importing the room brings no torch, so that a process which only runs a runtime 
 from __future__ import annotations
 
 import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from qdebug.verify.check import RUNTIMES, check_runtime, verify
@@ -20,7 +20,7 @@ _FROM = {
 __all__ = ["RUNTIMES", "check_runtime", "integer_metric", "measure_latency", "verify"]
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> object:
     if name in _FROM:
         return getattr(importlib.import_module(f"qdebug.verify.{_FROM[name]}"), name)
     raise AttributeError(f"module 'qdebug.verify' has no attribute '{name}'")

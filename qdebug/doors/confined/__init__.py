@@ -6,7 +6,7 @@ Importing the package brings no torch: not every child needs it.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from qdebug.doors.confined.read import check_confined, convert_confined, read_confined, read_confined_npz
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 __all__ = ["check_confined", "convert_confined", "read_confined", "read_confined_npz"]
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> object:
     if name in __all__:
         from qdebug.doors.confined import read
 

@@ -7,7 +7,7 @@ it on trust, and says in one sentence what became of it.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from qdebug.verify.apart.proxies import Apart
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 __all__ = ["Apart"]
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> object:
     if name in __all__:
         from qdebug.verify.apart import proxies
 
