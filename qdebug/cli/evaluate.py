@@ -124,7 +124,8 @@ def _facts(evaluation: Evaluation) -> list[str]:
             f"change {change} {unit}".rstrip()
             + f" (95 % interval {low} to {high})",
         ),
-        ("flips", f"{numbers.count(metric.flips)} of {numbers.count(metric.predictions)} predictions changed"),
+        *([("float", evaluation.float_note)] if evaluation.float_note else []),
+        ("flips", f"{numbers.count(metric.flips)} of {numbers.count(metric.predictions)} {metric.counted} changed"),
         (
             "size",
             f"{numbers.size(size.float_bytes)} float, {numbers.size(size.quantized_bytes)} quantized "

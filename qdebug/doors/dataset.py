@@ -25,7 +25,8 @@ class Dataset:
 
     Attributes:
         inputs: tensors by input name, samples first.
-        labels: class per sample ``[N]`` or token per position ``[N, T]`` (int64), or None.
+        labels: class per sample ``[N]``, token per position ``[N, T]`` or class per pixel ``[N, H, W]``
+            (int64), or None.
         group: the subgroup of each sample ``[N]``, or None.
         source: where it came from, for messages.
     """

@@ -72,11 +72,11 @@ def verified_finding(found: Verified) -> str:
 
 
 def _predictions(found: Verified) -> str:
-    """How many predictions are the same; of a language model's tokens, whose number is not told, the share."""
+    """How many predictions are the same; of tokens and pixels, whose number is not told, the share."""
     agreeing = found.agreement * found.n
-    tokens = found.metric.name == "perplexity"
-    if tokens or abs(agreeing - round(agreeing)) > 1e-6 * found.n:
-        return f"{all_but(1 - found.agreement)} of {'tokens predicted' if tokens else 'predictions'} the same"
+    what = {"perplexity": "tokens predicted", "pixel_accuracy": "pixels predicted"}.get(found.metric.name, "")
+    if what or abs(agreeing - round(agreeing)) > 1e-6 * found.n:
+        return f"{all_but(1 - found.agreement)} of {what or 'predictions'} the same"
     return f"same predictions on {count(round(agreeing))}{NBSP}of{NBSP}{count(found.n)}{NBSP}samples"
 
 

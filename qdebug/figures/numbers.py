@@ -153,4 +153,5 @@ def metric_interval(name: str, interval: tuple[float, float]) -> str:
 
 def metric_title(name: str) -> str:
     """The metric in words."""
-    return {"sqnr_db": "output SQNR", "agreement": "agreement with float"}.get(name, name)
+    titles = {"sqnr_db": "output SQNR", "agreement": "agreement with float", "pixel_accuracy": "pixel accuracy"}
+    return titles.get(name, name)

@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from qdebug.errors import DataError
+from qdebug.measure.pixels import VOID, class_axis, compact
 
 IGNORED = -100
-"""The label of a token that is no target, as in torch's cross entropy."""
+"""The label of a token or pixel that is no target, as in torch's cross entropy."""
 
 WORST_LOSS = float(-np.log(np.finfo(np.float32).tiny))
 """Log-loss in nats (87.3) that stands for one that is NaN or infinite: the label had the smallest normal float32."""
@@ -22,22 +23,22 @@ WORST_LOSS = float(-np.log(np.finfo(np.float32).tiny))
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Predictions:
-    """One model's answers to N samples, P predictions in all (one a sample, or one a token that is a target).
+    """One model's answers to N samples, P predictions in all (one a sample, or one a token or pixel that is a target).
 
     Attributes:
-        task: ``classification``, ``language-model`` or ``unlabelled``.
-        top1: int64 ``[P]``, the class with the highest score; −1 where a score was NaN. None where the output is no
-            class scores.
+        task: ``classification``, ``language-model``, ``segmentation`` or ``unlabelled``.
+        top1: int64 ``[P]`` (of a segmentation the smallest integers that hold its classes), the class with the highest
+            score; −1 where a score was NaN. None where the output is no class scores.
         correct: bool ``[P]``, None without labels.
         loss: float64 ``[N]``, log-loss of a language model's sequence in nats, summed over its targets; else None.
-        targets: int64 ``[N]``, how many targets each sequence has; else None.
+        targets: int64 ``[N]``, how many targets each sequence or image has; else None.
         values: float32 ``[N, …]``, the output itself where it is no class scores; else None.
         samples: N.
         broken: predictions (or, for ``values``, samples) with a NaN.
     """
 
     task: str
-    top1: NDArray[np.int64] | None
+    top1: NDArray[np.signedinteger] | None
     correct: NDArray[np.bool_] | None
     loss: NDArray[np.float64] | None
     targets: NDArray[np.int64] | None
@@ -68,7 +69,9 @@ def predictions(task: str, output: Tensor, labels: Tensor | None = None) -> Pred
 
     Args:
         task: ``classification`` (output ``[N, C]``, labels ``[N]``), ``language-model`` (output ``[N, T, V]``, labels
-            ``[N, T]``, each the target of the output at its own place, −100 ignored) or ``unlabelled``.
+            ``[N, T]``, each the target of the output at its own place, −100 ignored), ``segmentation`` (output
+            ``[N, C, …]`` or ``[N, …, C]``, labels ``[N, …]``; −100 is ignored, and 255 where there are fewer classes)
+            or ``unlabelled``.
         output: scores before softmax. For ``unlabelled`` ``[N, C]`` and ``[N, T, V]`` are class scores, anything else
             is kept whole and compared by SQNR.
         labels: class indices, or None.
@@ -77,6 +80,8 @@ def predictions(task: str, output: Tensor, labels: Tensor | None = None) -> Pred
         DataError: shapes or labels do not fit the output.
     """
     output = output.detach()
+    if task == "segmentation":
+        return _segmented(output, labels)
     ranks = {"classification": (2,), "language-model": (3,), "unlabelled": (2, 3)}[task]
     if output.dim() not in ranks or output.shape[-1] < 2:
         if task != "unlabelled":
@@ -90,7 +95,7 @@ def predictions(task: str, output: Tensor, labels: Tensor | None = None) -> Pred
     top1 = torch.where(nan, -1, top1)
     if labels is None or task == "unlabelled":
         return Predictions(task, _numpy(top1).reshape(-1), None, None, None, None, len(output), int(nan.sum()))
-    labels = _checked(labels, output)
+    labels = _checked(labels, output, ignored(task, output.shape[-1]))
     if task == "classification":
         right = _numpy(top1 == labels)
         return Predictions(task, _numpy(top1), right, None, None, None, len(output), int(nan.sum()))
@@ -101,20 +106,60 @@ def predictions(task: str, output: Tensor, labels: Tensor | None = None) -> Pred
     return Predictions(task, _numpy(top1[target]), right, *sums, None, len(output), int(nan[target].sum()))
 
 
+def _segmented(output: Tensor, labels: Tensor | None) -> Predictions:
+    """One prediction a pixel, of those that are targets."""
+    axis = 1 if labels is None else class_axis(labels.shape, output.shape)
+    if axis is None or output.dim() < 3:
+        raise DataError(
+            "The model's output has no class scores for the task 'segmentation'", shape=list(output.shape),
+            do="It takes [N, C, H, W] and labels [N, H, W]; or drop the labels.",
+        )  # fmt: skip
+    classes = output.shape[axis]
+    best, top1 = output.max(dim=axis)
+    nan = torch.isnan(best)
+    top1 = compact(torch.where(nan, -1, top1), classes)
+    if labels is None:
+        return Predictions(
+            "segmentation", _numpy(top1).reshape(-1), None, None, None, None, len(output), int(nan.sum())
+        )
+    labels = _checked(labels, output.movedim(axis, -1), ignored=ignored("segmentation", classes))
+    target = torch.ones_like(nan)
+    for one in ignored("segmentation", classes):
+        target &= labels != one
+    right, many = (top1 == labels)[target], target.flatten(1).sum(1)
+    return Predictions(
+        "segmentation",
+        _numpy(top1[target]),
+        _numpy(right),
+        None,
+        _numpy(many),
+        None,
+        len(output),
+        int(nan[target].sum()),
+    )
+
+
+def ignored(task: str, classes: int) -> tuple[int, ...]:
+    """Labels that are no class but say that there is nothing to predict. One class a sample leaves nothing out."""
+    if task == "segmentation":
+        return (IGNORED, VOID) if classes <= VOID else (IGNORED,)
+    return (IGNORED,) if task == "language-model" else ()
+
+
 def _whole(output: Tensor) -> Predictions:
     values = _numpy(output.float())
     broken = int(np.isnan(values.reshape(len(values), -1)).any(1).sum()) if values.size else 0
     return Predictions("unlabelled", None, None, None, None, values, len(values), broken)
 
 
-def _checked(labels: Tensor, output: Tensor) -> Tensor:
+def _checked(labels: Tensor, output: Tensor, ignored: Sequence[int]) -> Tensor:
     shape, classes = list(output.shape[:-1]), output.shape[-1]
     if list(labels.shape) != shape:
         what = "The labels do not fit the model's output"
         raise DataError(what, shape=list(labels.shape), do=f"They must be {shape}.")
     if labels.is_floating_point() or labels.dtype == torch.bool:
         raise DataError("The labels are no class indices", dtype=labels.dtype, do="Give whole numbers.")
-    known = labels[labels != IGNORED]
+    known = labels[~torch.isin(labels, torch.tensor(ignored, dtype=labels.dtype))] if ignored else labels
     if known.numel() and (int(known.min()) < 0 or int(known.max()) >= classes):
         wrong = int(known.min()) if int(known.min()) < 0 else int(known.max())
         raise DataError(f"A label is {wrong}", do=f"The model has {classes} classes: 0 to {classes - 1}.")

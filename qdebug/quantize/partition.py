@@ -22,6 +22,9 @@ except ImportError:  # numba is an accelerator, never a need
 
 Sums = NDArray[np.float64]
 
+FEW = 1 << 13
+"""Places times means up to which Python does without compiling: in 0.1 s, where that takes two the first time."""
+
 
 def best_means(x: Sums, weight: NDArray[np.int64], k: int) -> Sums:
     """The k means of the partition of weighted places into runs with the smallest squared error; ascending.
@@ -43,7 +46,7 @@ def best_means(x: Sums, weight: NDArray[np.int64], k: int) -> Sums:
     weights, first, second = (
         _cumulated(part, n // 2) for part in (weight.astype(float), weight * moved, weight * moved**2)
     )
-    bounds = _bounds(weights, first, second, k)
+    bounds = (_bounds if n * k > FEW else _plain)(weights, first, second, k)
     return x[n // 2] + np.diff(first[bounds]) / np.diff(weights[bounds])
 
 
@@ -95,3 +98,6 @@ def _bounds(weight: Sums, first: Sums, second: Sums, k: int) -> NDArray[np.int64
     for m in range(k - 1, 0, -1):
         bounds[m] = cuts[m, bounds[m + 1] - 1]
     return bounds
+
+
+_plain = getattr(_bounds, "py_func", _bounds)

@@ -2,12 +2,20 @@
 
 from qdebug.recipes.edit import matching, set_layers, with_clip, with_fix, without_fix
 from qdebug.recipes.fixes import BiasCorrection, CrossLayerEqualization, Fix, SmoothQuant
-from qdebug.recipes.notation import parse_activation_format, parse_fix, parse_plan, parse_weight_format, preset
+from qdebug.recipes.notation import (
+    as_recipe,
+    parse_activation_format,
+    parse_fix,
+    parse_plan,
+    parse_weight_format,
+    preset,
+)  # fmt: skip
 from qdebug.recipes.plan import FLOAT, LayerPlan, Recipe, TensorPlan
 from qdebug.recipes.serial import dumps, from_plain, load, loads, save, to_plain
 
 __all__ = [
     "FLOAT", "BiasCorrection", "CrossLayerEqualization", "Fix", "LayerPlan", "Recipe", "SmoothQuant", "TensorPlan",
-    "dumps", "from_plain", "load", "loads", "matching", "parse_activation_format", "parse_fix", "parse_plan",
-    "parse_weight_format", "preset", "save", "set_layers", "to_plain", "with_clip", "with_fix", "without_fix",
+    "as_recipe", "dumps", "from_plain", "load", "loads", "matching", "parse_activation_format", "parse_fix",
+    "parse_plan", "parse_weight_format", "preset", "save", "set_layers", "to_plain", "with_clip", "with_fix",
+    "without_fix",
 ]  # fmt: skip

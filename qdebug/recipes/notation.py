@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from qdebug.errors import MethodError, RecipeError, near
+from qdebug.errors import MethodError, RecipeError, UsageError, near
 from qdebug.formats import FORMATS, QFormat, find, split_name
 from qdebug.recipes.check import check_tensor_plan
 from qdebug.recipes.fixes import BY_NAME, Fix
@@ -144,6 +144,23 @@ def preset(text: str) -> Recipe:
     if not is_whole(plan):
         raise RecipeError(f"'{text}' asks for integers everywhere of a format that is none", do="Write w8a8-pc-all.")
     return Recipe(default=plan, between=plan.activation, bias="int32")
+
+
+def as_recipe(given: Recipe | str) -> Recipe:
+    """The recipe that somebody gave: itself, or the preset of that name.
+
+    Raises:
+        UsageError: it is neither.
+        RecipeError: there is no such preset.
+    """
+    if isinstance(given, str):
+        return preset(given)
+    if isinstance(given, Recipe):
+        return given
+    raise UsageError(
+        f"{'None' if given is None else f'A value of type {type(given).__name__}'} is given where a recipe is wanted",
+        do="Give a qdebug.Recipe or a preset's name, such as 'w8a8'; qdebug.Recipe() is the float model.",
+    )
 
 
 def is_whole(plan: LayerPlan) -> bool:

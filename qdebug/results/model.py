@@ -75,7 +75,7 @@ class ModelInfo(Result, frozen=True, kw_only=True):
         name, title, story: what people read; title and story are empty where there is no card.
         digest: names graph and weights.
         source: where it came from, for instance ``sample`` or ``pt2``.
-        task: ``classification``, ``language-model`` or ``unlabelled``.
+        task: ``classification``, ``language-model``, ``segmentation`` or ``unlabelled``.
         inputs: the model's inputs.
         layers: in the order of the graph.
         patterns: where fixes could apply.
@@ -88,6 +88,8 @@ class ModelInfo(Result, frozen=True, kw_only=True):
         preset: what one looks at first.
         runs: whether all of it could be run; otherwise its layers can be looked at and nothing can be measured.
         own_recipe: of a file that was quantized already, the recipe in it, as JSON; what one looks at first.
+        renamed: what nodes are called here whose name another node of the file has too.
+        float_note: what "float" means where the weights in the file are rounded already, in a sentence; else empty.
     """
 
     name: str
@@ -109,6 +111,8 @@ class ModelInfo(Result, frozen=True, kw_only=True):
     preset: str = "w8a8"
     runs: bool = True
     own_recipe: str = ""
+    renamed: tuple[str, ...] = ()
+    float_note: str = ""
 
 
 class SampleCard(Result, frozen=True, kw_only=True):

@@ -9,7 +9,7 @@ import msgspec
 from qdebug.results.base import Result
 from qdebug.results.layer import Finding, LayerReport
 
-FRACTIONS = ("accuracy", "agreement")
+FRACTIONS = ("accuracy", "pixel_accuracy", "agreement")
 """Metrics that are shares of the predictions."""
 
 
@@ -17,14 +17,14 @@ class Metric(Result, frozen=True, kw_only=True):
     """The task metric, float against quantized on the same samples.
 
     Attributes:
-        name: ``accuracy``, ``perplexity``, ``agreement`` (top-1, no labels needed) or ``sqnr_db`` (outputs that are no
-            class scores).
+        name: ``accuracy``, ``pixel_accuracy``, ``perplexity``, ``agreement`` (top-1, no labels needed) or ``sqnr_db``
+            (outputs that are no class scores).
         float_: the float model's value (``float`` in JSON); accuracies are fractions.
         quantized: the quantized model's.
         delta: quantized minus float.
         ci95: paired 95 % interval of delta.
         quantized_ci95: 95 % interval of the quantized value.
-        flips: predictions (samples, or tokens of a language model) whose top-1 changed.
+        flips: predictions (samples, or tokens of a language model, or pixels) whose top-1 changed.
         n: samples; for perplexity sequences.
         predictions: how many predictions the flips are out of.
         agreement: share of predictions that did not change.
@@ -42,6 +42,11 @@ class Metric(Result, frozen=True, kw_only=True):
     predictions: int
     agreement: float
     higher_is_better: bool
+
+    @property
+    def counted(self) -> str:
+        """What the flips are flips of."""
+        return "pixels" if self.name == "pixel_accuracy" else "predictions"
 
     @property
     def harmless(self) -> bool:
@@ -121,7 +126,12 @@ class Verdict(Result, frozen=True, kw_only=True):
 
 
 class Evaluation(Result, frozen=True, kw_only=True):
-    """What ``qdebug evaluate`` prints. ``simulation`` is the one behind the metric; errors per layer are float ones."""
+    """What ``qdebug evaluate`` prints.
+
+    Attributes:
+        simulation: the one behind the metric; errors per layer are always those of the float simulation.
+        float_note: what "float" means here, where that is not plain.
+    """
 
     model: str
     digest: str
@@ -134,3 +144,4 @@ class Evaluation(Result, frozen=True, kw_only=True):
     findings: tuple[Finding, ...]
     seconds: float
     simulation: Literal["float", "integer"] = "float"
+    float_note: str = ""

@@ -7,12 +7,16 @@ import math
 import torch
 
 from qdebug.doors import Dataset
+from qdebug.doors.onnx.body import layers_inside
 from qdebug.graph import Layer, Program, chains, norm_sites
 from qdebug.graph.trace import Trace
 from qdebug.quantize.finite import all_finite
 from qdebug.recipes import dumps
 from qdebug.results import LayerInfo, ModelInfo, Pattern, SampleCard, TensorSpec
 from qdebug.session.loading import Loaded
+from qdebug.session.own import is_matrix
+
+ROUNDED_ALREADY = "“Float” is this file with its weights read back from their codes: they are rounded already."
 
 
 def describe(
@@ -37,12 +41,20 @@ def describe(
         n_eval=len(data) if data else 0,
         n_calib=len(calib) if calib else 0,
         calibration=calibration,
-        not_understood=(*loaded.unknown, *_not_run(traced), *_not_understood(program, layers)),
-        findings=_findings(program),
+        not_understood=(*loaded.unknown, *_not_run(traced), *_inside(program), *_not_understood(program, layers)),
+        findings=(*_numbered(loaded), *_findings(program)),
         preset=card.preset if card else "w8a8",
         runs=traced.broken is None,
         own_recipe="" if loaded.recipe is None else dumps(loaded.recipe, "json"),
+        renamed=loaded.renamed,
+        float_note=ROUNDED_ALREADY if _has_rounded_weights(loaded, layers) else "",
     )
+
+
+def _has_rounded_weights(loaded: Loaded, layers: tuple[Layer, ...]) -> bool:
+    """Whether the file holds any layer's weight in fewer bits than it is computed in here."""
+    own = loaded.recipe
+    return own is not None and not all(own.plan_for(one.name, one.kind).weight.is_float32 for one in layers)
 
 
 def layer_info(program: Program, layer: Layer, traced: Trace) -> LayerInfo:
@@ -80,6 +92,16 @@ def _not_run(traced: Trace) -> tuple[str, ...]:
     return (f"From here on the model was not run: {traced.broken}",) if traced.broken else ()
 
 
+def _inside(program: Program) -> tuple[str, ...]:
+    """Layers in the bodies of control flow: nobody can say beforehand which of them run, and on what."""
+    found = layers_inside(program)
+    count, places = found.total(), " and ".join(sorted(+found))
+    if not count:
+        return ()
+    what = "1 layer lies" if count == 1 else f"{count} layers lie"
+    return (f"{what} in graphs inside {places}: computed as the file has them, and no recipe changes them",)
+
+
 def _not_understood(program: Program, layers: tuple[Layer, ...]) -> tuple[str, ...]:
     """Operators that hold a matrix of weights but are no layers here: they stay float, and people should know."""
     known = {layer.step for layer in layers} | {layer.weight for layer in layers}
@@ -89,9 +111,22 @@ def _not_understood(program: Program, layers: tuple[Layer, ...]) -> tuple[str, .
             continue
         for source in program.sources[step.index]:
             tensor = program.state.get(source)
-            if tensor is not None and tensor.dim() >= 2 and tensor.numel() >= 256 and tensor.dtype.is_floating_point:
+            if tensor is not None and is_matrix(tensor) and tensor.dtype.is_floating_point:
                 words.append(f"{step.op} reads {program.steps[source].name} {list(tensor.shape)} and stays float")
     return tuple(words)
+
+
+def _numbered(loaded: Loaded) -> tuple[str, ...]:
+    """What becomes of nodes that share a name."""
+    if not loaded.renamed:
+        return ()
+    count = len(loaded.renamed)
+    who = "A node of the file has another's name" if count == 1 else f"{count} nodes of the file have others' names"
+    return (f"{who}, which ONNX Runtime refuses; here, and in what is exported: {_some(loaded.renamed)}",)
+
+
+def _some(names: tuple[str, ...]) -> str:
+    return ", ".join(names[:6]) + (f" and {len(names) - 6} more" if len(names) > 6 else "")
 
 
 def _findings(program: Program) -> tuple[str, ...]:

@@ -43,6 +43,7 @@ class Loaded:
         recipe: that of a file that was quantized already.
         origin: what an export starts from: the ONNX file, or the program that torch captured.
         is_strange: whether a stranger gave the file; then nothing but a process with walls opens it.
+        renamed: what nodes are called here whose name another node of the file has too.
     """
 
     program: Program
@@ -52,6 +53,7 @@ class Loaded:
     recipe: Recipe | None = None
     origin: Path | ExportedProgram | None = None
     is_strange: bool = False
+    renamed: tuple[str, ...] = ()
 
 
 def from_module(module: nn.Module, arrays: Arrays, kind: str = "module") -> Loaded:
@@ -153,13 +155,16 @@ def from_onnx(read: OnnxFile, file: Path, *, is_strange: bool = False) -> Loaded
     from qdebug.doors.onnx import lower_onnx, unquantized
 
     opened, stored = unquantized(read)
+    renamed = opened.model.renamed
     lowered = lower_onnx(opened)
     program = fold_batch_norm(fold_bias(lowered.program, stored.values))
     if stored.is_empty:
-        return Loaded(program, lowered.inputs, "onnx", lowered.unknown, origin=file, is_strange=is_strange)
+        return Loaded(
+            program, lowered.inputs, "onnx", lowered.unknown, origin=file, is_strange=is_strange, renamed=renamed
+        )
     constants = {index: tuple(tensor.shape) for index, tensor in program.state.items()}
     program, recipe, left = own_recipe(program, find_layers(program, constants), stored)
-    return Loaded(program, lowered.inputs, "onnx", (*lowered.unknown, *left), recipe, file, is_strange)
+    return Loaded(program, lowered.inputs, "onnx", (*lowered.unknown, *left), recipe, file, is_strange, renamed)
 
 
 def _specs(exported: ExportedProgram) -> tuple[TensorSpec, ...]:

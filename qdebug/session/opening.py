@@ -12,12 +12,13 @@ from torch import Tensor, nn
 
 from qdebug.doors import SAMPLE_NAMES, Dataset, join_data, load_sample
 from qdebug.engine import Engine, ValueCache, Work
-from qdebug.errors import DataError, ModelError
+from qdebug.errors import DataError, ModelError, UsageError
 from qdebug.graph import Layer, channels_last
 from qdebug.graph.calls import call
 from qdebug.graph.layers import find_layers
 from qdebug.graph.trace import Trace, trace
-from qdebug.measure.predictions import IGNORED
+from qdebug.measure.pixels import class_axis
+from qdebug.measure.predictions import ignored
 from qdebug.results import ModelInfo, ModelRef, SampleCard, TensorSpec
 from qdebug.session.describe import describe
 from qdebug.session.loading import Arrays, Loaded, Untrusted, from_module, from_npz, from_path, nobody
@@ -68,7 +69,8 @@ def open_model(
         untrusted: whether a file was given by a stranger; then it is parsed in a process of its own, with hard limits.
 
     Raises:
-        QDebugError: the model cannot be opened, or the data do not fit it.
+        QDebugError: the model cannot be opened, or the data do not fit it; a UsageError where either is of a type that
+            nothing can be made of.
     """
     work = work or Work()
     arrays, source = _arrays(data, "data", work, untrusted)
@@ -79,7 +81,7 @@ def open_model(
         work.step(0, 3, "capturing the model")
         loaded = from_module(model, arrays)
         return _session(loaded, arrays, source, calibration, None, type(model).__name__, cache, work)
-    name = os.fspath(model)
+    name = _path(model, "model", "a sample's name, a path or a module")
     if name in SAMPLE_NAMES:
         work.step(0, 3, f"loading {name}")
         sample = load_sample(name)
@@ -103,7 +105,7 @@ def inspect_model(
 
     Arguments and errors are those of :func:`open_model`; without data, ``n_eval`` and ``n_calib`` are 0.
     """
-    name = "" if isinstance(model, nn.Module) else os.fspath(model)
+    name = "" if isinstance(model, nn.Module) else _path(model, "model", "a sample's name, a path or a module")
     if not name or name in SAMPLE_NAMES or data is not None:
         return open_model(model, data, calib, work=work, untrusted=untrusted).info()  # type: ignore[arg-type]
     work = work or Work()
@@ -124,9 +126,17 @@ def _arrays(given: object, what: str, work: Work, untrusted: Untrusted) -> tuple
         return None, ""
     if isinstance(given, Mapping):
         return given, f"the {what} given"
-    path = os.fspath(given)  # type: ignore[call-overload]
+    path = _path(given, what, "the path of an .npz file, or arrays by the names of the model's inputs")
     work.step(0, 3, f"reading {Path(path).name}")
     return from_npz(path, untrusted, work.check)
+
+
+def _path(given: object, what: str, wanted: str) -> str:
+    """A path as text."""
+    if isinstance(given, (str, os.PathLike)):
+        return os.fspath(given)
+    said = "None" if given is None else f"of the type {type(given).__name__}"
+    raise UsageError(f"The {what} cannot be {said}", do=f"Give {wanted}.")
 
 
 def _session(
@@ -197,24 +207,34 @@ def _task(data: Dataset, output: tuple[int, ...], card: SampleCard | None) -> st
     if data.labels is None:
         return "unlabelled"
     if data.labels.dim() == 1 and len(output) == 2:
-        _check_labels(data, output[-1])
+        _check_labels(data, output[-1], "classification")
         return "classification"
     if data.labels.dim() == 2 and len(output) == 3 and data.labels.shape[1] == output[1]:
-        _check_labels(data, output[-1])
+        _check_labels(data, output[-1], "language-model")
         return "language-model"
+    axis = class_axis(data.labels.shape, output)
+    if axis is not None:
+        _check_labels(data, output[axis], "segmentation")
+        return "segmentation"
     raise DataError(
         f"'labels' of shape {list(data.labels.shape)} do not fit the model's output of shape "
         f"[N, {', '.join(map(str, output[1:]))}]",
-        file=data.source, do="Give one class per sample for [N, classes], one token per position for [N, T, tokens].",
+        file=data.source,
+        do="Give one class per sample for [N, classes], one token per position for [N, T, tokens], one class per pixel "
+        "for [N, classes, H, W]; or leave 'labels' out: then outputs are compared with the float model's.",
     )  # fmt: skip
 
 
-def _check_labels(data: Dataset, classes: int) -> None:
+def _check_labels(data: Dataset, classes: int, task: str) -> None:
     assert data.labels is not None
-    wrong = ((data.labels < 0) & (data.labels != IGNORED)) | (data.labels >= classes)
+    wrong = (data.labels < 0) | (data.labels >= classes)
+    for one in ignored(task, classes):
+        wrong &= data.labels != one
     if bool(wrong.any()):
         place = tuple(int(index) for index in wrong.nonzero()[0])
+        where = f" at {list(place[1:])}" if place[1:] else ""
+        besides = "".join(f", or {one} for what is not scored" for one in ignored(task, classes)[:1])
         raise DataError(
-            f"The label of sample {place[0]} is {int(data.labels[place])}", file=data.source,
-            do=f"The model has {classes} classes: labels are 0 to {classes - 1}.",
+            f"The label of sample {place[0]}{where} is {int(data.labels[place])}", file=data.source,
+            do=f"The model has {classes} classes: labels are 0 to {classes - 1}{besides}.",
         )  # fmt: skip

@@ -16,6 +16,9 @@ from qdebug.graph.points import grid_source
 from qdebug.quantize import QParams
 from qdebug.recipes import FLOAT, LayerPlan, Recipe, TensorPlan
 
+_MATRIX = 256
+"""Values from which a stored tensor counts as a matrix of weights, not as a few factors."""
+
 
 def own_recipe(program: Program, layers: Sequence[Layer], stored: Stored) -> tuple[Program, Recipe, tuple[str, ...]]:
     """What a quantized file says, on the program made of it.
@@ -39,6 +42,7 @@ def own_recipe(program: Program, layers: Sequence[Layer], stored: Stored) -> tup
     held = {index for index in grids if program.steps[index].kind == "op" and not program.constant[index]}
     everywhere = frozenset(held - partly)
     left += _unsaid(program, layers, stored, names, everywhere)
+    left += _passed_over(program, layers, stored)
     readers = {layer.step for layer in layers}
     seen = [index for index in everywhere if not readers.issuperset(program.consumers[index])]
     between = Counter(_plan(grids[index]) for index in seen)
@@ -60,6 +64,26 @@ def _unsaid(
         for name in stored.values
         if names.get(name) not in inputs and names.get(name) not in everywhere
     ]
+
+
+def _passed_over(program: Program, layers: Sequence[Layer], stored: Stored) -> list[str]:
+    """Stored tensors that the file holds in codes and that no layer here reads as its weight.
+
+    Of matrices that an operator reads there is a word already, whether a file is quantized or not.
+    """
+    index_of = {program.steps[index].name: index for index in program.state}
+    weights = {program.steps[layer.weight].name for layer in layers}
+    known = {id(scale) for name, scale in stored.weights.items() if name in weights}
+    return [
+        f"The file holds '{name}' in codes that no layer here reads as they are: their float values are used"
+        for name, scale in stored.weights.items()
+        if id(scale) not in known and not (name in index_of and is_matrix(program.state[index_of[name]]))
+    ]
+
+
+def is_matrix(tensor: Tensor) -> bool:
+    """Whether a stored tensor is of a kind that one would quantize in any network."""
+    return tensor.dim() >= 2 and tensor.numel() >= _MATRIX
 
 
 def _activation(program: Program, layer: Layer, stored: Stored, grids: dict[int, QParams]) -> TensorPlan:

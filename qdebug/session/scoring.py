@@ -39,15 +39,11 @@ class Scorer:
         return self._predictions.get(key, lambda: self._predict(sheet, batches, work))
 
     def _predict(self, sheet: Sheet, batches: Sequence[Batch], work: Work) -> Predictions:
-        labels = self._subject.data.labels
         parts: list[Predictions] = []
-        start = 0
-        for done, batch in enumerate(batches):
+        for done, (batch, labels) in enumerate(self._subject.labelled(batches)):
             work.step(done, len(batches), "evaluating")
             output = self._subject.engine.output(sheet, batch, work)
-            own = labels[start : start + batch.count] if labels is not None else None
-            parts.append(predictions(self._subject.task, output, own))
-            start += batch.count
+            parts.append(predictions(self._subject.task, output, labels))
         return Predictions.join(parts)
 
     def _score(self, recipe: Recipe, work: Work) -> Score:

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from qdebug.engine import Batch, Work
 from qdebug.measure import Predictions
-from qdebug.recipes import Recipe, preset
+from qdebug.recipes import Recipe, as_recipe
 from qdebug.results import (
     CacheStats,
     Convergence,
@@ -186,6 +186,7 @@ class Session:
             model=info.name, digest=info.digest, recipe=recipe.digest, n=info.n_eval, calibration=info.calibration,
             metric=score.metric, size=score.size, layers=table.rows,
             findings=(*score.findings, *self.findings(recipe, work)), seconds=time.perf_counter() - start,
+            float_note=info.float_note,
         )  # fmt: skip
 
     def findings(self, recipe: Recipe | str, work: Work | None = None) -> tuple[Finding, ...]:
@@ -198,7 +199,7 @@ class Session:
         return self._subject.engine.cache.stats()
 
     def _checked(self, recipe: Recipe | str) -> Recipe:
-        value = preset(recipe) if isinstance(recipe, str) else recipe
+        value = as_recipe(recipe)
         return self._fitting.get(value, lambda: self._fits(value))
 
     def _fits(self, recipe: Recipe) -> Recipe:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -37,7 +37,7 @@ class Subject:
         floating: steps whose values are real numbers.
         data: evaluation data.
         calib: calibration data.
-        task: ``classification``, ``language-model`` or ``unlabelled``.
+        task: ``classification``, ``language-model``, ``segmentation`` or ``unlabelled``.
         engine: runs sheets of the program.
         info: what people are told of all this.
         recipe: that of a model that was quantized already.
@@ -119,6 +119,13 @@ class Subject:
     def eval_batches(self) -> tuple[Batch, ...]:
         """Batches of the evaluation data."""
         return self.batches(self.data)
+
+    def labelled(self, batches: Sequence[Batch]) -> Iterator[tuple[Batch, Tensor | None]]:
+        """Batches from the first of the evaluation data on, each with its labels if there are any."""
+        start = 0
+        for batch in batches:
+            yield batch, None if self.data.labels is None else self.data.labels[start : start + batch.count]
+            start += batch.count
 
     @cached_property
     def calib_batches(self) -> tuple[Batch, ...]:

@@ -41,9 +41,10 @@ def verdict(score: Score, shares: Shares, worst: LayerDetail | None) -> Verdict:
 
 def _doubt(metric: Metric) -> str:
     """What makes every comparison with this float model pointless, if anything."""
-    if metric.name == "accuracy" and metric.float_ <= _HOPELESS:
+    if metric.name in ("accuracy", "pixel_accuracy") and metric.float_ <= _HOPELESS:
+        what = "samples" if metric.name == "accuracy" else metric.counted
         return (
-            f"The float model itself is right on {100 * metric.float_:.0f} % of the samples: check that labels and "
+            f"The float model itself is right on {100 * metric.float_:.0f} % of the {what}: check that labels and "
             "preprocessing are those it was trained with."
         )
     return ""
@@ -59,18 +60,22 @@ def _margin(metric: Metric) -> str:
 
 def _healthy(metric: Metric) -> str:
     if metric.quantized == metric.float_ and metric.flips == 0:
-        return f"Nothing is lost: {metric.name} and every prediction stay as they are in float."
+        return f"Nothing is lost: {_title(metric)} and every prediction stay as they are in float."
     flips = (
-        f"{metric.flips} of {metric.predictions} predictions changed"
+        f"{metric.flips} of {metric.predictions} {metric.counted} changed"
         if metric.predictions
         else "outputs moved a little"
     )
     quantized, float_ = _number(metric.quantized, metric), _number(metric.float_, metric)
-    return f"This recipe is sound: {metric.name} {quantized} against {float_} in float, {flips}."
+    return f"This recipe is sound: {_title(metric)} {quantized} against {float_} in float, {flips}."
 
 
 def _number(value: float, metric: Metric) -> str:
-    return f"{100 * value:.1f} %" if metric.name in ("accuracy", "agreement") else f"{value:.3g}"
+    return f"{100 * value:.1f} %" if metric.name in FRACTIONS else f"{value:.3g}"
+
+
+def _title(metric: Metric) -> str:
+    return metric.name.replace("_", " ")
 
 
 def _lower(text: str) -> str:

@@ -13,7 +13,7 @@ from qdebug.doors.onnx import lower_onnx, read_onnx
 from qdebug.engine import Batch, Work
 from qdebug.errors import UsageError, near
 from qdebug.measure import Predictions, compare, predictions
-from qdebug.recipes import Recipe, preset
+from qdebug.recipes import Recipe, as_recipe
 from qdebug.results import Exported, RealMetric, Verified
 from qdebug.results.verified import Simulation
 from qdebug.session import Session
@@ -52,7 +52,7 @@ def verify(
     """
     check_runtime(runtime)
     work = work or Work()
-    recipe = preset(recipe) if isinstance(recipe, str) else recipe
+    recipe = as_recipe(recipe)
     start = time.perf_counter()
     decided = session.decided(recipe, work)
     with artefact(session, recipe, work) as written, runtimes(session, work) as using:
@@ -127,12 +127,10 @@ class _Held:
         return real
 
     def _batches(self, words: str) -> Iterator[tuple[Batch, Tensor | None]]:
-        labels, start = self.subject.data.labels, 0
         batches = self.subject.eval_batches
-        for done, batch in enumerate(batches):
+        for done, one in enumerate(self.subject.labelled(batches)):
             self.work.step(done, len(batches), words)
-            yield batch, None if labels is None else labels[start : start + batch.count]
-            start += batch.count
+            yield one
 
     def _told(
         self, runtime: str, version: str, facts: Facts, real: _Collected, integer: _Collected | None, start: float

@@ -27,6 +27,13 @@ CAUSES = {
     "QLinearMul": "ONNX Runtime's integer products of two activations add the zero point before they round.",
 }
 """Why codes of a kernel depart from a float reading, where that is known (docs/decisions/0008)."""
+UNFOLLOWED = frozenset({
+    "Attention", "AveragePool", "Conv", "ConvTranspose", "Einsum", "Exp", "FusedConv", "FusedGemm", "FusedMatMul",
+    "GRU", "Gemm", "GlobalAveragePool", "GroupNormalization", "InstanceNormalization", "LSTM", "LogSoftmax",
+    "LpNormalization", "MatMul", "MultiHeadAttention", "Pow", "QuickGelu", "ReduceMean", "ReduceSum",
+    "SkipLayerNormalization", "SkipSimplifiedLayerNormalization",
+})  # fmt: skip
+"""What the integer simulation computes in floats in another order than ONNX Runtime, or with other functions."""
 _UNLIKE = 0.01
 _SHOWN = 5
 
@@ -97,8 +104,11 @@ def _beyond(facts: Facts, mode: str, share: float, words: str) -> Iterator[str]:
     if found:
         parts = [f"{row.node or row.value} ({row.kernel}, by up to {getattr(row, mode).largest})" for row in found]
         kernels = dict.fromkeys(row.kernel for row in found)
-        causes = " ".join(CAUSES[kernel] for kernel in kernels if kernel in CAUSES)
-        yield f"Codes depart from {words} beyond its bounds at {_some(tuple(parts))}. {causes}".rstrip()
+        causes = [CAUSES[kernel] for kernel in kernels if kernel in CAUSES]
+        unfollowed = sorted(UNFOLLOWED.intersection(facts.kernels))
+        if mode == "integer" and unfollowed:
+            causes.append(f"It does not follow the runtime's float arithmetic in {_some(tuple(unfollowed))}.")
+        yield " ".join([f"Codes depart from {words} beyond its bounds at {_some(tuple(parts))}.", *causes])
 
 
 def _some(names: tuple[str, ...]) -> str:

@@ -14,7 +14,7 @@ import onnx
 
 from qdebug.engine import Work
 from qdebug.export import write_onnx
-from qdebug.recipes import Recipe, preset
+from qdebug.recipes import Recipe, as_recipe
 from qdebug.results import Latency, LayerTime, Timing
 from qdebug.session import Session
 from qdebug.verify.artefact import artefact
@@ -49,7 +49,7 @@ def measure_latency(
         QDebugError: a file cannot be written.
     """
     work = work or Work()
-    recipe = preset(recipe) if isinstance(recipe, str) else recipe
+    recipe = as_recipe(recipe)
     first = session.subject.batches(session.subject.data.first(batch))[0]
     feeds = {name: tensor.numpy() for name, tensor in first.inputs.items()}
     with artefact(session, recipe, work) as written, tempfile.TemporaryDirectory(prefix="qdebug-") as folder:

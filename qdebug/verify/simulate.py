@@ -9,7 +9,7 @@ from torch import Tensor
 from qdebug.doors.onnx import lower_onnx, read_onnx
 from qdebug.engine import Work
 from qdebug.measure import Predictions, compare, predictions
-from qdebug.recipes import Recipe, preset
+from qdebug.recipes import Recipe, as_recipe
 from qdebug.results import Metric
 from qdebug.session import Session
 from qdebug.verify.artefact import artefact
@@ -27,14 +27,14 @@ def integer_metric(session: Session, recipe: Recipe | str, work: Work | None = N
         QDebugError: the recipe cannot be written as ONNX.
     """
     work = work or Work()
-    recipe = preset(recipe) if isinstance(recipe, str) else recipe
-    task, labels, start = session.subject.task, session.subject.data.labels, 0
+    recipe = as_recipe(recipe)
+    task = session.subject.task
     parts: list[Predictions] = []
     batches = session.subject.eval_batches
     with artefact(session, recipe, work) as written:
         program = lower_onnx(integer_file(read_onnx(Path(written.path)))).program
         wanted = program.steps[program.output].name
-        for done, batch in enumerate(batches):
+        for done, (batch, labels) in enumerate(session.subject.labelled(batches)):
             work.step(done, len(batches), "simulating integers")
             found: list[Tensor] = []
 
@@ -45,7 +45,5 @@ def integer_metric(session: Session, recipe: Recipe | str, work: Work | None = N
                 return value
 
             walk(program, batch.inputs, look)
-            own = None if labels is None else labels[start : start + batch.count]
-            parts.append(predictions(task, found[0][: batch.count], own))
-            start += batch.count
+            parts.append(predictions(task, found[0][: batch.count], labels))
     return compare(session.predictions(Recipe(), work), Predictions.join(parts), task)

@@ -23,6 +23,8 @@ ORDERS = {"worst": "worst first", "graph": "graph order"}
 def verdict(info: ModelInfo) -> None:
     """The finding, in one sentence, before anything else."""
     ask.show("verdict", GetVerdict(ref=state.ref(), recipe=state.recipe()), _verdict)
+    if info.float_note:
+        st.html(words.quiet(info.float_note))
     for finding in info.findings:
         st.html(f'<p class="q-lead">◆ {html.escape(finding)}</p>')
 
@@ -116,9 +118,7 @@ def story_html(info: ModelInfo) -> str:
         "digest": info.digest,
     }
     if info.not_understood:
-        facts["not understood"] = (
-            f"{plural(len(info.not_understood), 'operator')}: {', '.join(info.not_understood[:5])}"
-        )
+        facts["not understood"] = f"{plural(len(info.not_understood), 'thing')}: {'; '.join(info.not_understood[:5])}"
     rows = "".join(f"<dt>{key}</dt><dd>{html.escape(value)}</dd>" for key, value in facts.items())
     told = f'<p class="q-lead">{html.escape(info.story)}</p>' if info.story else ""
     return f'<h3 class="q-chart-title">{html.escape(info.name)}</h3>{told}<dl class="q-facts">{rows}</dl>'

@@ -37,6 +37,7 @@ def strip_html(score: Score, fresh: bool) -> str:
     change, unit = numbers.metric_change(metric.name, metric.delta)
     smaller = bulk.float_bytes / bulk.quantized_bytes if bulk.quantized_bytes else 1.0
     low, high = (numbers.metric_change(metric.name, bound)[0] for bound in metric.ci95)
+    flips = f"{metric.flips} of {metric.predictions} {metric.counted} changed"
     word = "exact" if score.exact else "estimate"
     cells = (
         _cell(
@@ -56,7 +57,7 @@ def strip_html(score: Score, fresh: bool) -> str:
             f"{TROUBLE_MARK + ' ' if bad else ''}{change}",
             f"{unit} · {plural(metric.flips, 'flip')}".strip(" ·"),
             bad=bad,
-            hint=f"paired 95 % interval {low} to {high}; {metric.flips} of {metric.predictions} predictions changed",
+            hint=f"paired 95 % interval {low} to {high}; {flips}",
         ),
         _cell(
             "weights",

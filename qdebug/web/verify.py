@@ -12,7 +12,7 @@ from qdebug.figures.text import plural
 from qdebug.jobs.verbs import GetVerified, Runtime
 from qdebug.results import ModelInfo, Verified
 from qdebug.results.verified import Simulation
-from qdebug.web import ask, chart, clicked, state
+from qdebug.web import ask, chart, clicked, state, words
 from qdebug.web.theme import is_dark
 from qdebug.web.verified import ORDERS, remarks_html, table_html
 
@@ -43,6 +43,8 @@ def draw(info: ModelInfo) -> None:
                 st.button("Verify", key="verify-start", on_click=clicked.start, args=(request,))
         if wanted:
             ask.show("verified", request, lambda found, fresh: _verified(found))
+            if info.float_note:
+                st.html(words.quiet(info.float_note))
         else:
             st.html(
                 f'<p class="q-quiet">Writes the recipe as ONNX, runs it in {runtime_name(runtime)} on '

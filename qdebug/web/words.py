@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from collections import Counter
 from dataclasses import dataclass
 
@@ -146,3 +147,8 @@ def _exceptions(recipe: Recipe) -> Counter[str]:
 
 def _bare(plan: TensorPlan) -> TensorPlan:
     return msgspec.structs.replace(plan, range="minmax", percentile=99.99, clip=None)
+
+
+def quiet(sentence: str) -> str:
+    """A sentence set as a remark."""
+    return f'<p class="q-quiet">{html.escape(sentence)}</p>'

@@ -7,6 +7,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_dynamic, quantize_static
 
+from qdebug.cli.evaluate import describe
 from qdebug.engine import Work
 from qdebug.errors import RecipeError
 from qdebug.recipes import (
@@ -172,6 +173,18 @@ def test_a_float_file_has_no_recipe_of_its_own(written, inputs):
     session = open_model(path, {"x": inputs})
     assert session.own_recipe() is None
     assert not session.info().own_recipe
+
+
+def test_what_float_means_is_said_where_weights_are_rounded_already(written, inputs):
+    for kind in ("qdq", "qoperator", "dynamic"):
+        session = open_model(written(kind, True), {"x": inputs})
+        note = session.info().float_note
+        assert "rounded already" in note
+        evaluation = session.evaluate(session.own_recipe())
+        assert evaluation.float_note == note
+        assert note in describe(evaluation, session.verdict(session.own_recipe()))
+    plain = open_model(written("qdq", True).with_name("float.onnx"), {"x": inputs})
+    assert plain.info().float_note == plain.evaluate("w8a8").float_note == ""
 
 
 @pytest.mark.parametrize("kind", ["qoperator", "without a zero point"])

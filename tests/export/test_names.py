@@ -2,12 +2,14 @@
 
 import json
 
+import numpy as np
 import onnx
 import pytest
 
 import qdebug
 from qdebug.export import write_onnx
 from qdebug.recipes import from_plain, parse_fix, preset, with_fix
+from qdebug.verify import verify
 from tests.export.networks import NETWORKS
 
 NAMES = ["w8a8", "w8a8-pc-all", "w4g16a16", "w16a16", "w8a8-dyn", "w32a32"]
@@ -94,3 +96,42 @@ def test_an_exported_file_opens_as_the_quantized_model_that_it_is(opened, tmp_pa
 
     one, two = (by_runtime(tmp_path / f"{name}.onnx", inputs_of("residual"))[0] for name in ("out", "twice"))
     assert (one == two).all()
+
+
+def with_shared_names():
+    """Four nodes called ``fc``, three of them layers, and one that has the second's number already."""
+    from onnx import TensorProto, helper, numpy_helper
+
+    random = np.random.default_rng(0)
+    stored = {name: random.normal(size=(8, 8) if name < "b" else 8).astype(np.float32)
+              for name in ("a1", "a2", "a3", "b1", "b2", "b3")}  # fmt: skip
+    make = helper.make_node
+    nodes = [
+        make("Gemm", ["x", "a1", "b1"], ["h1"], "fc"), make("Relu", ["h1"], ["r1"], "fc"),
+        make("Gemm", ["r1", "a2", "b2"], ["h2"], "fc"), make("Relu", ["h2"], ["r2"], "fc#2"),
+        make("Gemm", ["r2", "a3", "b3"], ["y"], "fc"),
+    ]  # fmt: skip
+    ends = [helper.make_tensor_value_info(name, TensorProto.FLOAT, (None, 8)) for name in "xy"]
+    constants = [numpy_helper.from_array(one, name) for name, one in stored.items()]
+    graph = helper.make_graph(nodes, "g", ends[:1], ends[1:], constants)
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+
+
+def test_nodes_that_share_a_name_are_numbered_and_that_is_said(tmp_path):
+    """ONNX Runtime refuses two nodes of one name."""
+    onnx.save(with_shared_names(), tmp_path / "in.onnx")
+    session = qdebug.open(tmp_path / "in.onnx", data={"x": np.random.default_rng(1).normal(size=(32, 8)).astype("f4")})
+    info = session.info()
+    assert info.renamed == ("fc#3", "fc#4", "fc#5")
+    assert [layer.name for layer in info.layers] == ["fc", "fc#4", "fc#5"]
+    assert any("3 nodes of the file have others' names" in one and "fc#3, fc#4, fc#5" in one for one in info.findings)
+    done = write_onnx(session, preset("w8a8-pc-all"), tmp_path / "out.onnx")
+    assert any("numbered in the file (fc#3, fc#4, fc#5)" in one for one in done.unsaid)
+    assert done.gone == ()
+    names = [node.name for node in onnx.load(tmp_path / "out.onnx").graph.node]
+    assert len({*names}) == len(names)
+    assert {"fc", "fc#2", "fc#3", "fc#4", "fc#5"} <= {*names}
+    found = verify(session, preset("w8a8-pc-all"), simulation="integer")
+    assert (found.max_code_difference, found.agreement) == (0, 1.0)
+    again = qdebug.open(tmp_path / "out.onnx", data={"x": session.subject.data.inputs["x"]})
+    assert (again.info().renamed, [one.name for one in again.info().layers]) == ((), ["fc", "fc#4", "fc#5"])

@@ -70,6 +70,21 @@ def test_the_recipe_and_the_metric_are_the_same(session, tmp_path, name):
         np.testing.assert_allclose(second, first, rtol=close, atol=close * float(first.abs().max()))
 
 
+@pytest.mark.parametrize("name", PRESETS)
+def test_values_are_called_as_before(session, tmp_path, name):
+    reopened = again(session, preset(name), tmp_path)
+    one, two = session.subject.program, reopened.subject.program
+    assert list(one.outputs) == list(two.outputs)
+    assert one.scored == two.scored
+    computed = [{step.name for step in program.steps if step.kind == "op"} for program in (one, two)]
+    assert computed[0] <= computed[1]
+    for before, after in zip(session.subject.layers, reopened.subject.layers, strict=True):
+        names = [(program.steps[layer.x].name, program.steps[layer.step].name)
+                 for program, layer in ((one, before), (two, after))]  # fmt: skip
+        assert names[0] == names[1]
+    assert computed[0] == computed[1] or name == "w16a16", "a layer of 16 bits has a bias behind it"
+
+
 def test_layers_with_plans_of_their_own(session, tmp_path):
     recipe = set_layers(preset("w8a8-pc"), {"conv2": parse_plan("w16a16"), "fc": LayerPlan()})
     reopened = again(session, recipe, tmp_path)

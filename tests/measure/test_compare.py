@@ -141,3 +141,55 @@ def test_sqnr_of_the_same_and_of_ruins():
 def test_different_samples_are_not_compared():
     with pytest.raises(ValueError, match="3 samples against 2"):
         compare(predictions("classification", scores([0, 1])), predictions("classification", scores([0, 1, 2])), "x")
+
+
+def segmented(right, pixels):
+    """Predictions of images of which so many target pixels are right."""
+    correct = np.concatenate([np.arange(many) < hits for hits, many in zip(right, pixels, strict=True)])
+    return Predictions(
+        "segmentation", correct.astype(np.int8), correct, None, np.array(pixels), None, len(pixels), 0
+    )  # fmt: skip
+
+
+def test_pixel_accuracy_by_hand():
+    metric = compare(segmented([8, 3, 0], [10, 4, 0]), segmented([6, 4, 0], [10, 4, 0]), "segmentation")
+    assert (metric.name, metric.n, metric.predictions, metric.flips) == ("pixel_accuracy", 3, 14, 3)
+    assert (metric.counted, metric.higher_is_better) == ("pixels", True)
+    assert (metric.float_, metric.quantized) == (pytest.approx(11 / 14), pytest.approx(10 / 14))
+    assert metric.delta == pytest.approx(-1 / 14)
+    # two images with targets: the residuals of -2 of 10 and 1 of 4 are -/+ 9/7; t of one degree of freedom is 12.7
+    half = 12.7062 * math.sqrt(2 * 2 * (9 / 7) ** 2) / 14
+    assert metric.ci95 == pytest.approx((max(-1, -1 / 14 - half), min(1, -1 / 14 + half)), rel=1e-4)
+
+
+def test_pixels_of_one_image_are_one_sample():
+    """Ten times the pixels of the same images tell no more; ten times the images do."""
+    dice = np.random.default_rng(0)
+    before, lost = dice.integers(60, 90, 12), dice.integers(0, 20, 12)
+
+    def width(images, pixels):
+        one, two = (segmented(np.tile(hits, images) * pixels, [100 * pixels] * 12 * images)
+                    for hits in (before, before - lost))  # fmt: skip
+        low, high = compare(one, two, "segmentation").ci95
+        return high - low
+
+    assert width(1, 10) == pytest.approx(width(1, 1))
+    assert width(10, 1) < width(1, 1) / 3
+
+
+def test_the_interval_of_pixels_holds_the_truth():
+    """Images differ: an interval over pixels would hold the true change in less than half of the cases."""
+    dice, held = np.random.default_rng(1), 0
+    for _ in range(400):
+        lost = dice.choice([0, 20], 30)  # of 100 pixels each, 10 in the mean
+        one, two = segmented([80] * 30, [100] * 30), segmented(80 - lost, [100] * 30)
+        low, high = compare(one, two, "segmentation").ci95
+        held += low <= -0.1 <= high
+    assert 0.92 <= held / 400 <= 0.98
+
+
+def test_one_image_tells_nothing_of_others():
+    metric = compare(segmented([80], [100]), segmented([70], [100]), "segmentation")
+    assert (metric.delta, metric.ci95) == (pytest.approx(-0.1), (-1.0, 1.0))
+    nothing = compare(segmented([0], [0]), segmented([0], [0]), "segmentation")
+    assert (nothing.delta, nothing.flips, nothing.predictions) == (0, 0, 0)

@@ -42,9 +42,39 @@ def test_unlabelled():
         assert torch.equal(torch.from_numpy(got.values), output)
 
 
-@pytest.mark.parametrize("task", ["classification", "language-model", "unlabelled"])
+@pytest.mark.parametrize("last", [False, True])
+def test_segmentation(last):
+    output, labels = torch.randn(4, 5, 6, 7), torch.randint(5, (4, 6, 7))
+    labels[1, 2:], labels[3], labels[0, 0, 0] = -100, 255, 255
+    top1, target = output.argmax(1), (labels >= 0) & (labels < 5)
+    got = predictions("segmentation", output.movedim(1, -1) if last else output, labels)
+    assert got.targets.tolist() == [41, 14, 42, 0]
+    assert (got.top1 == top1[target].numpy()).all()
+    assert (got.correct == (top1 == labels)[target].numpy()).all()
+    assert (got.samples, got.broken, got.loss, got.values) == (4, 0, None, None)
+
+
+def test_255_is_a_class_where_there_are_so_many():
+    output, labels = torch.zeros(1, 300, 2, 2), torch.full((1, 2, 2), 255)
+    output[:, 255] = 1.0
+    got = predictions("segmentation", output, labels)
+    assert got.top1.tolist() == [255] * 4
+    assert got.correct.all()
+
+
+def test_a_pixel_of_few_classes_takes_a_byte():
+    got = predictions("segmentation", torch.randn(2, 21, 32, 32), torch.randint(21, (2, 32, 32)))
+    assert got.top1.nbytes == got.correct.nbytes == 2 * 32 * 32
+
+
+@pytest.mark.parametrize("task", ["classification", "language-model", "segmentation", "unlabelled"])
 def test_batches_join(task):
-    shape = {"classification": (9, 4), "language-model": (9, 5, 4), "unlabelled": (9, 2, 2, 2)}[task]
+    shape = {
+        "classification": (9, 4),
+        "language-model": (9, 5, 4),
+        "segmentation": (9, 3, 5, 4),
+        "unlabelled": (9, 2, 2, 2),
+    }[task]
     output = torch.randn(shape)
     labels = None if task == "unlabelled" else torch.randint(4, shape[:-1])
     whole = predictions(task, output, labels)
@@ -90,7 +120,10 @@ def test_nan_is_wrong_and_counted():
         ("classification", torch.zeros(4, 3), torch.zeros(4), r"no class indices.*float32"),
         ("classification", torch.zeros(4, 3), torch.tensor([0, 1, 2, 3]), r"A label is 3\. .*3 classes"),
         ("classification", torch.zeros(2, 3), torch.tensor([0, -1]), r"A label is -1"),
+        ("classification", torch.zeros(2, 3), torch.tensor([0, -100]), r"A label is -100"),
         ("language-model", torch.zeros(1, 2, 3), torch.tensor([[0, -2]]), r"A label is -2"),
+        ("segmentation", torch.zeros(1, 2, 3, 3), torch.full((1, 3, 3), 2), r"A label is 2\. .*2 classes"),
+        ("segmentation", torch.zeros(1, 1, 3, 3), torch.zeros(1, 3, 3).long(), r"no class scores.*\[N, C, H, W\]"),
     ],
 )
 def test_data_that_do_not_fit(task, output, labels, text):

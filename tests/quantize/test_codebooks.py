@@ -85,6 +85,14 @@ def test_many_values_come_near_the_optimum():
     assert np.square(got.double().numpy() - exact).sum() <= squared_error(exact, means) * 1.001
 
 
+def test_a_small_partition_waits_for_no_compiler(monkeypatch):
+    """Compiling takes seconds the first time on a machine; Python is done with few places in a tenth of one."""
+    monkeypatch.setattr(partition, "_bounds", None)
+    assert len(best_means(np.arange(100.0), np.ones(100, np.int64), 4)) == 4
+    with pytest.raises(TypeError):
+        best_means(np.arange(partition.FEW / 2), np.ones(partition.FEW // 2, np.int64), 4)
+
+
 def test_partition_without_numba():
     pytest.importorskip("numba")
     dice = np.random.default_rng(0)

@@ -28,6 +28,7 @@ def path(request, monkeypatch):
     if request.param == "compiled":
         pytest.importorskip("numba")
         assert kquant_search.kernels is not None
+        monkeypatch.setattr(kquant_search, "FEW", 0)
     else:
         monkeypatch.setattr(kquant_search, "kernels", None)
 
@@ -55,10 +56,29 @@ def same(one, two):
 
 
 def both_ways(search, x, monkeypatch):
-    compiled = search(x)
     with monkeypatch.context() as patch, np.errstate(all="ignore"):
+        patch.setattr(kquant_search, "FEW", 0)
+        compiled = search(x)
         patch.setattr(kquant_search, "kernels", None)
         return compiled, search(x)
+
+
+@pytest.mark.parametrize("search", ["affine_search", "symmetric_search"])
+def test_few_sub_blocks_wait_for_no_compiler(search, monkeypatch):
+    """Compiling takes seconds the first time on a machine; numpy is done with few in a hundredth of one."""
+    monkeypatch.setattr(kquant_search, "kernels", Uncompiled())
+    width = 32 if search == "affine_search" else 16
+    x = np.random.default_rng(0).standard_normal((kquant_search.FEW + 1, width), np.float32)
+    assert len(getattr(kquant_search, search)(x[:100])[0]) == 100
+    with pytest.raises(AssertionError, match="compiled"):
+        getattr(kquant_search, search)(x)
+
+
+class Uncompiled:
+    def affine_search(self, *_):
+        raise AssertionError("it would be compiled")
+
+    symmetric_search = affine_search
 
 
 @pytest.mark.parametrize("count", [1, 63, 64, 65, 200])

@@ -10,9 +10,12 @@ import pytest
 import torch
 from torch import nn
 
-from qdebug.errors import DataError, FileError, ModelError, NumericError, RecipeError
+from qdebug.errors import DataError, FileError, ModelError, NumericError, RecipeError, UsageError
+from qdebug.export import write_onnx
 from qdebug.recipes import LayerPlan, Recipe, TensorPlan, parse_plan, preset, set_layers
+from qdebug.session import inspect
 from qdebug.session import open as open_model
+from qdebug.verify import verify
 from tests.networks import Attention, Residual, data_for, seeded
 
 
@@ -92,6 +95,33 @@ def test_data_for_a_module_are_needed():
         open_model(seeded(Residual))
 
 
+@pytest.mark.parametrize("given", [None, 5, {"default": "w8a8"}])
+def test_what_is_no_recipe(session, given, tmp_path):
+    for asked in (
+        session.evaluate, session.score, session.layers, session.verdict,
+        lambda one: write_onnx(session, one, tmp_path / "m.onnx"), lambda one: verify(session, one),
+    ):  # fmt: skip
+        with pytest.raises(UsageError, match=r"is given where a recipe is wanted.*'w8a8'"):
+            asked(given)
+
+
+@pytest.mark.parametrize("given", [None, 5, 2.5, [1]])
+def test_what_is_no_model_and_no_data(given):
+    for opened in (open_model, inspect):
+        with pytest.raises(UsageError, match=r"model cannot be (None|of the type \w+)\. Give a sample's name"):
+            opened(given)
+    if given is not None:
+        with pytest.raises(UsageError, match=r"data cannot be of the type \w+\. Give the path of an \.npz"):
+            open_model("digits-mobilenet", given)
+
+
+def test_a_pixel_s_label_out_of_range_names_the_pixel():
+    labels = torch.zeros(4, 5, 6, dtype=torch.long)
+    labels[0], labels[2, 3, 1] = 255, -7
+    with pytest.raises(DataError, match=r"label of sample 2 at \[3, 1\] is -7.*0 to 2, or -100 for"):
+        open_model(nn.Conv2d(2, 3, 1), {"input": torch.randn(4, 2, 5, 6), "labels": labels})
+
+
 def test_labels_that_fit_nothing():
     data = data_for(Attention) | {"labels": torch.zeros(24, dtype=torch.long)}
     with pytest.raises(DataError, match=r"\[24\].*do not fit"):
@@ -142,7 +172,7 @@ def test_torch_s_own_complaints_stay_out_of_sight(tmp_path, capfd):
     assert capfd.readouterr().err == ""
 
 
-@pytest.mark.parametrize(("wrong", "place"), [(77, 3), (-1, 5)])
+@pytest.mark.parametrize(("wrong", "place"), [(77, 3), (-1, 5), (-100, 2)])
 def test_labels_out_of_range_name_file_and_sample(tmp_path, wrong, place):
     data = {name: value.numpy() for name, value in data_for(Residual).items()}
     data["labels"][place] = wrong

@@ -51,13 +51,13 @@ class Network:
     def dense(self, x, into, out):
         return self.op("Add", self.op("MatMul", x, self.weight(into, out)), self.bias(out))
 
-    def model(self, output):
+    def model(self, output, opset=17):
         shape = ["N", *self.shape[1:]] if self.free_batch else self.shape
         graph = helper.make_graph(
             self.nodes, "network", [helper.make_tensor_value_info("x", TensorProto.FLOAT, shape)],
             [helper.make_tensor_value_info(output, TensorProto.FLOAT, None)], self.stored,
         )  # fmt: skip
-        return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
+        return helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=9)
 
     def feeds(self, seed, count=1):
         rng = np.random.default_rng(seed)

@@ -31,6 +31,13 @@ def test_a_difference_of_two_codes_is_too_large_however_rare():
     assert "integer simulation" in told
 
 
+def test_the_float_operators_that_are_not_followed_are_named():
+    rows = (row("float", integer=Agreement(differing=50, largest=3)),)
+    (told,) = findings(Facts(rows=rows, kernels={"FusedMatMul": 4, "Softmax": 4, "Conv": 1}), 1.0, "onnxruntime")
+    assert CAUSES["float"] in told
+    assert told.endswith("It does not follow the runtime's float arithmetic in Conv, FusedMatMul.")
+
+
 def test_drift_along_the_depth_is_no_finding_of_its_own():
     rows = (row("QLinearConv", float_=Agreement(differing=900, largest=9)),)
     assert findings(Facts(rows=rows), 1.0, "onnxruntime") == ()

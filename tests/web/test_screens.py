@@ -2,13 +2,16 @@
 
 import re
 
+import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
 from qdebug.recipes import BiasCorrection, CrossLayerEqualization, dumps, loads, preset, with_fix
 from qdebug.web import sidebar
 from qdebug.web.state import History
-from tests.web.conftest import APP, html, settle, show
+from tests.doors.test_quantized_files import quantized as quantized_file
+from tests.doors.test_quantized_files import residual
+from tests.web.conftest import APP, PATIENCE, html, settle, show
 
 
 def quantized(app):
@@ -264,3 +267,18 @@ def test_nothing_large_is_kept_in_the_session(app):
     for screen in ("layers", "formats", "fixes", "overview"):
         show(app, screen)
     assert len(repr(app.session_state)) < 100_000
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_file_that_is_quantized_already_says_what_float_means(tmp_path, monkeypatch):
+    x = np.random.default_rng(1).normal(size=(32, 3, 8, 8)).astype(np.float32)
+    residual(tmp_path / "float.onnx")
+    quantized_file(tmp_path / "float.onnx", tmp_path / "net.onnx", "qdq", True, x)
+    np.savez(tmp_path / "data.npz", x=x)
+    monkeypatch.setenv("QDEBUG_MODEL", str(tmp_path / "net.onnx"))
+    monkeypatch.setenv("QDEBUG_DATA", str(tmp_path / "data.npz"))
+    app = settle(AppTest.from_file(APP, default_timeout=PATIENCE))
+    assert "they are rounded already" in html(app)
+    show(app, "export")
+    app.button("verify-start").click()
+    assert "they are rounded already" in html(settle(app))

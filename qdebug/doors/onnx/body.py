@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
@@ -10,7 +12,8 @@ import torch
 from torch import Tensor
 
 from qdebug.graph.calls import compiled
-from qdebug.graph.program import Program
+from qdebug.graph.layers import find_layers
+from qdebug.graph.program import Program, Ref
 
 
 class Body:
@@ -55,3 +58,24 @@ class Body:
         """Equal for equal graphs: the engine's keys are made of it."""
         outputs = ",".join(map(str, self._outputs))
         return f"Body({self.program.digest} {self.own} {outputs})"
+
+
+def layers_inside(program: Program) -> Counter[str]:
+    """How many layers lie in graphs inside a program's steps, by the operator that runs those."""
+    found: Counter[str] = Counter()
+    for step in program.steps:
+        for body in (one for one in step.kwargs.values() if isinstance(one, Body)):
+            inner = _with_constants(body, program, step.kwargs.get("captured", ()))
+            shapes = {index: tuple(tensor.shape) for index, tensor in inner.state.items()}
+            found[step.op.removeprefix("onnx.").partition("-")[0]] += len(find_layers(inner, shapes))
+            found += layers_inside(inner)
+    return found
+
+
+def _with_constants(body: Body, around: Program, captured: Sequence[Ref]) -> Program:
+    """A body whose captured values are stored tensors in it where they are so around it."""
+    inputs = body.program.inputs.values()
+    given = dict(zip(list(inputs)[body.own :], (ref.index for ref in captured), strict=True))
+    stored = {own: around.state[index] for own, index in given.items() if index in around.state}
+    steps = [replace(step, kind="state") if step.index in stored else step for step in body.program.steps]
+    return replace(body.program, steps=tuple(steps), state={**body.program.state, **stored})

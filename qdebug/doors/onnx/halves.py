@@ -10,6 +10,7 @@ import msgspec
 from torch import Tensor
 
 from qdebug.doors.onnx.ir import Constant, Graph, Node, reads
+from qdebug.doors.onnx.known_by import read_inside
 
 _NAMES = {10: "fp16", 16: "bf16"}
 _LAYERS = {"Conv", "ConvTranspose", "Gemm", "MatMul"}
@@ -47,7 +48,9 @@ class _Widening:
         for node in graph.nodes:
             for name in reads(node):
                 self.users[name].append(node)
-        self.outputs = {value.name for value in graph.outputs}
+        inside = read_inside(graph.nodes)
+        self.outputs = {value.name for value in graph.outputs} | inside  # names that somebody outside reads
+        self.fixed = inside
         self.makers = {name: node for node in graph.nodes for name in node.outputs}
         self.found = Halves()
         self.alias: dict[str, str] = {}
@@ -67,7 +70,8 @@ class _Widening:
     def _cast(self, node: Node) -> None:
         source, out = node.inputs[0], node.outputs[0]
         constant = self.constants.get(source)
-        if constant is not None and constant.elem in _NAMES and node.attributes.get("to") == _FLOAT:
+        narrow = constant is not None and constant.elem in _NAMES and source not in self.fixed
+        if narrow and node.attributes.get("to") == _FLOAT:
             self.found.weights[self._wide(source)] = _NAMES[constant.elem]
             self._gone(out, source)
             return
@@ -95,7 +99,7 @@ class _Widening:
 
     def _is_alone(self, node: Node, cast: Node) -> bool:
         """Whether a node is a layer in 16 bits whose one input is the cast and whose output is cast back at once."""
-        stored = all(not name or name in self.constants for name in node.inputs[1:])
+        stored = all(not name or (name in self.constants and name not in self.fixed) for name in node.inputs[1:])
         users = self.users[node.outputs[0]]
         back = len(users) == 1 and users[0].op == "Cast" and users[0].attributes.get("to") == _FLOAT
         given = node.inputs[0] == cast.outputs[0]

@@ -7,7 +7,7 @@ that can be executed; both are done by the reader.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Literal, TypeAlias
 
 import msgspec
@@ -95,15 +95,9 @@ class Graph(msgspec.Struct, frozen=True, tag="graph"):
     @property
     def captured(self) -> tuple[str, ...]:
         """Names of values that it reads from the graph around it, in the order they are met."""
-        own = {value.name for value in self.inputs} | {constant.name for constant in self.constants}
-        found: dict[str, None] = {}
-        for node in self.nodes:
-            for name in reads(node):
-                if name not in own:
-                    found[name] = None
-            own.update(node.outputs)
-        found.update({value.name: None for value in self.outputs if value.name not in own})
-        return tuple(found)
+        own = [one.name for one in (*self.inputs, *self.constants)]
+        nodes = [(tuple(reads(node)), node.outputs) for node in self.nodes]
+        return tuple(dict.fromkeys(captured(own, nodes, [value.name for value in self.outputs])))
 
 
 Number: TypeAlias = int | float | NonFinite
@@ -119,6 +113,7 @@ class Model(msgspec.Struct, frozen=True):
         producer: who wrote it, in words.
         metadata: the file's own key–value notes.
         ir_version: of the file format.
+        renamed: what those of the main graph's nodes are called here whose name another node of the file has too.
     """
 
     graph: Graph
@@ -126,11 +121,28 @@ class Model(msgspec.Struct, frozen=True):
     producer: str = ""
     metadata: dict[str, str] = {}
     ir_version: int = 0
+    renamed: tuple[str, ...] = ()
 
     @property
     def opset(self) -> int:
         """The version of ONNX's own operators."""
         return self.opsets.get("", 0)
+
+
+def captured(
+    own: Iterable[str], nodes: Sequence[tuple[Iterable[str], Iterable[str]]], outputs: Iterable[str]
+) -> Iterator[str]:
+    """Names that a graph reads and that nothing in it is called.
+
+    Args:
+        own: its inputs and stored tensors.
+        nodes: what each of its nodes reads and writes.
+        outputs: its outputs.
+    """
+    known = {*own, *(name for _, written in nodes for name in written)}
+    for read, _ in nodes:
+        yield from (name for name in read if name not in known)
+    yield from (name for name in outputs if name not in known)
 
 
 def reads(node: Node) -> Iterator[str]:

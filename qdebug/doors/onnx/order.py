@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
 import onnx
-from onnx import GraphProto, NodeProto
+from onnx import GraphProto, ModelProto, NodeProto
 
+from qdebug.doors.onnx.ir import captured
 from qdebug.errors import ModelError
 
 
@@ -88,12 +90,37 @@ def wanted(node: NodeProto) -> Iterator[str]:
 
 
 def _captured(graph: GraphProto) -> Iterator[str]:
-    own = {one.name for one in graph.input} | {one.name for one in graph.initializer}
-    own |= {one.values.name for one in graph.sparse_initializer}
-    own |= {name for node in graph.node for name in node.output}
-    for node in graph.node:
-        yield from (name for name in wanted(node) if name not in own)
-    yield from (one.name for one in graph.output if one.name not in own)
+    own = [one.name for one in (*graph.input, *graph.initializer)]
+    own += [one.values.name for one in graph.sparse_initializer]
+    nodes = [(tuple(wanted(node)), node.output) for node in graph.node]
+    return captured(own, nodes, [one.name for one in graph.output])
+
+
+def number_nodes(proto: ModelProto) -> tuple[str, ...]:
+    """Put a number behind a node's name where a node before it has that name: tools know nodes by their names.
+
+    Onnx.proto does not ask for names that are unique, ONNX Runtime does. Calls of the model's own functions are left
+    alone: the nodes that they unfold to get names of their own. Doing it again changes nothing.
+
+    Returns:
+        the new names, in the order of the nodes.
+    """
+    functions = {(one.domain, one.name) for one in proto.functions}
+    nodes = [node for node in proto.graph.node if (node.domain, node.op_type) not in functions]
+    taken = {node.name for node in nodes}
+    seen: Counter[str] = Counter()
+    found: list[str] = []
+    for node in nodes:
+        name = node.name
+        seen[name] += 1
+        if not name or seen[name] == 1:
+            continue
+        while node.name in taken:
+            node.name = f"{name}#{seen[name]}"
+            seen[name] += node.name in taken
+        taken.add(node.name)
+        found.append(node.name)
+    return tuple(found)
 
 
 def called(node: NodeProto) -> str:

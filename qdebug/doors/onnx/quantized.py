@@ -19,6 +19,7 @@ from qdebug.doors.onnx import dynamic
 from qdebug.doors.onnx.elements import ELEMENTS
 from qdebug.doors.onnx.halves import Halves, without_halves
 from qdebug.doors.onnx.ir import Attribute, Constant, Graph, Node, reads
+from qdebug.doors.onnx.known_by import called_again, read_inside
 from qdebug.doors.onnx.nbits import is_nbits, read_nbits
 from qdebug.doors.onnx.qoperators import FLOAT_OF, Operands, operands
 from qdebug.doors.onnx.read import OnnxFile
@@ -74,6 +75,13 @@ class Stored:
     int32_bias: bool = False
     left: list[str] = field(default_factory=list)
 
+    def rename(self, moved: Mapping[str, str]) -> None:
+        """Call activations by other names."""
+        self.values, self.halves.values = (
+            {moved.get(name, name): one for name, one in known.items()} for known in (self.values, self.halves.values)
+        )  # type: ignore[assignment]
+        self.partly, self.dynamic = ({moved.get(name, name) for name in known} for known in (self.partly, self.dynamic))
+
     @property
     def is_empty(self) -> bool:
         """Whether the file was a float model."""
@@ -121,19 +129,19 @@ class _Unquantizing:
         self.makers: dict[str, int] = {}
         self.readers: Counter[str] = Counter()
         self.products = dynamic.DynamicProducts()
+        self.inside: set[str] = set()
 
     def graph(self, graph: Graph) -> Graph:
         """The graph in floats."""
         self.constants = {constant.name: constant for constant in graph.constants}
+        self.inside = read_inside(graph.nodes)
         self.readers.update(value.name for value in graph.outputs)
         self.readers.update(name for node in graph.nodes if node.op != "QuantizeLinear" for name in reads(node))
         for node in graph.nodes:
             self.node(node)
-        outputs = {value.name for value in graph.outputs}
-        for name in outputs & set(self.real):
-            if self.real[name] != name:
-                self.nodes.append(Node(name, "Identity", "", (self.real[name],), (name,), {}))
-        return msgspec.structs.replace(graph, nodes=tuple(self.nodes), constants=tuple(self.constants.values()))
+        nodes, moved = called_again(self.nodes, [value.name for value in graph.outputs], self.real)
+        self.stored.rename(moved)
+        return msgspec.structs.replace(graph, nodes=tuple(nodes), constants=tuple(self.constants.values()))
 
     def node(self, node: Node) -> None:
         """Take one node in."""
@@ -240,7 +248,7 @@ class _Unquantizing:
         return self.originals.get(name) or self.constants[name]
 
     def _only_codes(self, name: str) -> bool:
-        return self.constants[name].elem not in (1, 10, 11, 16)
+        return self.constants[name].elem not in (1, 10, 11, 16) and name not in self.inside
 
     def _operator(self, node: Node) -> bool:
         """An operator on codes becomes the operator on values."""

@@ -13,6 +13,7 @@ from torch import Tensor
 from qdebug.doors.onnx.external import Folder
 from qdebug.doors.onnx.functions import Functions
 from qdebug.doors.onnx.ir import Model
+from qdebug.doors.onnx.order import number_nodes
 from qdebug.doors.onnx.parse import NOT_TEXT, newest, parse, read_opsets
 from qdebug.doors.onnx.walk import Walk
 from qdebug.errors import FileError
@@ -45,7 +46,7 @@ def from_proto(proto: ModelProto, file: Path | None = None) -> OnnxFile:
     """A parsed model as plain values.
 
     Args:
-        proto: the model.
+        proto: the model; of nodes with one name all but the first are numbered in it.
         file: where it lies, for messages and tensors beside it.
 
     Raises:
@@ -53,11 +54,13 @@ def from_proto(proto: ModelProto, file: Path | None = None) -> OnnxFile:
     """
     try:
         opsets = read_opsets(proto, file)
+        renamed = number_nodes(proto)
         walk = Walk(Folder(file), Functions(proto, opsets, file))
         graph = walk.graph(proto.graph)
         model = Model(
             graph=graph, opsets=opsets, producer=" ".join(filter(None, (proto.producer_name, proto.producer_version))),
             metadata={entry.key: entry.value for entry in proto.metadata_props}, ir_version=proto.ir_version,
+            renamed=renamed,
         )  # fmt: skip
     except UnicodeDecodeError:  # protobuf as pure Python, of a text that the walk does not look at
         raise FileError(NOT_TEXT, file=file, do="The file is damaged: write it again.") from None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import torch
 from onnx import (
     AttributeProto,
@@ -65,8 +67,11 @@ class _Writer:
             self._tensor(constant, into.initializer.add(name=constant.name))
             if self._lists:
                 into.input.append(_value(Value(constant.name, "tensor", constant.elem, constant.shape)))
+        names = Counter(node.name for node in graph.nodes)
         for node in graph.nodes:
             self._node(node, into.node.add())
+            if names[node.name] > 1 and node.name == next(filter(None, node.outputs), ""):
+                into.node[-1].ClearField("name")  # it goes by that name without one, and another has it
 
     def _node(self, node: Node, into: NodeProto) -> None:
         into.name, into.op_type = node.name, node.op

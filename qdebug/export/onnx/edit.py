@@ -7,7 +7,7 @@ from typing import Any
 
 from onnx import AttributeProto, GraphProto, ModelProto, NodeProto, TensorProto, helper
 
-from qdebug.doors.onnx.order import ordered
+from qdebug.doors.onnx.order import ordered, wanted
 
 
 class Editor:
@@ -30,7 +30,7 @@ class Editor:
         self._written = {name: node for node in self.nodes for name in node.output if name}
         self._read: dict[str, list[NodeProto]] = {}
         for node in self.nodes:
-            for name in dict.fromkeys(_reads(node)):
+            for name in dict.fromkeys(wanted(node)):
                 self._read.setdefault(name, []).append(node)
 
     def producer(self, value: str) -> NodeProto | None:
@@ -66,7 +66,7 @@ class Editor:
         self.added += 1
         for name in node.output:
             self._written[name] = node
-        for name in dict.fromkeys(_reads(node)):
+        for name in dict.fromkeys(wanted(node)):
             self._read.setdefault(name, []).append(node)
 
     def store(self, tensor: TensorProto) -> str:
@@ -112,7 +112,7 @@ class Editor:
         self.nodes = [one for one in self.nodes if one is not node]
         for name in node.output:
             self._written.pop(name, None)
-        for name in dict.fromkeys(_reads(node)):
+        for name in dict.fromkeys(wanted(node)):
             self._forget(node, name)
 
     def finish(self) -> ModelProto:
@@ -145,7 +145,7 @@ class Editor:
     def _moved(self, node: NodeProto, before: str, after: str) -> None:
         if after and not any(one is node for one in self._read.setdefault(after, [])):
             self._read[after].append(node)
-        if before and before not in set(_reads(node)):
+        if before and before not in set(wanted(node)):
             self._forget(node, before)
 
     def _forget(self, node: NodeProto, value: str) -> None:
@@ -185,16 +185,6 @@ def _graphs(node: NodeProto) -> Iterator[GraphProto]:
         if attribute.type == AttributeProto.GRAPH:
             yield attribute.g
         yield from attribute.graphs
-
-
-def _reads(node: NodeProto) -> Iterator[str]:
-    """What a node reads, graphs inside it included."""
-    yield from (name for name in node.input if name)
-    for graph in _graphs(node):
-        own = _own(graph)
-        for inner in graph.node:
-            yield from (name for name in _reads(inner) if name not in own)
-        yield from (one.name for one in graph.output if one.name not in own)
 
 
 def _own(graph: GraphProto) -> set[str]:

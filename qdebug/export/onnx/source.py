@@ -14,12 +14,13 @@ from qdebug.doors.onnx.external import Folder
 from qdebug.doors.onnx.functions import Functions
 from qdebug.doors.onnx.ir import Node
 from qdebug.doors.onnx.ir import plain as plain_attribute
-from qdebug.doors.onnx.order import wanted
+from qdebug.doors.onnx.order import number_nodes, wanted
 from qdebug.doors.onnx.parse import parse, read_opsets
 from qdebug.doors.onnx.tensors import read_tensor
 from qdebug.errors import FileError
 from qdebug.export.onnx.sites import node_name
 from qdebug.export.onnx.tensors import tensor
+from qdebug.graph.prune import needed
 from qdebug.session.loading import from_onnx, from_path
 
 _CHANGED = "The file has changed since it was opened"
@@ -67,6 +68,7 @@ def read_source(file: Path, digest: str) -> tuple[ModelProto, tuple[Path, ...]]:
     if from_path(file).program.digest != digest:
         raise FileError(_CHANGED, file=file, do="Open it again.")
     proto = parse(file)
+    number_nodes(proto)
     files = [file]
     folder = Folder(file)
     for one in _tensors(proto.graph):
@@ -124,7 +126,8 @@ def _dequantize(proto: ModelProto, plain: OnnxFile) -> None:
     nodes = [
         _as(node, before.get((node.name, node.outputs)) or called.get(node.name)) for node in plain.model.graph.nodes
     ]
-    nodes = _needed(nodes, {one.name for one in graph.output})
+    live = needed(nodes, (one.name for one in graph.output), wanted, lambda node: node.output)
+    nodes = [node for node in nodes if not live.isdisjoint(node.output)]
     elems = {one.name: one.data_type for one in graph.initializer}
     for constant in plain.model.graph.constants:
         if elems.get(constant.name) != constant.elem:
@@ -150,13 +153,3 @@ def _as(node: Node, original: NodeProto | None) -> NodeProto:
     for name, value in node.attributes.items():
         found.attribute.append(known[name] if name in known else make_attribute(name, plain_attribute(value)))
     return found
-
-
-def _needed(nodes: list[NodeProto], outputs: set[str]) -> list[NodeProto]:
-    """The nodes without those that write what nobody reads."""
-    read, kept = set(outputs), []
-    for node in reversed(nodes):
-        if any(name in read for name in node.output):
-            kept.append(node)
-            read.update(wanted(node))
-    return kept[::-1]

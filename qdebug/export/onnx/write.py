@@ -18,9 +18,11 @@ from qdebug.export.onnx.recipe import with_recipe
 from qdebug.export.onnx.save import refuse_source, save
 from qdebug.export.onnx.source import float_strange, read_source, read_strange
 from qdebug.export.onnx.tools import Apart, Here, Tools, Unchecked
-from qdebug.recipes import Recipe, preset, to_plain
+from qdebug.recipes import Recipe, as_recipe, to_plain
 from qdebug.results import Exported
 from qdebug.session import Session
+
+NUMBERED = "Nodes whose name another node of the original has too are numbered in the file"
 
 
 def write_onnx(
@@ -42,7 +44,7 @@ def write_onnx(
         ModelError: the model cannot be written as ONNX, or not at the opset that the recipe needs.
         RecipeError: the recipe does not fit the model.
     """
-    recipe, target, work = preset(recipe) if isinstance(recipe, str) else recipe, Path(path), work or Work()
+    recipe, target, work = as_recipe(recipe), Path(path), work or Work()
     origin = session.subject.origin
     notes = metadata(session, recipe)
     if isinstance(origin, Path):
@@ -106,6 +108,8 @@ def write_edited(session: Session, recipe: Recipe, target: Path, metadata: dict[
     work.step(1, 3, "writing the recipe into its graph")
     known = {step.name for step in session.subject.program.steps}
     notes = Notes()
+    for name in session.info().renamed:
+        notes.add(NUMBERED, name)
     editor, renamed = with_recipe(proto, decided, known, notes, tools)
     model = editor.finish()
     _set_metadata(model, metadata)

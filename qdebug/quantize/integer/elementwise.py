@@ -7,7 +7,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from qdebug.quantize.integer.requantize import LOWEST, Affine, fma, limits, rounded, rounded_together
+from qdebug.quantize.integer.fused import fma
+from qdebug.quantize.integer.requantize import LOWEST, Affine, limits, rounded, rounded_together
 
 FLT_MAX = torch.finfo(torch.float32).max
 

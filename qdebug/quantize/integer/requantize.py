@@ -61,8 +61,3 @@ def rounded_together(shifted: Tensor, kind: torch.dtype) -> Tensor:
     """Codes of float32 ratios that the zero point has been added to already: ``clamp(rint(shifted))``."""
     low, high = limits(kind)
     return shifted.clamp(low, high).round_().to(kind)
-
-
-def fma(a: Tensor, b: Tensor, c: Tensor) -> Tensor:
-    """``a · b + c`` of float32, rounded once (as by way of float64, but for sums that tie there already)."""
-    return (a.double() * b.double() + c.double()).float()

@@ -12,6 +12,7 @@ from qdebug.doors.onnx.ir import Node, Value
 from qdebug.errors import QDebugError
 from qdebug.verify.integer import resizing  # noqa: F401 - registers its operator
 from qdebug.verify.integer.draft import OWN, Draft, same_node
+from qdebug.verify.integer.floats import as_the_runtime
 from qdebug.verify.integer.groups import grouped
 from qdebug.verify.integer.kernels import DOMAIN, OPERATORS
 from qdebug.verify.integer.prepare import prepare
@@ -25,7 +26,8 @@ def integer_program(file: OnnxFile) -> Lowered:
     """The program of a quantized ONNX file as ONNX Runtime's CPU kernels compute it.
 
     Codes travel between integer kernels, under the names the file has for them; what the runtime computes in floats
-    is computed in floats. Graphs inside nodes are left as they are.
+    is computed in floats, with its arithmetic where that is known (:mod:`qdebug.verify.integer.floats`). Graphs inside
+    nodes are left as they are.
 
     Raises:
         ModelError: as for :func:`qdebug.doors.onnx.lower_onnx`.
@@ -42,7 +44,7 @@ def integer_file(file: OnnxFile) -> OnnxFile:
     for node in draft.nodes:
         kernel = _given(node, file.model.opset) if node.outputs[0] not in hidden else None
         if kernel is None and node.outputs[0] not in hidden:
-            kernel = grouped(draft, node)
+            kernel = grouped(draft, node) or as_the_runtime(node, file.model.opset)
         if kernel is not None:
             kernels[node.outputs[0]] = kernel
             gone.update(set(kernel.outputs) - set(node.outputs))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +11,8 @@ import numpy as np
 import onnx
 from onnx import ModelProto, NodeProto, TensorProto, numpy_helper
 
+from qdebug.doors.onnx.order import wanted
+from qdebug.graph.prune import needed
 from qdebug.verify.integer.draft import MOVES
 from qdebug.verify.runtimes import Here, Runtimes
 
@@ -146,8 +148,9 @@ def _exposed(model: ModelProto) -> tuple[ModelProto, set[str], list[str]]:
     signed = {name for name, elem in values.items() if elem == TensorProto.INT8} - outputs
     shifted, left = _raised(copy, signed)
     left |= _joined(copy) | outputs
-    needed = _needed(copy)
-    added = [name for name in values if name in needed - left]
+    # the runtime leaves out what no output depends on
+    live = needed(copy.graph.node, (one.name for one in copy.graph.output), wanted, lambda node: node.output)
+    added = [name for name in values if name in live - left]
     for name in added:
         elem = TensorProto.UINT8 if name in shifted else values[name]
         copy.graph.output.append(onnx.helper.make_tensor_value_info(name, elem, None))
@@ -155,22 +158,6 @@ def _exposed(model: ModelProto) -> tuple[ModelProto, set[str], list[str]]:
         if info.name in shifted:
             info.type.tensor_type.elem_type = TensorProto.UINT8
     return copy, shifted, added
-
-
-def _needed(model: ModelProto) -> set[str]:
-    """The values that the model's outputs depend on: the runtime leaves out the rest."""
-    needed = {one.name for one in model.graph.output}
-    for node in reversed(model.graph.node):
-        if needed.intersection(node.output):
-            needed.update(_reads(node))
-    return needed
-
-
-def _reads(node: NodeProto) -> Iterator[str]:
-    yield from node.input
-    for attribute in node.attribute:
-        for inner in attribute.g.node:
-            yield from _reads(inner)
 
 
 def _joined(copy: ModelProto) -> set[str]:
