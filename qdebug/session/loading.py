@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
@@ -24,6 +24,9 @@ from qdebug.recipes import Recipe
 from qdebug.results import TensorSpec
 from qdebug.session.own import own_recipe
 
+if TYPE_CHECKING:
+    from qdebug.doors.onnx import OnnxFile
+
 Arrays = Mapping[str, Any]
 Untrusted = Callable[[Path], bool]
 """Tells of a file whether a stranger gave it; such a file is read in a process of its own."""
@@ -40,6 +43,7 @@ class Loaded:
         unknown: nodes that cannot be run, and what of a quantized file its recipe does not say, in words.
         recipe: that of a file that was quantized already.
         origin: what an export starts from: the ONNX file, or the program that torch captured.
+        is_strange: whether a stranger gave the file; then nothing but a process with walls opens it.
         renamed: what nodes are called here whose name another node of the file has too.
     """
 
@@ -49,6 +53,7 @@ class Loaded:
     unknown: tuple[str, ...] = ()
     recipe: Recipe | None = None
     origin: Path | ExportedProgram | None = None
+    is_strange: bool = False
     renamed: tuple[str, ...] = ()
 
 
@@ -92,7 +97,10 @@ def from_path(
     kind = file.suffix.lower()
     strange = untrusted(file)
     if kind == ".onnx":
-        return _onnx(file, strange, check)
+        from qdebug.doors.confined import read_confined
+        from qdebug.doors.onnx import read_onnx
+
+        return from_onnx(read_confined(file, check) if strange else read_onnx(file), file, is_strange=strange)
     if strange and file.exists():
         raise FileError(
             f"A '{kind or file.name}' file is not opened from an upload", file=file.name,
@@ -135,19 +143,30 @@ def _pt2(file: Path) -> Loaded:
     return Loaded(fold_batch_norm(lower(exported, batch=fixed)), specs, "pt2", origin=exported)
 
 
-def _onnx(file: Path, strange: bool, check: Callable[[], None]) -> Loaded:
-    from qdebug.doors.confined import read_confined
-    from qdebug.doors.onnx import lower_onnx, read_onnx, unquantized
+def from_onnx(read: OnnxFile, file: Path, *, is_strange: bool = False) -> Loaded:
+    """An ONNX file that has been read.
 
-    opened, stored = unquantized(read_confined(file, check) if strange else read_onnx(file))
+    Args:
+        read: what is in it.
+        file: where it lies.
+        is_strange: whether a stranger gave it.
+
+    Raises:
+        ModelError: its graph contradicts itself.
+    """
+    from qdebug.doors.onnx import lower_onnx, unquantized
+
+    opened, stored = unquantized(read)
     renamed = opened.model.renamed
     lowered = lower_onnx(opened)
     program = fold_batch_norm(fold_bias(lowered.program, stored.values))
     if stored.is_empty:
-        return Loaded(program, lowered.inputs, "onnx", lowered.unknown, origin=file, renamed=renamed)
+        return Loaded(
+            program, lowered.inputs, "onnx", lowered.unknown, origin=file, is_strange=is_strange, renamed=renamed
+        )
     constants = {index: tuple(tensor.shape) for index, tensor in program.state.items()}
     program, recipe, left = own_recipe(program, find_layers(program, constants), stored)
-    return Loaded(program, lowered.inputs, "onnx", (*lowered.unknown, *left), recipe, file, renamed)
+    return Loaded(program, lowered.inputs, "onnx", (*lowered.unknown, *left), recipe, file, is_strange, renamed)
 
 
 def _specs(exported: ExportedProgram) -> tuple[TensorSpec, ...]:

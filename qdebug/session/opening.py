@@ -161,7 +161,7 @@ def _session(
     return Session(
         Subject(
             program, layers, traced.shapes, traced.samples, traced.floating, data, calibration, task, engine, info,
-            loaded.recipe, loaded.origin,
+            loaded.recipe, loaded.origin, loaded.is_strange,
         )
     )  # fmt: skip
 

@@ -42,6 +42,7 @@ class Subject:
         info: what people are told of all this.
         recipe: that of a model that was quantized already.
         origin: what an export starts from: the ONNX file, or the program that torch captured.
+        is_strange: whether a stranger gave the file; then nothing but a process with walls opens it.
     """
 
     program: Program
@@ -56,6 +57,7 @@ class Subject:
     info: ModelInfo = field(repr=False)
     recipe: Recipe | None = None
     origin: Path | ExportedProgram | None = None
+    is_strange: bool = False
 
     @cached_property
     def by_name(self) -> dict[str, Layer]:

@@ -1,7 +1,26 @@
-"""What was decided, held against real kernels: codes, predictions, time."""
+"""What was decided, held against real kernels: codes, predictions, time.
 
-from qdebug.verify.check import RUNTIMES, check_runtime, verify
-from qdebug.verify.latency import measure_latency
-from qdebug.verify.simulate import integer_metric
+Importing the room brings no torch, so that a process which only runs a runtime starts quickly.
+"""
 
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from qdebug.verify.check import RUNTIMES, check_runtime, verify
+    from qdebug.verify.latency import measure_latency
+    from qdebug.verify.simulate import integer_metric
+
+_FROM = {
+    "RUNTIMES": "check", "check_runtime": "check", "verify": "check", "measure_latency": "latency",
+    "integer_metric": "simulate",
+}  # fmt: skip
 __all__ = ["RUNTIMES", "check_runtime", "integer_metric", "measure_latency", "verify"]
+
+
+def __getattr__(name: str) -> object:
+    if name in _FROM:
+        return getattr(importlib.import_module(f"qdebug.verify.{_FROM[name]}"), name)
+    raise AttributeError(f"module 'qdebug.verify' has no attribute '{name}'")

@@ -11,6 +11,7 @@ import onnx
 
 from qdebug.engine import Work
 from qdebug.export import write_onnx
+from qdebug.export.onnx import write_unchanged
 from qdebug.recipes import Recipe
 from qdebug.results import Exported
 from qdebug.session import Session
@@ -20,17 +21,20 @@ from qdebug.session import Session
 def artefact(session: Session, recipe: Recipe, work: Work) -> Iterator[Exported]:
     """The quantized file of a recipe; it is gone afterwards.
 
-    Of a file that was quantized already, and of the recipe in it, that is the file itself.
+    Of a file that was quantized already, and of the recipe in it, that is the file itself; a stranger's is written
+    anew.
 
     Raises:
         QDebugError: it cannot be written.
     """
     origin = session.subject.origin
     own = session.own_recipe()
-    if isinstance(origin, Path) and own is not None and own.digest == recipe.digest:
+    is_own = isinstance(origin, Path) and own is not None and own.digest == recipe.digest
+    if isinstance(origin, Path) and is_own and not session.subject.is_strange:
         opset = onnx.load(origin, load_external_data=False).opset_import
         version = next((one.version for one in opset if one.domain in ("", "ai.onnx")), 0)
         yield Exported(path=str(origin), opset=version, bytes=origin.stat().st_size)
         return
     with tempfile.TemporaryDirectory(prefix="qdebug-") as folder:
-        yield write_onnx(session, recipe, Path(folder) / "model.onnx", work=work)
+        path = Path(folder) / "model.onnx"
+        yield write_unchanged(session, path, work=work) if is_own else write_onnx(session, recipe, path, work=work)

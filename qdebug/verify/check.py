@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import torch
 from torch import Tensor
 
 from qdebug.doors.onnx import lower_onnx, read_onnx
@@ -17,10 +18,10 @@ from qdebug.results import Exported, RealMetric, Verified
 from qdebug.results.verified import Simulation
 from qdebug.session import Session
 from qdebug.session.decided import Decided
-from qdebug.verify import openvino
 from qdebug.verify.artefact import artefact
 from qdebug.verify.findings import AGREEMENT, Facts, findings
 from qdebug.verify.kernels import left_in_float
+from qdebug.verify.runtimes import Compiled, Runtimes, runtimes
 from qdebug.verify.saturation import saturation
 from qdebug.verify.stream import Stream
 
@@ -54,8 +55,8 @@ def verify(
     recipe = as_recipe(recipe)
     start = time.perf_counter()
     decided = session.decided(recipe, work)
-    with artefact(session, recipe, work) as written:
-        held = _Held(session, recipe, decided, written, simulation, work)
+    with artefact(session, recipe, work) as written, runtimes(session, work) as using:
+        held = _Held(session, recipe, decided, written, simulation, using, work)
         if runtime == "openvino":
             return held.by_openvino(start)
         return held.by_onnx_runtime(start)
@@ -75,15 +76,16 @@ class _Held:
     """One artefact and its simulation; lives as long as a call."""
 
     def __init__(
-        self, session: Session, recipe: Recipe, decided: Decided, written: Exported, simulation: Simulation, work: Work
-    ) -> None:
+        self, session: Session, recipe: Recipe, decided: Decided, written: Exported, simulation: Simulation,
+        using: Runtimes, work: Work,
+    ) -> None:  # fmt: skip
         self.session, self.recipe, self.decided, self.written = session, recipe, decided, written
         self.simulation: Simulation = simulation
-        self.work = work
+        self.using, self.work = using, work
         self.subject = session.subject
 
     def by_onnx_runtime(self, start: float) -> Verified:
-        stream = Stream(Path(self.written.path), self.work.check)
+        stream = Stream(Path(self.written.path), self.work.check, self.using)
         real, integer, session = (_Collected(self.subject.task) for _ in range(3))
         seen, apart, size = 0, 0.0, 0.0
         for batch, labels in self._batches("comparing codes"):
@@ -106,23 +108,24 @@ class _Held:
     def by_openvino(self, start: float) -> Verified:
         path = Path(self.written.path)
         scored = lower_onnx(read_onnx(path)).program.scored
-        model = openvino.Model(path, scored)
+        model = self.using.openvino(path, scored)
         real = self._by(model)
         plain: float | None = None
         simulated = self.session.predictions(self.recipe, self.work, remember=False)
         if compare(simulated, real.joined(), self.subject.task).agreement < AGREEMENT:
             # whose doing it is: its rewriting of the graph for integers, or its reading of the file
-            again = self._by(openvino.Model(path, scored, rewriting=False))
+            again = self._by(self.using.openvino(path, scored, rewriting=False))
             plain = compare(simulated, again.joined(), self.subject.task).agreement
         facts = Facts(
             kernels=model.kernels, float_layers=left_in_float(self.decided, model.by_node), without_rewriting=plain
         )
         return self._told("openvino", model.version, facts, real.joined(), simulated, start)
 
-    def _by(self, model: openvino.Model) -> _Collected:
+    def _by(self, model: Compiled) -> _Collected:
         real = _Collected(self.subject.task)
         for batch, labels in self._batches("running in OpenVINO"):
-            real.add(model.run(batch.inputs)[: batch.count], labels)
+            found = model.run({name: tensor.numpy() for name, tensor in batch.inputs.items()})
+            real.add(torch.from_numpy(found)[: batch.count], labels)
         return real
 
     def _batches(self, words: str) -> Iterator[tuple[Batch, Tensor | None]]:

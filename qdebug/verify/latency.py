@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import statistics
 import tempfile
 import time
@@ -20,7 +19,7 @@ from qdebug.results import Latency, LayerTime, Timing
 from qdebug.session import Session
 from qdebug.verify.artefact import artefact
 from qdebug.verify.kernels import plain_name
-from qdebug.verify.onnx_runtime import Session as Runtime
+from qdebug.verify.runtimes import Opened, Runtimes, runtimes
 
 ROUNDS = 40
 WARM = 5
@@ -56,9 +55,10 @@ def measure_latency(
     with artefact(session, recipe, work) as written, tempfile.TemporaryDirectory(prefix="qdebug-") as folder:
         plain = write_onnx(session, Recipe(), Path(folder) / "float.onnx", work=work)
         paths = Path(plain.path), Path(written.path)
-        models = [Runtime(path, threads=threads) for path in paths]
-        times = _rounds(models, feeds, work)
-        layers = _layers([_profiled(path, feeds, threads, Path(folder)) for path in paths])
+        with runtimes(session, work) as using:
+            models = [using.onnx_runtime(path, threads=threads) for path in paths]
+            times = _rounds(models, feeds, work)
+            layers = _layers([_profiled(using, path, feeds, threads, Path(folder)) for path in paths])
     ratios = sorted(two / one for one, two in times)
     low, middle, high = _quartiles(ratios)
     one, two = (_timing([pair[place] for pair in times]) for place in (0, 1))
@@ -69,22 +69,16 @@ def measure_latency(
     )  # fmt: skip
 
 
-def _rounds(models: Sequence[Runtime], feeds: Mapping[str, np.ndarray], work: Work) -> list[tuple[float, float]]:
+def _rounds(models: Sequence[Opened], feeds: Mapping[str, np.ndarray], work: Work) -> list[tuple[float, float]]:
     for _ in range(WARM):
         for model in models:
-            model.run(feeds)
+            model.timed(feeds)
     times: list[tuple[float, float]] = []
     end = time.perf_counter() + SECONDS
     while len(times) < ROUNDS and (len(times) < FEWEST or time.perf_counter() < end):
         work.step(len(times), ROUNDS, "timing")
-        times.append((_timed(models[0], feeds), _timed(models[1], feeds)))
+        times.append((models[0].timed(feeds), models[1].timed(feeds)))
     return times
-
-
-def _timed(model: Runtime, feeds: Mapping[str, np.ndarray]) -> float:
-    start = time.perf_counter()
-    model.run(feeds)
-    return time.perf_counter() - start
 
 
 def _quartiles(values: Sequence[float]) -> tuple[float, float, float]:
@@ -101,20 +95,20 @@ Profile = dict[str, tuple[str, float]]
 """Operator and seconds of a run, by node."""
 
 
-def _profiled(path: Path, feeds: Mapping[str, np.ndarray], threads: int, folder: Path) -> Profile:
+def _profiled(
+    using: Runtimes, path: Path, feeds: Mapping[str, np.ndarray], threads: int, folder: Path
+) -> Profile:  # fmt: skip
     """The runtime's own times, the median over some runs."""
-    model = Runtime(path, threads=threads, profile=folder / path.stem)
+    model = using.onnx_runtime(path, threads=threads, profile=folder / path.stem)
     for _ in range(WARM + FEWEST):
-        model.run(feeds)
+        model.timed(feeds)
     whose = _whose(path)
     spent: dict[str, list[float]] = defaultdict(list)
     kinds: dict[str, str] = {}
-    for event in json.loads(model.end_profile().read_text("utf-8")):
-        if event.get("cat") == "Node" and event.get("name", "").endswith("_kernel_time"):
-            node = plain_name(event["name"].removesuffix("_kernel_time"))
-            node = whose(node, event.get("args", {}).get("op_name", ""))
-            spent[node].append(event["dur"] * 1e-6)
-            kinds[node] = event.get("args", {}).get("op_name", "")
+    for event in model.end_profile():
+        node = whose(plain_name(event.name), event.op)
+        spent[node].append(event.seconds)
+        kinds[node] = event.op
     return {node: (kinds[node], statistics.median(times[WARM:] or times)) for node, times in spent.items()}
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import tempfile
+import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import onnx
@@ -18,6 +20,15 @@ _LAYOUT = frozenset({
     "QuantizeLinear", "DequantizeLinear", "Transpose", "Reshape", "Flatten", "Identity", "Squeeze", "Unsqueeze",
     "ReorderInput", "ReorderOutput",
 })  # fmt: skip
+_KERNEL = "_kernel_time"
+
+
+class Event(NamedTuple):
+    """A node that the runtime has run: what it calls the node, its operator, and seconds."""
+
+    name: str
+    op: str
+    seconds: float
 
 
 class Session:
@@ -70,9 +81,24 @@ class Session:
             ) from error
         return dict(zip(names, values, strict=True))
 
-    def end_profile(self) -> Path:
-        """Stop profiling; the file that it wrote."""
-        return Path(self._session.end_profiling())
+    def timed(self, feeds: Mapping[str, np.ndarray]) -> float:
+        """Seconds of one run.
+
+        Raises:
+            ModelError: the runtime fails on it.
+        """
+        start = time.perf_counter()
+        self.run(feeds)
+        return time.perf_counter() - start
+
+    def end_profile(self) -> tuple[Event, ...]:
+        """Stop profiling; what has been run since the session was made, node by node."""
+        events = json.loads(Path(self._session.end_profiling()).read_text("utf-8"))
+        return tuple(
+            Event(event["name"].removesuffix(_KERNEL), event.get("args", {}).get("op_name", ""), event["dur"] * 1e-6)
+            for event in events
+            if event.get("cat") == "Node" and event.get("name", "").endswith(_KERNEL)
+        )
 
 
 def _installed() -> Any:

@@ -8,8 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from qdebug.errors import ModelError
 
@@ -48,18 +46,18 @@ class Model:
             raise ModelError(f"OpenVINO refuses the model: {reason}", do="Try the runtime onnxruntime.") from error
         self.kernels, self.by_node = self._executed()
 
-    def run(self, feeds: Mapping[str, Tensor]) -> Tensor:
+    def run(self, feeds: Mapping[str, np.ndarray]) -> np.ndarray:
         """The output of a batch that is scored.
 
         Raises:
             ModelError: the runtime fails on it.
         """
         try:
-            found = self._compiled({name: tensor.numpy() for name, tensor in feeds.items()})
+            found = self._compiled(dict(feeds))
         except RuntimeError as error:
             reason = str(error).strip().splitlines()[-1][:300]
             raise ModelError(f"OpenVINO cannot run the model: {reason}", do="Try the runtime onnxruntime.") from error
-        return torch.from_numpy(np.array(found[self._compiled.output(self._scored)]))
+        return np.array(found[self._compiled.output(self._scored)])
 
     def _executed(self) -> tuple[dict[str, int], dict[str, str]]:
         """Kinds and precisions of the operators that run, counted, and by the file's nodes."""

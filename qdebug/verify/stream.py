@@ -20,6 +20,7 @@ from qdebug.verify.integer.plan import integer_file
 from qdebug.verify.integer.runtime import Opened, opened
 from qdebug.verify.integer.walk import walk
 from qdebug.verify.kernels import by_node
+from qdebug.verify.runtimes import Runtimes
 
 Check = Callable[[], None]
 
@@ -52,15 +53,16 @@ class Stream:
     Args:
         path: a quantized ONNX file.
         check: is called between steps, and may raise to stop.
+        using: what runs the file; by default this process.
 
     Raises:
         FileError, ModelError: the file cannot be read, or the runtime refuses it.
     """
 
-    def __init__(self, path: Path, check: Check) -> None:
+    def __init__(self, path: Path, check: Check, using: Runtimes | None = None) -> None:
         proto = onnx.load(str(path))
         file = from_proto(proto)
-        self.runtime: Opened = opened(proto)
+        self.runtime: Opened = opened(proto, using)
         self._check = check
         kernels = integer_file(file)
         self._float: Program = lower_onnx(file).program

@@ -1,5 +1,7 @@
 """Somebody drops a model and data on the app, in a real browser."""
 
+import onnx
+
 from tests.onnx_files import write_data, write_network
 
 
@@ -35,3 +37,32 @@ def test_a_damaged_file_is_one_clear_error_and_a_good_one_opens_after_it(screen,
     screen.to("Layers")
     rows = screen.page.locator("tbody tr")
     assert [rows.nth(at).get_attribute("aria-label") for at in range(rows.count())] == ["conv", "head"]
+
+
+def test_an_upload_is_exported_and_verified(screen, tmp_path):
+    screen.go()
+    page, dialog = screen.page, screen.page.get_by_role("dialog")
+    before = screen.strip
+    page.get_by_role("button", name="Open a file").click()
+    dropped(screen, 0, write_network(tmp_path / "net.onnx"))
+    dialog.locator(".q-wanted").wait_for()
+    dropped(screen, 1, write_data(tmp_path / "data.npz"))
+    dialog.get_by_text("data.npz").wait_for()
+    dialog.get_by_role("button", name="Open", exact=True).click()
+    dialog.wait_for(state="detached")
+    screen.until_strip_changes(before)
+    screen.to("Export")
+    page.get_by_role("button", name="Write the file").click()
+    with page.expect_download() as taken:
+        page.get_by_role("button", name="Download net").click()
+    taken.value.save_as(tmp_path / "out.onnx")
+    proto = onnx.load(tmp_path / "out.onnx")
+    onnx.checker.check_model(proto)
+    named = {node.name: node.op_type for node in proto.graph.node}
+    assert (named["conv"], named["head"]) == ("Conv", "Gemm")
+    assert "QuantizeLinear" in named.values()
+    page.get_by_role("button", name="Verify", exact=True).click()
+    found = page.locator(".st-key-card-verify .q-scores")
+    found.wait_for()
+    assert "in ONNX Runtime" in found.inner_text()
+    assert page.locator(".q-problem").count() == 0

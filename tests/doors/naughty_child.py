@@ -137,4 +137,4 @@ def shout(task):
 
 if __name__ == "__main__":
     work = globals()[os.path.basename(sys.argv[1].split('"source":"')[1].split('"')[0]).split(".")[0]]
-    sys.exit(main(sys.argv[1:], {"onnx": work, "npz": work}))
+    sys.exit(main(sys.argv[1:], dict.fromkeys(("onnx", "npz", "convert", "check"), work)))

@@ -1,4 +1,7 @@
-"""The third process: ``python -P -m qdebug.doors.confined.child TASK``. It reads one file that a stranger gave."""
+"""The third process: ``python -P -m qdebug.doors.confined.child TASK``. It reads one file that a stranger gave.
+
+It also runs what is C++ in the ``onnx`` package on models that came from one.
+"""
 
 from __future__ import annotations
 
@@ -9,15 +12,16 @@ import re
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
-import torch
 
-from qdebug.doors.confined.files import write_tensors
 from qdebug.doors.confined.messages import ARRAYS, FAILED, FAILURE, MODEL, TENSORS, Array, Failure, Task
 from qdebug.doors.confined.walls import confine
-from qdebug.doors.npz import read_npz
 from qdebug.errors import DataError, QDebugError
+
+if TYPE_CHECKING:
+    from qdebug.doors.onnx.read import OnnxFile
 
 _NO_MEMORY = re.compile(r"alloc|not enough memory|out of memory", re.IGNORECASE)
 
@@ -26,13 +30,38 @@ def read_model(task: Task) -> None:
     """An ONNX file as a plain graph and tensors."""
     from qdebug.doors.onnx.read import read_onnx
 
-    found = read_onnx(task.source)
+    _leave(task, read_onnx(task.source))
+
+
+def convert_model(task: Task) -> None:
+    """An ONNX file at another opset, likewise."""
+    from qdebug.doors.native import convert
+    from qdebug.doors.onnx.read import from_proto, parse
+
+    _leave(task, from_proto(convert(parse(task.source), task.opset)))
+
+
+def check_model(task: Task) -> None:
+    """Nothing, where ONNX's checker accepts the file."""
+    from qdebug.doors.native import check
+
+    check(Path(task.source))
+
+
+def _leave(task: Task, found: OnnxFile) -> None:
+    from qdebug.doors.confined.files import write_tensors
+
     write_tensors(Path(task.folder, TENSORS), found.tensors)
     Path(task.folder, MODEL).write_bytes(msgspec.json.encode(found.model))
 
 
 def read_data(task: Task) -> None:
     """An ``.npz`` file as the bytes of its arrays and a table of what they are."""
+    import torch
+
+    from qdebug.doors.confined.files import write_tensors
+    from qdebug.doors.npz import read_npz
+
     arrays = read_npz(task.source, largest=task.limits.result)
     table: list[Array] = []
     raw: dict[str, torch.Tensor] = {}
@@ -50,8 +79,14 @@ def read_data(task: Task) -> None:
     Path(task.folder, ARRAYS).write_bytes(msgspec.json.encode(table))
 
 
-_NEEDS = {"onnx": "qdebug.doors.onnx.read", "npz": "qdebug.doors.npz"}
-WORK: Mapping[str, Callable[[Task], None]] = {"onnx": read_model, "npz": read_data}
+_FILES = "qdebug.doors.confined.files"
+_NEEDS: Mapping[str, tuple[str, ...]] = {
+    "onnx": (_FILES, "qdebug.doors.onnx.read"), "npz": (_FILES, "qdebug.doors.npz"), "check": ("qdebug.doors.native",),
+    "convert": (_FILES, "qdebug.doors.native", "qdebug.doors.onnx.read"),
+}  # fmt: skip
+WORK: Mapping[str, Callable[[Task], None]] = {
+    "onnx": read_model, "npz": read_data, "convert": convert_model, "check": check_model,
+}  # fmt: skip
 
 
 def main(words: list[str], work: Mapping[str, Callable[[Task], None]] = WORK) -> int:
@@ -65,8 +100,10 @@ def main(words: list[str], work: Mapping[str, Callable[[Task], None]] = WORK) ->
         0 with results in the folder, or FAILED with a reason there.
     """
     task = msgspec.json.decode(words[0], type=Task)
-    torch.set_num_threads(1)
-    importlib.import_module(_NEEDS[task.kind])  # what it takes up is not the file's fault
+    for name in _NEEDS[task.kind]:
+        importlib.import_module(name)  # what it takes up is not the file's fault
+    if "torch" in sys.modules:
+        sys.modules["torch"].set_num_threads(1)
     confine(task.limits, task.parent)
     try:
         work[task.kind](task)

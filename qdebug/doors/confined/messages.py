@@ -13,6 +13,7 @@ TENSORS = "tensors.safetensors"
 ARRAYS = "arrays.json"
 FAILURE = "failure.json"
 LOG = "log"
+Kind = Literal["onnx", "npz", "convert", "check"]
 FAILED = 3
 """The child's exit status where it has written why it failed."""
 
@@ -21,18 +22,21 @@ class Task(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What the child is to do.
 
     Attributes:
-        kind: how the file is read.
+        kind: what is done with the file: read as a model or as data; or, of a model that was written here, converted
+            to another opset or checked.
         source: the file.
         folder: where results are left.
         parent: the process without which the child has no business.
         limits: what it may cost.
+        opset: what a model is converted to.
     """
 
-    kind: Literal["onnx", "npz"]
+    kind: Kind
     source: str
     folder: str
     parent: int
     limits: Limits
+    opset: int = 0
 
 
 class Failure(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -13,12 +13,12 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Literal, NoReturn
+from typing import NoReturn
 
 import msgspec
 
 from qdebug.doors.confined.limits import Limits
-from qdebug.doors.confined.messages import FAILED, FAILURE, LOG, Failure, Task
+from qdebug.doors.confined.messages import FAILED, FAILURE, LOG, Failure, Kind, Task
 from qdebug.errors import BY_NAME, FileError, QDebugError
 
 COMMAND = (sys.executable, "-P", "-m", "qdebug.doors.confined.child")
@@ -26,6 +26,7 @@ COMMAND = (sys.executable, "-P", "-m", "qdebug.doors.confined.child")
 _PASSED = ("PATH", "PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "LD_LIBRARY_PATH", "HOME", "LANG", "LC_ALL", "SYSTEMROOT")
 _ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS"), "1")
 _LOOK_SECONDS = 0.02
+_DOING: dict[Kind, str] = {"onnx": "reading", "npz": "reading", "convert": "converting", "check": "checking"}
 LONGEST_TEXT = 600
 LARGEST_FAILURE = 64 * 1024
 _log = logging.getLogger(__name__)
@@ -33,17 +34,18 @@ _log = logging.getLogger(__name__)
 
 @contextmanager
 def confined(
-    kind: Literal["onnx", "npz"], file: Path, limits: Limits, check: Callable[[], None],
-    command: Sequence[str] = COMMAND,
+    kind: Kind, file: Path, limits: Limits, check: Callable[[], None], command: Sequence[str] = COMMAND,
+    opset: int = 0,
 ) -> Iterator[Path]:  # fmt: skip
     """The folder with what a child of this process has made of a file; it is gone afterwards, as is the child.
 
     Args:
-        kind: how the file is read.
+        kind: what is done with the file.
         file: the file.
-        limits: what reading may cost.
+        limits: what that may cost.
         check: called often; raises where the work is to stop, which ends the child.
         command: what starts the child.
+        opset: what a model is converted to.
 
     Raises:
         QDebugError: what the child met; or a FileError that names the limit, or says that it died.
@@ -52,11 +54,11 @@ def confined(
         raise FileError("There is no such file", file=file.name, do="Choose it again.")
     folder = Path(tempfile.mkdtemp(prefix="qdebug-read-"))  # for this user's eyes only
     try:
-        task = Task(kind, str(file.resolve()), str(folder), os.getpid(), limits)
+        task = Task(kind, str(file.resolve()), str(folder), os.getpid(), limits, opset)
         status = _watched(task, check, command, file)
         if status:
-            _log.info("reading %s ended with status %d: %s", file.name, status, _last_words(folder))
-            _told(status, folder, limits, file)
+            _log.info("%s %s ended with status %d: %s", _DOING[kind], file.name, status, last_words(folder))
+            _told(status, folder, task, file)
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
@@ -64,12 +66,10 @@ def confined(
 
 def _watched(task: Task, check: Callable[[], None], command: Sequence[str], file: Path) -> int:
     """The child's exit status; negative where a signal ended it."""
-    environment = {name: os.environ[name] for name in _PASSED if name in os.environ} | _ONE_THREAD
-    environment |= {"TMPDIR": task.folder, "PYTHONDONTWRITEBYTECODE": "1"}
     with Path(task.folder, LOG).open("wb") as log:
         process = subprocess.Popen(
             [*command, msgspec.json.encode(task).decode()],
-            env=environment, cwd=task.folder, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+            env=environment(task.folder), cwd=task.folder, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
             start_new_session=True, creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
         )  # fmt: skip
     deadline = time.monotonic() + task.limits.wall
@@ -78,13 +78,19 @@ def _watched(task: Task, check: Callable[[], None], command: Sequence[str], file
             check()
             if time.monotonic() > deadline:
                 raise FileError(
-                    f"Reading it takes longer than {task.limits.wall} s", file=file.name,
+                    f"{_DOING[task.kind].capitalize()} it takes longer than {task.limits.wall} s", file=file.name,
                     do="Save it again with a current exporter; a damaged file can take for ever.",
                 )  # fmt: skip
             time.sleep(_LOOK_SECONDS)
     finally:
-        _end(process)
+        end(process)
     return process.returncode
+
+
+def environment(folder: str) -> dict[str, str]:
+    """The environment that a child gets, whose temporary files go to a folder of its own."""
+    passed = {name: os.environ[name] for name in _PASSED if name in os.environ}
+    return {**passed, **_ONE_THREAD, "TMPDIR": folder, "PYTHONDONTWRITEBYTECODE": "1"}
 
 
 def _ended(process: subprocess.Popen[bytes]) -> bool:
@@ -94,7 +100,8 @@ def _ended(process: subprocess.Popen[bytes]) -> bool:
     return os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT | os.WNOHANG) is not None
 
 
-def _end(process: subprocess.Popen[bytes]) -> None:
+def end(process: subprocess.Popen[bytes]) -> None:
+    """End a child that leads a group of its own, and whatever is in that."""
     with suppress(ProcessLookupError, PermissionError):
         if os.name == "posix":
             os.killpg(process.pid, signal.SIGKILL)
@@ -103,45 +110,46 @@ def _end(process: subprocess.Popen[bytes]) -> None:
     process.wait()
 
 
-def _told(status: int, folder: Path, limits: Limits, file: Path) -> NoReturn:
+def _told(status: int, folder: Path, task: Task, file: Path) -> NoReturn:
     """Raise the error that the child has written, or one that says how it ended."""
+    doing = _DOING[task.kind]
     if status == FAILED:
-        raise _written(folder, limits, file)
+        raise _written(folder, doing, file)
     if status == -getattr(signal, "SIGXCPU", 0):
         raise FileError(
-            f"Reading it takes more than {limits.cpu} s of processor time", file=file.name,
+            f"{doing.capitalize()} it takes more than {task.limits.cpu} s of processor time", file=file.name,
             do="Save it again with a current exporter; a damaged file can take for ever.",
         )  # fmt: skip
     if status < 0:
         name = signal.Signals(-status).name if -status in set(signal.Signals) else f"signal {-status}"
         raise FileError(
-            f"The file ended the process that was reading it ({name})", file=file.name,
+            f"The file ended the process that was {doing} it ({name})", file=file.name,
             do="It is damaged, or made to do harm: write it again with a current exporter.",
         )  # fmt: skip
     raise unsafe(file)
 
 
-def _written(folder: Path, limits: Limits, file: Path) -> QDebugError:
+def _written(folder: Path, doing: str, file: Path) -> QDebugError:
     try:
         failure = msgspec.json.decode(left(folder, FAILURE, LARGEST_FAILURE).read_bytes(), type=Failure)
     except (OSError, ValueError, RecursionError, msgspec.MsgspecError):
         return unsafe(file)
     if failure.kind in _LIMITS:
         what, do = _LIMITS[failure.kind]
-        return FileError(what.format(limits), file=file.name, do=do)
+        return FileError(what.format(doing.capitalize()), file=file.name, do=do)
     kind = BY_NAME.get(failure.kind)
     if kind is None:
         return unsafe(file)
     # the file by its name: where uploads lie on this machine is nobody's business
-    where = {_short(key, 40): _short(value) for key, value in list(failure.where.items())[:8]}
+    where = {short(key, 40): short(value) for key, value in list(failure.where.items())[:8]}
     where |= {"file": file.name} if "file" in where else {}
-    do = _short(failure.do)
-    return kind(_short(failure.what), **{"do": do, **{key: value for key, value in where.items() if key != "do"}})
+    do = short(failure.do)
+    return kind(short(failure.what), **{"do": do, **{key: value for key, value in where.items() if key != "do"}})
 
 
 _LIMITS = {
     "memory": (
-        "Reading it takes more memory than a file of its size should",
+        "{} it takes more memory than a file of its size should",
         "Save it again with a current exporter, or give a smaller one.",
     ),
     "result": (
@@ -172,12 +180,13 @@ def left(folder: Path, name: str, largest: int) -> Path:
     return path
 
 
-def _short(text: str, most: int = LONGEST_TEXT) -> str:
+def short(text: str, most: int = LONGEST_TEXT) -> str:
+    """A text that is safe to show: printable, and not too long."""
     plain = "".join(one if one.isprintable() else " " for one in text)
     return plain if len(plain) <= most else plain[: most - 1] + "…"
 
 
-def _last_words(folder: Path) -> str:
+def last_words(folder: Path) -> str:
     """The end of what the child said, for the log and nowhere else."""
     try:
         with left(folder, LOG, 2**62).open("rb") as log:

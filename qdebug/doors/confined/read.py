@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import re
+import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import msgspec
 import numpy as np
 import torch
+from onnx import ModelProto
 
 from qdebug.doors.confined.files import NotAsDeclared, read_tensors
-from qdebug.doors.confined.limits import data_limits, model_limits
+from qdebug.doors.confined.limits import Limits, data_limits, model_limits
 from qdebug.doors.confined.messages import ARRAYS, MODEL, TENSORS, Array
 from qdebug.doors.confined.process import COMMAND, confined, left, unsafe
 from qdebug.doors.onnx.elements import ELEMENTS
 from qdebug.doors.onnx.ir import Constant, Graph, Model, bodies
 from qdebug.doors.onnx.read import OnnxFile
+from qdebug.doors.onnx.write import to_proto
 
 _MOST_TEXT = 256 * 2**20
 """Bytes of JSON; a graph of a hundred thousand nodes has some thirty million."""
@@ -43,16 +46,65 @@ def read_confined(
         FileError, ModelError: as :func:`qdebug.doors.onnx.read_onnx` raises them; and a FileError where a limit is
             met, where the reading process dies, and where what it hands back contradicts itself.
     """
-    size = sum(one.stat().st_size for one in path.parent.iterdir() if one.is_file()) if path.is_file() else 0
-    limits = model_limits(size)
+    limits = model_limits(_size(path))
     with confined("onnx", path, limits, check, command) as folder:
-        try:
-            model = msgspec.json.decode(left(folder, MODEL, _MOST_TEXT).read_bytes(), type=Model)
-            wanted: dict[str, tuple[torch.dtype, tuple[int, ...]]] = {}
-            _collect(model.graph, frozenset(), wanted)
-            return OnnxFile(model, read_tensors(left(folder, TENSORS, limits.result), wanted))
-        except _BAD:
-            raise unsafe(path) from None
+        return _model(folder, limits, path)
+
+
+def convert_confined(
+    proto: ModelProto, opset: int, name: str, check: Callable[[], None] = _never, command: Sequence[str] = COMMAND
+) -> ModelProto:
+    """A model at a newer opset, converted in a process of its own.
+
+    Args:
+        proto: a model that came from a stranger, as it was written from a plain graph.
+        opset: of ONNX's own operators.
+        name: what the model is called in messages.
+        check: called often; raises where the work is to stop.
+        command: what starts the process.
+
+    Raises:
+        FileError, ModelError: as :func:`qdebug.doors.native.convert` raises them, and those of
+            :func:`read_confined`.
+    """
+    with tempfile.TemporaryDirectory(prefix="qdebug-") as place:
+        path = Path(place, name)
+        size = path.write_bytes(proto.SerializeToString())
+        limits = model_limits(size)
+        with confined("convert", path, limits, check, command, opset) as folder:
+            return to_proto(_model(folder, limits, path))
+
+
+def check_confined(path: Path, check: Callable[[], None] = _never, command: Sequence[str] = COMMAND) -> None:
+    """Hold a written model that came from a stranger against the specification, in a process of its own.
+
+    Arguments as for :func:`read_confined`.
+
+    Raises:
+        FileError, ModelError: as :func:`qdebug.doors.native.check` raises them, and those of
+            :func:`read_confined`.
+    """
+    with confined("check", path, model_limits(_size(path)), check, command):
+        """It has nothing to hand back."""
+
+
+def _size(path: Path) -> int:
+    return sum(one.stat().st_size for one in path.parent.iterdir() if one.is_file()) if path.is_file() else 0
+
+
+def _model(folder: Path, limits: Limits, path: Path) -> OnnxFile:
+    """What the child has left, checked.
+
+    Raises:
+        FileError: it is not what it should be.
+    """
+    try:
+        model = msgspec.json.decode(left(folder, MODEL, _MOST_TEXT).read_bytes(), type=Model)
+        wanted: dict[str, tuple[torch.dtype, tuple[int, ...]]] = {}
+        _collect(model.graph, frozenset(), wanted)
+        return OnnxFile(model, read_tensors(left(folder, TENSORS, limits.result), wanted))
+    except _BAD:
+        raise unsafe(path) from None
 
 
 def _collect(graph: Graph, around: frozenset[str], wanted: dict[str, tuple[torch.dtype, tuple[int, ...]]]) -> None:

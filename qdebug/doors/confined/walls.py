@@ -21,15 +21,16 @@ _CLONE_NEWUSER, _CLONE_NEWNET = 0x10000000, 0x40000000
 _SIGKILL = 9
 
 
-def confine(limits: Limits, parent: int) -> None:
-    """Give up what reading a file does not need. There is no way back.
+def confine(limits: Limits, parent: int, *, threads: bool = False) -> None:
+    """Give up what reading a file, or running a model, does not need. There is no way back.
 
     Args:
         limits: what may be used beyond what this process has used already.
         parent: the process whose end is this one's end too.
+        threads: whether threads may be started.
     """
     if sys.platform != "win32":
-        _limit(limits)
+        _limit(limits, threads=threads)
     if sys.platform.startswith("linux"):
         libc = ctypes.CDLL(None, use_errno=True)
         libc.prctl(_PR_SET_PDEATHSIG, _SIGKILL, 0, 0, 0)
@@ -38,10 +39,10 @@ def confine(limits: Limits, parent: int) -> None:
         libc.prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
         libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
         libc.unshare(_CLONE_NEWUSER | _CLONE_NEWNET)  # a network namespace of its own has no way out
-        install_filter(libc)
+        install_filter(libc, threads=threads)
 
 
-def _limit(limits: Limits) -> None:
+def _limit(limits: Limits, *, threads: bool) -> None:
     import resource
 
     used = resource.getrusage(resource.RUSAGE_SELF)
@@ -51,7 +52,8 @@ def _limit(limits: Limits) -> None:
     _set(resource.RLIMIT_FSIZE, limits.result)
     _set(resource.RLIMIT_NOFILE, limits.files)
     _set(resource.RLIMIT_AS, _address_space() + limits.memory)
-    _set(resource.RLIMIT_NPROC, 0)
+    if not threads:  # to the kernel, a thread is a process here
+        _set(resource.RLIMIT_NPROC, 0)
 
 
 def _set(which: int, most: int, grace: int = 0) -> None:

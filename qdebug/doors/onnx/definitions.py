@@ -12,14 +12,14 @@ import onnx
 from onnx.defs import OpSchema
 
 from qdebug.doors.onnx.elements import ELEMENTS, STRING
-from qdebug.doors.onnx.ir import Constant, Graph, Node, NonFinite, Texts
+from qdebug.doors.onnx.ir import Constant, Graph, Node, NonFinite, Texts, Value
 from qdebug.errors import ModelError, near
 
 _KIND = OpSchema.AttrType
 _TYPES: dict[Any, tuple[str, tuple[type, ...]]] = {
     _KIND.FLOAT: ("a float", (float, NonFinite)), _KIND.INT: ("an integer", (int,)), _KIND.STRING: ("a text", (str,)),
     _KIND.TENSOR: ("a tensor", (Constant,)), _KIND.SPARSE_TENSOR: ("a sparse tensor", (Constant,)),
-    _KIND.GRAPH: ("a graph", (Graph,)), _KIND.TYPE_PROTO: ("a type", (str,)),
+    _KIND.GRAPH: ("a graph", (Graph,)), _KIND.TYPE_PROTO: ("a type", (Value,)),
     _KIND.INTS: ("a list of integers", (int,)), _KIND.FLOATS: ("a list of floats", (float, NonFinite)),
     _KIND.STRINGS: ("a list of texts", (Texts,)),
 }  # fmt: skip

@@ -41,14 +41,14 @@ class Texts(msgspec.Struct, frozen=True, tag="texts"):
     items: tuple[str, ...]
 
 
-class Value(msgspec.Struct, frozen=True):
-    """An input or output of a graph.
+class Value(msgspec.Struct, frozen=True, tag="value"):
+    """An input or output of a graph; or, without a name, the type that an attribute names.
 
     Attributes:
         name: its name.
         kind: ``tensor``, or what the debugger cannot feed or score.
-        elem: element type, 0 where the file does not say.
-        shape: sizes; a name or None where a size may vary; None where even the rank is unknown.
+        elem: element type, 0 where the file does not say; of a sequence or an optional, that of the tensors in it.
+        shape: likewise sizes; a name or None where a size may vary; None where even the rank is unknown.
     """
 
     name: str
@@ -101,7 +101,7 @@ class Graph(msgspec.Struct, frozen=True, tag="graph"):
 
 
 Number: TypeAlias = int | float | NonFinite
-Attribute: TypeAlias = int | float | str | tuple[Number, ...] | Texts | NonFinite | Constant | Graph
+Attribute: TypeAlias = int | float | str | tuple[Number, ...] | Texts | NonFinite | Constant | Graph | Value
 
 
 class Model(msgspec.Struct, frozen=True):

@@ -137,7 +137,7 @@ def _shaped(raw: Tensor, element: Element, shape: tuple[int, ...]) -> Tensor:
         if element.carrier == torch.bool:  # a file may hold any byte, torch's bool only two
             return raw.ne(0).reshape(shape)
         return raw.view(element.carrier).reshape(shape)
-    return _decoded(_unpacked(raw, element.bits)[: math.prod(shape)], element).reshape(shape)
+    return decoded(_unpacked(raw, element.bits)[: math.prod(shape)], element).reshape(shape)
 
 
 def _unpacked(raw: Tensor, bits: int) -> Tensor:
@@ -151,7 +151,7 @@ def _unpacked(raw: Tensor, bits: int) -> Tensor:
     return ((raw.unsqueeze(-1) >> shifts) & ((1 << bits) - 1)).reshape(-1)
 
 
-def _decoded(codes: Tensor, element: Element) -> Tensor:
+def decoded(codes: Tensor, element: Element) -> Tensor:
     """Values of codes of less than a byte."""
     if element.name.startswith("uint"):
         return codes
@@ -187,7 +187,7 @@ def _one_by_one(
     if element.carrier.is_complex:
         return torch.view_as_complex(torch.from_numpy(loose).view(-1, 2)).reshape(shape)
     if element.bits == 6:  # one a value
-        return _decoded(torch.from_numpy((loose & 63).astype(np.uint8)), element).reshape(shape)
+        return decoded(torch.from_numpy((loose & 63).astype(np.uint8)), element).reshape(shape)
     if element.is_packed or (element.bits == 8 and element.carrier.is_floating_point):
         return _shaped(torch.from_numpy(loose.astype(np.uint8)), element, shape)
     if element.carrier in (torch.float16, torch.bfloat16):  # their bits, as integers

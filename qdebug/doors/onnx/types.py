@@ -65,7 +65,11 @@ def _constant(node: Node) -> int:
 def _of_body(node: Node) -> tuple[int, ...]:
     name, first = _BODY_OUTPUTS[node.op]
     body = node.attributes.get(name)
-    return (*(value.elem for value in body.outputs[first:]), 0) if isinstance(body, Graph) else (0,)
+    return (
+        (*(value.elem if value.kind == "tensor" else 0 for value in body.outputs[first:]), 0)
+        if isinstance(body, Graph)
+        else (0,)
+    )
 
 
 def _by_inputs(node: Node, of: Callable[[int], int]) -> tuple[int, ...]:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections import ChainMap
 from collections.abc import Collection, Sequence
-from typing import Any, NoReturn
+from typing import Any, Literal, NoReturn
 
 import onnx
-from onnx import AttributeProto, GraphProto, NodeProto, SparseTensorProto, TensorProto, ValueInfoProto
+from onnx import AttributeProto, GraphProto, NodeProto, SparseTensorProto, TensorProto, TypeProto, ValueInfoProto
 from torch import Tensor
 
 from qdebug.doors.onnx.external import Folder
@@ -27,6 +27,10 @@ LONGEST = 2**24
 MOST_DENSE = 2**30
 """Elements that a file's sparse tensors may unfold to."""
 _DAMAGED = "The file is damaged: write it again."
+
+_KINDS: dict[str, Literal["tensor", "sequence", "optional", "map", "unknown"]] = {
+    "tensor_type": "tensor", "sequence_type": "sequence", "optional_type": "optional", "map_type": "map",
+}  # fmt: skip
 
 Names = ChainMap[str, None]
 """Names of values, those of the innermost graph first: a body adds its own without copying what is around it."""
@@ -167,7 +171,7 @@ class Walk:
             case kind.STRINGS:
                 return Texts(tuple(self._text(one, node) for one in self._list(proto.strings, proto.name, node)))
             case kind.TYPE_PROTO:
-                return proto.tp.WhichOneof("value") or ""
+                return self._type("", proto.tp)
         self._refuse(
             f"The attribute '{proto.name}' has a type that is not understood", node=node,
             do="Write the file again with a current exporter.",
@@ -185,24 +189,28 @@ class Walk:
             self._refuse("An attribute's text is not UTF-8", node=node)
 
     def _value(self, proto: ValueInfoProto) -> Value:
-        kind = proto.type.WhichOneof("value")
-        if kind != "tensor_type":
-            words = {"sequence_type": "sequence", "optional_type": "optional", "map_type": "map"}
-            return Value(proto.name, words.get(kind or "", "unknown"))  # type: ignore[arg-type]
-        tensor = proto.type.tensor_type
+        return self._type(proto.name, proto.type)
+
+    def _type(self, name: str, proto: TypeProto) -> Value:
+        field = proto.WhichOneof("value") or ""
+        kind = _KINDS.get(field, "unknown")
+        if kind not in ("tensor", "sequence", "optional"):
+            return Value(name, kind)
+        tensor = proto.tensor_type if kind == "tensor" else getattr(proto, field).elem_type.tensor_type
         if not tensor.HasField("shape"):
-            return Value(proto.name, "tensor", tensor.elem_type)
+            return Value(name, kind, tensor.elem_type)
         shape = tuple(_size(one) for one in tensor.shape.dim)
         if any(isinstance(size, int) and size > LARGEST for size in shape):
-            self._refuse("A value has impossible sizes", value=proto.name, shape=list(shape))
-        return Value(proto.name, "tensor", tensor.elem_type, shape)
+            self._refuse("A value has impossible sizes", value=name, shape=list(shape))
+        return Value(name, kind, tensor.elem_type, shape)
 
     def _refuse(self, what: str, *, do: str = _DAMAGED, **where: object) -> NoReturn:
         raise ModelError(what, do=do, file=self.folder.file, **where)
 
 
 def _names(value: ValueInfoProto) -> list[str]:
-    return [one.dim_param for one in value.type.tensor_type.shape.dim]
+    tensors = (value.type, value.type.sequence_type.elem_type, value.type.optional_type.elem_type)
+    return [one.dim_param for kind in tensors for one in kind.tensor_type.shape.dim]
 
 
 def _size(dim: onnx.TensorShapeProto.Dimension) -> int | str | None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import onnx
-from onnx import ModelProto, TensorProto, version_converter
+from onnx import ModelProto, TensorProto
 from onnx.helper import find_min_ir_version_for, make_tensor_value_info
 
 from qdebug.doors.onnx.parse import newest
 from qdebug.errors import ModelError
+from qdebug.export.onnx.tools import Here, Tools
 
 _LARGE = 1 << 16
 """Bytes beyond which a stored tensor tells a conversion nothing."""
@@ -18,8 +19,13 @@ def opset_of(proto: ModelProto) -> int:
     return max((one.version for one in proto.opset_import if one.domain in ("", "ai.onnx")), default=1)
 
 
-def at_opset(proto: ModelProto, needed: int) -> ModelProto:
+def at_opset(proto: ModelProto, needed: int, tools: Tools | None = None) -> ModelProto:
     """The model at an opset that is new enough: itself where it is, else converted.
+
+    Args:
+        proto: the model.
+        needed: of ONNX's own operators.
+        tools: what converts it; by default in this process.
 
     Raises:
         ModelError: the installed onnx does not know the opset, or cannot convert the model.
@@ -31,15 +37,7 @@ def at_opset(proto: ModelProto, needed: int) -> ModelProto:
         raise ModelError(f"This needs opset {needed}, the installed onnx knows {newest()}", do="Install a newer onnx.")
     notes = [(one.key, one.value) for one in proto.metadata_props]
     held = _lightened(proto)
-    try:
-        # The converter refuses files older than what it knows a rule for, and newer ones that lost an operator.
-        converted = version_converter.convert_version(proto, needed)
-    except Exception as error:  # noqa: BLE001 - it raises whatever its C++ does
-        first = str(error).strip().partition("\n")[0]
-        raise ModelError(
-            f"The file is of opset {now}, this needs {needed}, and onnx cannot convert it: {first}",
-            do=f"Export the model again with opset {needed}, or choose formats that need less (int8 per tensor).",
-        ) from None
+    converted = (tools or Here()).convert(proto, needed)
     _restored(converted, held)
     del converted.metadata_props[:]
     for key, value in notes:

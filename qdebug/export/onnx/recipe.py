@@ -17,6 +17,7 @@ from qdebug.export.onnx.notes import Notes
 from qdebug.export.onnx.opsets import at_opset
 from qdebug.export.onnx.sites import Site, find_site, node_name, without_addition
 from qdebug.export.onnx.tensors import tensor
+from qdebug.export.onnx.tools import Tools
 from qdebug.session.decided import Decided
 
 INSIDE = "These layers lie inside operators that do more than a layer does, and stay in float in the file"
@@ -24,7 +25,7 @@ HIDDEN = "These values lie inside an operator of the file and stay in float ther
 
 
 def with_recipe(
-    proto: ModelProto, decided: Decided, known: Collection[str], notes: Notes
+    proto: ModelProto, decided: Decided, known: Collection[str], notes: Notes, tools: Tools | None = None
 ) -> tuple[Editor, dict[str, str]]:
     """A model's graph with a recipe in it, and the values that go by another name in it than in the program.
 
@@ -33,6 +34,7 @@ def with_recipe(
         decided: the recipe, worked out.
         known: names of all values in the session's program.
         notes: gets what cannot be said.
+        tools: what converts the model to a newer opset; by default in this process.
 
     Raises:
         ModelError: the opset that it needs cannot be reached, or a fix has changed what is not in the file.
@@ -41,7 +43,7 @@ def with_recipe(
     forms = [form_of(layer, notes) for layer in decided.layers]
     points = [(point.name, Through(point.plan, point.grid)) for point in decided.points]
     needed = [form.opset for form in forms] + [how.opset or 1 for _, how in points]
-    editor = Editor(at_opset(proto, max(needed, default=1)))
+    editor = Editor(at_opset(proto, max(needed, default=1), tools))
     sites = _sites(editor, forms, decided, notes)
     moved = {before: site.output for site, _ in sites if (before := fold_norm(editor, site, known))}
     folded = set(moved.values())

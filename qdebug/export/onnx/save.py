@@ -8,11 +8,11 @@ import tempfile
 from collections.abc import Collection
 from pathlib import Path
 
-import onnx
 from google.protobuf.message import EncodeError
 from onnx import ModelProto, TensorProto
 
-from qdebug.errors import FileError, ModelError
+from qdebug.errors import FileError
+from qdebug.export.onnx.tools import Here, Tools
 
 LARGEST = 2**31 - 2**20
 """Bytes that a protobuf may have (2 GB), less what the graph itself may take."""
@@ -37,10 +37,16 @@ def refuse_source(path: Path, sources: Collection[Path]) -> None:
                 raise FileError("This would overwrite the model it is made from", file=mine, do="Give another path.")
 
 
-def save(proto: ModelProto, path: Path, *, outside: bool) -> int:
+def save(proto: ModelProto, path: Path, *, outside: bool, tools: Tools | None = None) -> int:
     """Write a model, with its tensors beside it where asked or where they are too large to be in it.
 
     Everything is written into a folder of its own beside the target, checked there by ``onnx.checker`` and renamed.
+
+    Args:
+        proto: the model.
+        path: where to.
+        outside: whether large tensors are to lie beside it.
+        tools: what checks it; by default in this process.
 
     Returns:
         bytes written.
@@ -57,7 +63,7 @@ def save(proto: ModelProto, path: Path, *, outside: bool) -> int:
         if outside:
             _put_outside(proto, data_file(part))
         part.write_bytes(proto.SerializeToString())
-        _check(part)
+        (tools or Here()).check(part)
         size = sum(one.stat().st_size for one in folder.iterdir())
         if outside:
             _swap([(data_file(part), data_file(path)), (part, path)])
@@ -106,14 +112,3 @@ def _put_outside(proto: ModelProto, file: Path) -> None:
                 one.external_data.add(key=key, value=str(value))
         data.flush()
         os.fsync(data.fileno())
-
-
-def _check(file: Path) -> None:
-    try:
-        onnx.checker.check_model(str(file))
-    except onnx.checker.ValidationError as error:
-        reason = str(error).strip().partition("\n")[0]
-        raise ModelError(
-            f"onnx.checker refuses the written model: {reason.rstrip('.')}",
-            do="Does onnx.checker.check_model accept the original?",
-        ) from None

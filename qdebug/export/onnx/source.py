@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from onnx import AttributeProto, GraphProto, ModelProto, NodeProto, TensorProto
 from onnx.helper import make_attribute
 
-from qdebug.doors.onnx import OnnxFile, from_proto, unquantized
+from qdebug.doors.confined import read_confined
+from qdebug.doors.onnx import OnnxFile, from_proto, to_proto, unquantized
 from qdebug.doors.onnx.external import Folder
 from qdebug.doors.onnx.functions import Functions
 from qdebug.doors.onnx.ir import Node
@@ -20,7 +21,34 @@ from qdebug.errors import FileError
 from qdebug.export.onnx.sites import node_name
 from qdebug.export.onnx.tensors import tensor
 from qdebug.graph.prune import needed
-from qdebug.session.loading import from_path
+from qdebug.session.loading import from_onnx, from_path
+
+_CHANGED = "The file has changed since it was opened"
+
+
+def read_strange(file: Path, digest: str, check: Callable[[], None]) -> tuple[ModelProto, OnnxFile]:
+    """A model file that a stranger gave: read in a process with walls, and written anew from what that handed back.
+
+    Args:
+        file: the file, which this process does not open.
+        digest: of the program that the session made of it.
+        check: called while it is read; raises where the work is to stop.
+
+    Raises:
+        FileError, ModelError: as for :func:`read_source`, and those of :func:`qdebug.doors.confined.read_confined`.
+    """
+    opened = read_confined(file, check)
+    if from_onnx(opened, file).program.digest != digest:
+        raise FileError(_CHANGED, file=file.name, do="Open it again.")
+    return to_proto(opened), opened
+
+
+def float_strange(file: Path, digest: str, check: Callable[[], None]) -> tuple[ModelProto, tuple[Path, ...]]:
+    """As :func:`read_source`, of a stranger's file; arguments and errors are those of :func:`read_strange`."""
+    proto, opened = read_strange(file, digest, check)
+    _make_float(proto, opened)
+    # whatever lies beside it may be part of it
+    return proto, (file, *(one for one in sorted(file.parent.iterdir()) if one != file))
 
 
 def read_source(file: Path, digest: str) -> tuple[ModelProto, tuple[Path, ...]]:
@@ -38,7 +66,7 @@ def read_source(file: Path, digest: str) -> tuple[ModelProto, tuple[Path, ...]]:
         ModelError: see :func:`qdebug.doors.onnx.read_onnx`.
     """
     if from_path(file).program.digest != digest:
-        raise FileError("The file has changed since it was opened", file=file, do="Open it again.")
+        raise FileError(_CHANGED, file=file, do="Open it again.")
     proto = parse(file)
     number_nodes(proto)
     files = [file]
@@ -52,11 +80,14 @@ def read_source(file: Path, digest: str) -> tuple[ModelProto, tuple[Path, ...]]:
     if proto.functions:
         _inline(proto.graph, Functions(proto, read_opsets(proto, file), file))
         del proto.functions[:]
-    opened = from_proto(proto)
+    _make_float(proto, from_proto(proto))
+    return proto, tuple(dict.fromkeys(files))
+
+
+def _make_float(proto: ModelProto, opened: OnnxFile) -> None:
     plain, _ = unquantized(opened)
     if plain is not opened:
         _dequantize(proto, plain)
-    return proto, tuple(dict.fromkeys(files))
 
 
 def _tensors(graph: GraphProto) -> Iterator[TensorProto]:

@@ -13,10 +13,11 @@ import qdebug
 from qdebug.engine import Work
 from qdebug.export.onnx.edit import Editor
 from qdebug.export.onnx.notes import Notes
-from qdebug.export.onnx.opsets import set_format_version
+from qdebug.export.onnx.opsets import opset_of, set_format_version
 from qdebug.export.onnx.recipe import with_recipe
 from qdebug.export.onnx.save import refuse_source, save
-from qdebug.export.onnx.source import read_source
+from qdebug.export.onnx.source import float_strange, read_source, read_strange
+from qdebug.export.onnx.tools import Apart, Here, Tools, Unchecked
 from qdebug.recipes import Recipe, as_recipe, to_plain
 from qdebug.results import Exported
 from qdebug.session import Session
@@ -60,6 +61,31 @@ def write_onnx(
     )
 
 
+def write_unchanged(session: Session, path: Path, *, work: Work) -> Exported:
+    """Write the model of a stranger's file as it is, with the recipe in it where it was quantized.
+
+    The file itself is handed to nobody: what is written is what the process that read it has found there. It is not
+    held against the specification, since runtimes take more.
+
+    Raises:
+        FileError: it cannot be written, or the source has changed.
+    """
+    source = session.subject.origin
+    assert isinstance(source, Path)
+    refuse_source(path, [source])
+    proto, _ = read_strange(source, session.info().digest, work.check)
+    size = save(proto, path, outside=False, tools=Unchecked())
+    return Exported(path=str(path), opset=opset_of(proto), bytes=size)
+
+
+def tools_for(session: Session, work: Work) -> Tools:
+    """What checks and converts a session's model."""
+    source = session.subject.origin
+    if session.subject.is_strange and isinstance(source, Path):
+        return Apart(source.name, work.check)
+    return Here()
+
+
 def metadata(session: Session, recipe: Recipe) -> dict[str, str]:
     """What the file says of its making."""
     plain = json.dumps(to_plain(recipe), separators=(",", ":"))
@@ -74,7 +100,9 @@ def write_edited(session: Session, recipe: Recipe, target: Path, metadata: dict[
     refuse_source(target, [source])
     decided = session.decided(recipe, work)
     work.step(0, 3, "reading the model")
-    proto, files = read_source(source, session.info().digest)
+    strange, digest = session.subject.is_strange, session.info().digest
+    proto, files = float_strange(source, digest, work.check) if strange else read_source(source, digest)
+    tools = tools_for(session, work)
     refuse_source(target, files)
     names = Editor(proto).names()
     work.step(1, 3, "writing the recipe into its graph")
@@ -82,13 +110,13 @@ def write_edited(session: Session, recipe: Recipe, target: Path, metadata: dict[
     notes = Notes()
     for name in session.info().renamed:
         notes.add(NUMBERED, name)
-    editor, renamed = with_recipe(proto, decided, known, notes)
+    editor, renamed = with_recipe(proto, decided, known, notes, tools)
     model = editor.finish()
     _set_metadata(model, metadata)
     _set_ranks(model, session)
     set_format_version(model)
     work.step(2, 3, "writing the file")
-    size = save(model, target, outside=len(files) > 1)
+    size = save(model, target, outside=len(files) > 1 and not strange, tools=tools)
     gone = names - editor.names()
     return Exported(
         path=str(target), opset=editor.opset, added=editor.added, gone=tuple(sorted(gone)), renamed=renamed,

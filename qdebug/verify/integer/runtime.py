@@ -14,7 +14,7 @@ from onnx import ModelProto, NodeProto, TensorProto, numpy_helper
 from qdebug.doors.onnx.order import wanted
 from qdebug.graph.prune import needed
 from qdebug.verify.integer.draft import MOVES
-from qdebug.verify.onnx_runtime import Session
+from qdebug.verify.runtimes import Here, Runtimes
 
 _KINDS = ("QuantizeLinear", "DequantizeLinear")
 
@@ -63,6 +63,10 @@ class Opened:
     the runtime itself on x86-64, but not where the codes are an output of the model, and then it would compute other
     layers in floats than it does without. What it writes is shifted back.
 
+    Args:
+        model: weights included.
+        using: what runs it; by default this process.
+
     Attributes:
         operators: how many of each it runs, of those that compute something.
         nodes: name and operator of every node that it runs.
@@ -71,13 +75,14 @@ class Opened:
         version: the runtime's.
     """
 
-    def __init__(self, model: ModelProto) -> None:
+    def __init__(self, model: ModelProto, using: Runtimes | None = None) -> None:
+        using = using or Here()
         self._outputs = [one.name for one in model.graph.output]
         exposed, self._shifted, self._added = _exposed(model)
         coded = coded_values(model)
         self._coded = [*self._added, *(name for name in self._outputs if name in coded)]
-        self.plain = undisturbed = Session(model)
-        self._session = Session(exposed)
+        self.plain = undisturbed = using.onnx_runtime(model)
+        self._session = using.onnx_runtime(exposed)
         self.operators = self._session.operators
         self.nodes = undisturbed.nodes
         both = self.operators.keys() | undisturbed.operators.keys()
@@ -91,16 +96,16 @@ class Opened:
             name: (found[name].astype(np.int16) - 128).astype(np.int8) if name in self._shifted else found[name]
             for name in self._coded
         }
-        return {name: found[name] for name in self._outputs}, codes
+        return {name: found[name] for name in self._outputs if name in found}, codes
 
 
-def opened(model: ModelProto) -> Opened:
-    """A quantized model in ONNX Runtime on the CPU, ready to run.
+def opened(model: ModelProto, using: Runtimes | None = None) -> Opened:
+    """A quantized model in ONNX Runtime on the CPU, ready to run. Arguments as for :class:`Opened`.
 
     Raises:
         ModelError: the runtime is not installed, or refuses the model.
     """
-    return Opened(model)
+    return Opened(model, using)
 
 
 def coded_values(model: ModelProto) -> dict[str, int]:

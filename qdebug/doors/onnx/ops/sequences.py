@@ -87,7 +87,7 @@ def sequence_map(*given: Any, body: Body, captured: Sequence[Any], outputs: list
 
 
 @operator("Optional", 15)
-def optional(value: Any = None, *, type: str = "") -> Any:  # noqa: A002 - the attribute's name
+def optional(value: Any = None, *, type: Any = None) -> Any:  # noqa: A002 - the attribute's name
     """A value that may be absent."""
     return value
 
