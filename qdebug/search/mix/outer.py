@@ -1,0 +1,162 @@
+"""Outer approximation: integer programs over planes, until what they promise and what was found meet."""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+
+from qdebug.search.mix.choice import Check, Limits
+from qdebug.search.mix.form import Cut, additive_form, quadratic_form
+from qdebug.search.mix.goal import Goal
+from qdebug.search.mix.program import Row, minimize
+from qdebug.search.mix.relax import fractions, lagrange
+from qdebug.search.mix.remainder import best_of_all, how_many
+
+_STRENGTHENINGS = 3
+_LINEAR_ROUNDS, _LINEAR_NODES = 10, 20_000
+_PROGRESS = 0.99
+"""A round that leaves more than this share of the gap makes people wait for nothing."""
+
+
+def approximate(goal: Goal, best: np.ndarray, limits: Limits, check: Check) -> tuple[np.ndarray, float]:
+    """The best rows' plans ``[G]`` found, and what no others can be below.
+
+    Each integer program minimizes over planes that support the prediction from below; at what it finds, a plane is
+    added (Duran and Grossmann 1986, "An outer-approximation algorithm for a class of mixed-integer nonlinear
+    programs"). Plans that no better choice can contain leave between programs.
+
+    Args:
+        goal: what is minimized and what limits it.
+        best: ``[G]``, plans that keep to the limit, to begin with.
+        limits: when to stop.
+        check: called before whatever takes long; raises to stop.
+    """
+    deadline = time.monotonic() + limits.seconds
+    state = _State(goal, best)
+    state.strengthen(check)
+    slow = 0
+    state.finish(limits.few)
+    rounds = limits.rounds if goal.how == "quadratic" else _LINEAR_ROUNDS
+    nodes = limits.nodes if goal.how == "quadratic" else _LINEAR_NODES
+    for _ in range(rounds):
+        check()
+        left = deadline - time.monotonic()
+        if state.closed(limits.gap) or left <= 0 or slow == limits.patience or state.finish(limits.few):
+            break
+        open_before = state.value - state.bound
+        if not state.round(nodes, left, check):
+            break
+        slow = slow + 1 if state.value - state.bound > _PROGRESS * open_before else 0
+    return state.best, min(state.bound, state.value)
+
+
+class _State:
+    """The planes so far, the plans still kept, the best found and the bound."""
+
+    def __init__(self, goal: Goal, best: np.ndarray) -> None:
+        self.goal, self.best, self.value = goal, best, goal.value(best)
+        self.groups = goal.problem.groups
+        self.kept = self.groups.open.copy()
+        self.bound = goal.problem.least_cost if goal.seek_cost else 0.0
+        self.cuts: list[Cut] = []
+        self.refused: list[Row] = []
+        self.form = additive_form(goal.problem)
+
+    def closed(self, gap: float) -> bool:
+        return self.value - self.bound <= gap * abs(self.value) or not self.kept.any(1).all()
+
+    def strengthen(self, check: Check) -> None:
+        """Planes at the best fractions, and what they rule out; again while much is ruled out."""
+        if self.goal.how == "additive":
+            self._add(self.form.cut(np.zeros(self.kept.size)))
+            return
+        for _ in range(_STRENGTHENINGS):
+            before = int(self.kept.sum())
+            self.form = quadratic_form(self.goal.problem, self.kept, self.best)
+            for point in [
+                *fractions(self.form, self.groups.cost, self.kept, self._enough, check),
+                self._corner(self.best),
+            ]:
+                self._add(self.form.cut(point))
+                if self.closed(0.0):
+                    return
+            if self.kept.sum() > 0.8 * before:
+                return
+
+    def finish(self, few: int) -> bool:
+        """Look at all choices that are left where they are few; whether they were."""
+        if not 0 < how_many(self.kept, few) <= few:
+            return not self.kept.any(1).all()
+        at = best_of_all(self.goal, self.form, self.kept)
+        if at is not None and self.goal.value(at) < self.value:
+            self.best, self.value = at, self.goal.value(at)
+        self.bound = self.value
+        return True
+
+    def round(self, nodes: int, seconds: float, check: Check) -> bool:
+        """One integer program and what follows from it; false where nothing more can come."""
+        goal, fixed = self.goal, self.goal.problem.fixed_cost
+        damage = [Row(cut.slope, -cut.offset, above=True) for cut in self.cuts]
+        if goal.seek_cost:
+            rows = [Row(cut.slope, goal.limit - cut.offset) for cut in self.cuts]
+            target, shift = self.groups.cost, fixed
+        else:
+            rows = [Row(self.groups.cost, goal.room)] if goal.limit < np.inf else []
+            target, shift = None, 0.0
+            if goal.how == "additive":
+                target, shift = self.cuts[0].slope, self.cuts[0].offset
+            else:
+                rows += damage
+        known = (self.bound - shift, self.value - shift)
+        found = minimize(target, [*rows, *self.refused], self.kept, known, nodes=nodes, seconds=seconds)
+        self.bound = max(self.bound, found.bound + shift)
+        if found.at is None:
+            return False
+        new = self._try(found.at)
+        if goal.met(found.at):
+            better = goal.improved(found.at, check)
+            new |= self._try(better)
+        return new
+
+    def _try(self, at: np.ndarray) -> bool:
+        """Take a choice where it is better, and learn from it; false where nothing new was learned."""
+        met = self.goal.met(at)
+        if met and self.goal.value(at) < self.value:
+            self.best, self.value = at.copy(), self.goal.value(at)
+        corner = self._corner(at)
+        known = max(cut.offset + float(cut.slope.ravel() @ corner) for cut in self.cuts)
+        exact = self.goal.problem.predict(self.groups.columns(at), self.goal.how)
+        new = self.goal.how == "quadratic" and exact - known > 1e-12 * abs(exact)
+        if new:
+            self._add(self.form.cut(corner))
+        if not met and not (new and self.goal.seek_cost):
+            # Within HiGHS's tolerance and yet beyond the limit: this very choice is ruled out.
+            self.refused.append(Row(corner.reshape(self.kept.shape), len(at) - 1.0))
+            new = True
+        return new
+
+    def _add(self, cut: Cut) -> None:
+        """One more plane; what it rules out is not kept."""
+        self.cuts.append(cut)
+        goal, cost = self.goal, self.groups.cost
+        fixed = goal.problem.fixed_cost
+        if goal.seek_cost:
+            bound, kept = lagrange(cost, cut.slope, goal.room - cut.offset, self.kept, self.value - fixed)
+            self.bound = max(self.bound, bound + fixed)
+        else:
+            bound, kept = lagrange(cut.slope, cost, goal.room, self.kept, self.value - cut.offset)
+            self.bound = max(self.bound, bound + cut.offset)
+        self.kept = kept
+        if not kept.any(1).all():
+            self.bound = max(self.bound, self.value)  # nothing else can be as good
+
+    def _corner(self, at: np.ndarray) -> np.ndarray:
+        x = np.zeros(self.kept.shape)
+        x[np.arange(len(at)), at] = 1
+        return x.ravel()
+
+    def _enough(self, x: np.ndarray) -> bool:
+        if self.goal.seek_cost:
+            return self.form.value(x) <= self.goal.limit
+        return float(self.groups.cost.ravel() @ x) <= self.goal.room
