@@ -7,9 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from qdebug.search.mix.problem import Problem
-
-_SINGULAR = 1e-9
-"""Directions within a row whose damage is below this share of the row's largest are taken for none."""
+from qdebug.search.mix.shift import shares
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,20 +59,21 @@ def additive_form(problem: Problem) -> Form:
     return Form(None, groups.additive.ravel(), groups.base_square, groups.open.shape)
 
 
-def quadratic_form(problem: Problem, kept: np.ndarray, at: np.ndarray) -> Form:
+def quadratic_form(problem: Problem, kept: np.ndarray, at: np.ndarray, weights: np.ndarray | None = None) -> Form:
     """The quadratic prediction with as much of it as possible made linear.
 
     Damages are counted from those of the choice ``at``, so that round-off is relative to what is near it. Of one row
     only one plan is taken, so that ``x·B·x`` and ``diag(B)·x`` agree on choices for any B that joins plans of one row
-    only. With B the blocks of the Gram matrix on its diagonal, the largest share λ that leaves ``Q − λB`` positive
-    semi-definite is moved into the linear part: between choices the form then lies higher, and bounds are closer
+    only. With B the blocks of the Gram matrix on its diagonal, shares λ of them that leave ``Q − λB`` positive
+    semi-definite are moved into the linear part: between choices the form then lies higher, and bounds are closer
     (Billionnet, Elloumi and Plateau 2009, "Improving the performance of standard solvers for quadratic 0-1 programs by
-    a tight convex reformulation", with one λ where they have a semi-definite program).
+    a tight convex reformulation").
 
     Args:
         problem: what is decided over.
         kept: bool ``[G, P]``, the plans that still count; the fewer, the larger λ.
         at: ``[G]``, the choice that is counted from.
+        weights: positive float64 ``[G]``, what a share of each row is worth; None: all rows get the same.
     """
     shape = kept.shape
     rows, plans = shape
@@ -89,20 +88,21 @@ def quadratic_form(problem: Problem, kept: np.ndarray, at: np.ndarray) -> Form:
     moved = products[np.ix_(pairs, pairs)] - to_origin - to_origin.T + among
     field = products[:, origin].sum(1) + pull
     blocks = np.where(row[pairs][:, None] == row[pairs], moved, 0.0)
-    share = _linear_share(moved, blocks)
+    share = shares(moved, row[pairs], rows, weights)[row[pairs]]
     curved, linear = np.zeros((rows * plans, rows * plans)), np.zeros(rows * plans)
     curved[np.ix_(pairs, pairs)] = moved - share * blocks
     linear[pairs] = 2 * (field[pairs] - field[origin][row[pairs]]) + share * blocks.diagonal()
     return Form(curved, linear, problem.predict(problem.groups.columns(at), "quadratic"), shape)
 
 
-def _linear_share(moved: np.ndarray, blocks: np.ndarray) -> float:
-    """The largest λ for which ``moved − λ·blocks`` has no negative eigenvalue, a little less for round-off."""
-    if not len(moved):
-        return 0.0
-    scale = np.sqrt(np.maximum(blocks.diagonal(), np.finfo(float).tiny))
-    values, vectors = np.linalg.eigh(blocks / scale / scale[:, None])
-    real = values > _SINGULAR * values.max()
-    whiten = vectors[:, real] / np.sqrt(values[real])
-    least = float(np.linalg.eigvalsh(whiten.T @ (moved / scale / scale[:, None]) @ whiten)[0])
-    return min(max(least - 1e-7, 0.0), 1.0)
+def spread(problem: Problem, point: np.ndarray) -> np.ndarray:
+    """What one more unit of each row's share would lift a form at fractions ``[G·P]``, relative: float64 ``[G]``.
+
+    The mean square of a row's damages, drawn with its fractions, about their mean; 0 where one plan has it all.
+    """
+    shape = problem.groups.open.shape
+    fraction = point.reshape(shape)
+    blocks = problem.gram.products.reshape(*shape, *shape)[np.arange(shape[0]), :, np.arange(shape[0])]
+    squares = (fraction * blocks.diagonal(axis1=1, axis2=2)).sum(1)
+    found = np.maximum(squares - np.einsum("gp,gpq,gq->g", fraction, blocks, fraction), 0.0)
+    return found / max(float(found.max()), np.finfo(float).tiny)

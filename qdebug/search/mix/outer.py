@@ -7,13 +7,19 @@ import time
 import numpy as np
 
 from qdebug.search.mix.choice import Check, Limits
-from qdebug.search.mix.form import Cut, additive_form, quadratic_form
+from qdebug.search.mix.form import Cut, additive_form, quadratic_form, spread
 from qdebug.search.mix.goal import Goal
 from qdebug.search.mix.program import Row, minimize
 from qdebug.search.mix.relax import fractions, lagrange
 from qdebug.search.mix.remainder import best_of_all, how_many
 
-_STRENGTHENINGS = 3
+_STRENGTHENINGS = 10
+_STRENGTHENED = 0.95
+"""A turn that leaves more than this share of the gap was idle; after two, no more are taken."""
+_FLOOR = 0.2
+"""What every row's share is worth at least, for the best fractions move to the rows that are left out."""
+_PLANES = 12
+"""How many of the strengthening's planes, the last and strongest, the integer programs see."""
 _LINEAR_ROUNDS, _LINEAR_NODES = 10, 20_000
 _PROGRESS = 0.99
 """A round that leaves more than this share of the gap makes people wait for nothing."""
@@ -35,6 +41,7 @@ def approximate(goal: Goal, best: np.ndarray, limits: Limits, check: Check) -> t
     deadline = time.monotonic() + limits.seconds
     state = _State(goal, best)
     state.strengthen(check)
+    state.cuts = state.cuts[-_PLANES:]
     slow = 0
     state.finish(limits.few)
     rounds = limits.rounds if goal.how == "quadratic" else _LINEAR_ROUNDS
@@ -71,18 +78,20 @@ class _State:
         if self.goal.how == "additive":
             self._add(self.form.cut(np.zeros(self.kept.size)))
             return
-        for _ in range(_STRENGTHENINGS):
-            before = int(self.kept.sum())
-            self.form = quadratic_form(self.goal.problem, self.kept, self.best)
-            for point in [
-                *fractions(self.form, self.groups.cost, self.kept, self._enough, check),
-                self._corner(self.best),
-            ]:
+        weights, idle = None, 0
+        for turn in range(_STRENGTHENINGS):
+            before = self.value - self.bound
+            self.form = quadratic_form(self.goal.problem, self.kept, self.best, weights)
+            points = fractions(self.form, self.groups.cost, self.kept, self._enough, check)
+            for point in [*points, self._corner(self.best)]:
                 self._add(self.form.cut(point))
                 if self.closed(0.0):
                     return
-            if self.kept.sum() > 0.8 * before:
+            idle = idle + 1 if turn and self.value - self.bound > _STRENGTHENED * before else 0
+            if idle == 2:
                 return
+            lifts = spread(self.goal.problem, points[-1])
+            weights = lifts + _FLOOR if weights is None else weights + lifts
 
     def finish(self, few: int) -> bool:
         """Look at all choices that are left where they are few; whether they were."""
