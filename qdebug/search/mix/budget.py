@@ -40,6 +40,6 @@ def check_limit(limit: float, what: str) -> float:
 def below_least(what: str, given: float, least: str, hint: str = "") -> UsageError:
     """The error of a limit that nothing meets; ``least`` says what could be."""
     return UsageError(
-        f"No allowed choice meets a {what} of {given:.6g}; {least}",
+        f"No allowed choice was found within a {what} of {given:.6g}; {least}",
         do=f"Ask for at least that, or allow more plans.{hint}",
     )

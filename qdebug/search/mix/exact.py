@@ -67,7 +67,7 @@ def cheapest(
         check: called before whatever takes long; raises to stop.
 
     Raises:
-        UsageError: no choice was found within the limit; the least damage found is said.
+        UsageError: no choice was found within the limit; the least damage found is said, and what none is below.
         NumericError: the limit is NaN.
     """
     most_damage = check_limit(most_damage, "limit of damage")
@@ -77,9 +77,11 @@ def cheapest(
         if saved is not None and goal.met(saved):
             starts.append(saved)
     if not starts:
-        least = solve(problem, np.inf, how, limits, check)
+        thorough = replace(limits, rounds=max(limits.rounds, DEFAULT.rounds), few=max(limits.few, DEFAULT.few))
+        least = solve(problem, np.inf, how, thorough, check)
         if least.damage(how) > most_damage:
-            raise below_least("limit of damage", most_damage, f"the least found is {least.damage(how):.6g}")
+            proven = f", and none is below {least.bound:.6g}" if least.gap else ""
+            raise below_least("limit of damage", most_damage, f"the least found is {least.damage(how):.6g}{proven}")
         starts.append(_rows(problem, least.columns))
     return _finished(goal, starts, limits, check)
 

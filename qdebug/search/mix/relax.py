@@ -33,7 +33,7 @@ def fractions(
     x = np.zeros(kept.shape)
     x[np.arange(len(x)), np.where(kept, form.linear.reshape(kept.shape), np.inf).argmin(1)] = 1
     x = _descend(form, cost * 0.0, kept, x.ravel())
-    if enough(x):
+    if enough(x) or not np.ptp(cost[kept]) > 0:
         return [x]
     spread = max(float(np.ptp(cost[kept])), np.finfo(float).tiny)
     low, high, after = 0.0, max(float(np.ptp(form.gradient(x)[kept.ravel()])), np.finfo(float).tiny) / spread, x

@@ -10,8 +10,9 @@ from qdebug.search.mix import Limits, Problem, cheapest, greedy, random_choices,
 from tests.search.mix.instances import everything, made, problems
 
 HOW = ["additive", "quadratic"]
-WAYS = [("additive", Limits()), ("quadratic", Limits()), ("quadratic", Limits(rounds=500, patience=500, few=0))]
-"""The last by integer programs over planes alone."""
+PLANES = Limits(rounds=30, patience=30, few=0)
+"""Integer programs over planes alone, which need not come to an end."""
+WAYS = [("additive", Limits()), ("quadratic", Limits()), ("quadratic", PLANES)]
 SLACK = 1e-6
 """The default gap at which value and bound count as met."""
 
@@ -31,9 +32,9 @@ def test_the_least_damage_within_a_budget(how, limits, problem, place):
     best = min(problem.predict(one, how) for one in choices if problem.fits(one, budget))
     found = solve(problem, budget, how, limits)
     assert found.columns in choices and problem.fits(found.columns, budget)
-    assert near(found.damage(how), best), (found, best)
     assert found.bound <= best * (1 + 1e-9)
-    assert found.gap == 0
+    assert found.gap == 0 or limits is PLANES
+    assert near(found.damage(how), best) or found.gap > 0, (found, best)
 
 
 @pytest.mark.parametrize(("how", "limits"), WAYS)
@@ -46,9 +47,9 @@ def test_the_least_cost_within_a_limit_of_damage(how, limits, problem, place, ab
     best = min(problem.cost_of(one) for one in choices if problem.predict(one, how) <= limit)
     found = cheapest(problem, limit, how, limits)
     assert found.columns in choices and found.damage(how) <= limit
-    assert near(found.cost, best), (found, best)
     assert found.bound <= best * (1 + 1e-9)
-    assert found.gap == 0
+    assert found.gap == 0 or limits is PLANES
+    assert near(found.cost, best) or found.gap > 0, (found, best)
 
 
 @pytest.mark.parametrize("how", HOW)
@@ -66,6 +67,16 @@ def test_nothing_simpler_beats_it_on_a_network_of_thirty_layers(how, seed):
         assert turned.damage(how) <= found.damage(how)
         assert turned.cost <= found.cost or turned.gap > 0
         assert all(one.cost >= turned.bound for one in rivals if one.damage(how) <= found.damage(how))
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_planes_alone_come_to_an_end_where_errors_do_not_cancel(seed):
+    problem = made(7, 4, 64, seed)
+    for times in (1.3, 2, 3):
+        budget = times * problem.least_cost
+        best = min(problem.predict(one, "quadratic") for one in everything(problem) if problem.fits(one, budget))
+        found = solve(problem, budget, "quadratic", PLANES)
+        assert found.gap == 0 and near(found.quadratic, best)
 
 
 def test_additive_choices_of_a_hundred_layers_are_proven():
