@@ -11,8 +11,9 @@ from scipy.optimize import Bounds, LinearConstraint, milp
 
 from qdebug.search.mix.quiet import quiet
 
-_RANGE = 1000.0
-"""HiGHS stops at an absolute gap of 1e-6 that SciPy cannot change: what is minimized is spread over this."""
+_GOAL_RANGE, _ROW_RANGE = 10.0, 1000.0
+"""What is minimized, and what rows hold, are spread over these. HiGHS stops at an absolute gap of 1e-6, and keeps rows
+within 1e-6, which SciPy cannot change; a goal spread wider makes coefficients that it fails on ("Solve error")."""
 _INFEASIBLE = 2
 _SLACK = 1e-9
 """Round-off of sums over a row, relative."""
@@ -75,7 +76,7 @@ def minimize(
     groups, _ = kept.shape
     pairs = np.flatnonzero(kept)
     count = len(pairs)
-    step = max(high - low, 1e-9 * abs(high), np.finfo(float).tiny) / _RANGE
+    step = max(high - low, 1e-9 * abs(high), np.finfo(float).tiny) / _GOAL_RANGE
     size = count + (goal is None)
     objective = np.zeros(size)
     offset = low
@@ -91,7 +92,7 @@ def minimize(
         room = row.limit - least
         if not row.above and not centred.max() > 0:
             continue
-        unit = step if row.above else max(room, float(centred.max())) / _RANGE
+        unit = step if row.above else max(room, float(centred.max())) / _ROW_RANGE
         line = np.zeros((1, size))
         line[0, :count] = np.minimum(centred / unit, 1e9)
         if row.above:
