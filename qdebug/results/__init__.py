@@ -21,6 +21,7 @@ from qdebug.results.layer import (
     OutputError,
     TensorView,
 )
+from qdebug.results.mixture import GreedyStep, Mixture, MixturePoint
 from qdebug.results.model import LayerInfo, ModelInfo, ModelRef, Pattern, SampleCard, TensorSpec
 from qdebug.results.score import Evaluation, Metric, Score, Share, Shares, Size, Verdict
 from qdebug.results.sensitivity import Sensitivity, SensitivityRow
@@ -39,9 +40,9 @@ from qdebug.results.work import CacheStats, FixCard, FixSite, Progress, TargetCa
 __all__ = [
     "Agreement", "Bound", "CacheStats", "ChannelRanges", "Convergence", "Cost", "CrestPair", "CrestView",
     "DISTRIBUTIONS", "EnergyEstimate", "ErrorSplit", "Evaluation", "Exported", "Finding", "FixCard", "FixSite",
-    "FormatComparison", "FormatRow", "Grid", "Histogram", "Latency", "LatencyEstimate", "LayerDetail", "LayerEnergy",
-    "LayerInfo", "LayerLatency", "LayerReport", "LayerTable", "LayerTime", "Metric", "ModelInfo", "ModelRef",
-    "OutputError", "Pattern", "Progress", "RangeConvergence", "RealMetric", "Result", "SampleCard", "Saturation",
-    "Score", "Sensitivity", "SensitivityRow", "Share", "Shares", "Size", "TargetCard", "TensorSpec", "TensorView",
-    "Timing", "Values", "Verdict", "Verified", "VerifiedTensor",
+    "FormatComparison", "FormatRow", "GreedyStep", "Grid", "Histogram", "Latency", "LatencyEstimate", "LayerDetail",
+    "LayerEnergy", "LayerInfo", "LayerLatency", "LayerReport", "LayerTable", "LayerTime", "Metric", "Mixture",
+    "MixturePoint", "ModelInfo", "ModelRef", "OutputError", "Pattern", "Progress", "RangeConvergence", "RealMetric",
+    "Result", "SampleCard", "Saturation", "Score", "Sensitivity", "SensitivityRow", "Share", "Shares", "Size",
+    "TargetCard", "TensorSpec", "TensorView", "Timing", "Values", "Verdict", "Verified", "VerifiedTensor",
 ]  # fmt: skip
