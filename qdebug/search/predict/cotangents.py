@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 import torch
+from scipy.linalg import hadamard
 from torch import Tensor
 
 Measure = Literal["squared", "kl", "task"]
@@ -14,9 +15,9 @@ Measure = Literal["squared", "kl", "task"]
 def draw(output: Tensor, measure: Measure, generator: torch.Generator) -> Tensor:
     """A cotangent for every sample.
 
-    For ``squared`` they are N(0, I), so that the mean of ⟨δ, c⟩² is ‖δ‖². For ``kl`` their covariance is the Fisher
+    For ``squared`` their covariance is the identity, so that the mean of ⟨δ, c⟩² is ‖δ‖². For ``kl`` it is the Fisher
     matrix of the softmax, diag(p) − p pᵀ, so that half the mean of ⟨δ, c⟩² is the divergence to second order (Amari
-    1998): with ε ~ N(0, I) that is √p∘ε − p⟨√p, ε⟩.
+    1998): with ε of identity covariance that is √p∘ε − p⟨√p, ε⟩.
 
     Args:
         output: ``[N, …]``, class scores along the last axis for ``kl``.
@@ -26,12 +27,28 @@ def draw(output: Tensor, measure: Measure, generator: torch.Generator) -> Tensor
     Returns:
         The shape and dtype of ``output``.
     """
-    noise = torch.randn(output.shape, generator=generator, dtype=torch.float32).to(output.dtype)
+    noise = _signs(len(output), output[0].numel(), generator).view(output.shape).to(output.dtype)
     if measure == "squared":
         return noise
     p = torch.softmax(output.detach().float(), -1)
     root = p.sqrt()
     return (root * noise - p * (root * noise).sum(-1, keepdim=True)).to(output.dtype)
+
+
+def _signs(samples: int, values: int, generator: torch.Generator) -> Tensor:
+    """Random signs ``[samples, values]``: of all independent draws those whose squares spread least (Hutchinson 1990).
+
+    Where there are samples enough, neighbours get orthogonal rows of a Hadamard matrix with its columns' signs drawn
+    anew for each round: what the error of neighbouring samples has in common is then measured without any chance.
+    """
+    rows = 1 << max(values - 1, 0).bit_length()
+    if rows > samples:
+        return torch.randint(0, 2, (samples, values), generator=generator).float() * 2 - 1
+    matrix = torch.from_numpy(hadamard(rows)[:, :values].astype("float32"))
+    rounds = -(-samples // rows)
+    flips = torch.randint(0, 2, (rounds, 1, values), generator=generator).float() * 2 - 1
+    order = torch.stack([torch.randperm(rows, generator=generator) for _ in range(rounds)])
+    return (matrix[order] * flips).view(-1, values)[:samples]
 
 
 def of_loss(output: Tensor, labels: Tensor, ignored: int) -> Tensor:
