@@ -6,6 +6,7 @@ from qdebug.figures.crest import crest_figure
 from qdebug.figures.formats import error_bars, rate_figure
 from qdebug.figures.histogram import tensor_histogram
 from qdebug.figures.latency import latency_bars
+from qdebug.figures.mixture import front_figure, map_figure
 from qdebug.figures.points import code_points
 from qdebug.figures.settling import settling
 from qdebug.figures.shares import share_bars
@@ -14,7 +15,7 @@ from qdebug.figures.split import error_parts, error_split
 from qdebug.figures.tradeoff import Candidate, tradeoff
 
 __all__ = [
-    "Candidate", "before_after", "channel_ranges", "code_points", "crest_figure", "drift", "error_bars", "error_parts",
-    "error_split", "latency_bars", "mean_shift", "rate_figure", "settling", "share_bars", "tensor_histogram",
-    "tradeoff",
+    "Candidate", "before_after", "channel_ranges", "code_points", "crest_figure", "drift", "error_bars",
+    "error_parts", "error_split", "front_figure", "latency_bars", "map_figure", "mean_shift", "rate_figure",
+    "settling", "share_bars", "tensor_histogram", "tradeoff",
 ]  # fmt: skip

@@ -12,7 +12,7 @@ from qdebug.jobs.models import OpenModels, stamp
 from qdebug.jobs.runtime import build
 from qdebug.jobs.uploads import is_upload
 from qdebug.jobs.verbs import Lane, Request
-from qdebug.results import Exported, ModelInfo, ModelRef
+from qdebug.results import Exported, Mixture, ModelInfo, ModelRef
 
 if TYPE_CHECKING:
     from qdebug.engine.work import Work
@@ -91,6 +91,8 @@ class SessionHandlers:
                 return session.range_convergence(recipe, layer, work)
             case verbs.GetVerdict(_, recipe):
                 return session.verdict(recipe, work)
+            case verbs.GetMixture():
+                return _mixture(request, session, work)
             case verbs.GetExport():
                 return self._export(request, session, work)
             case verbs.GetVerified(_, recipe, runtime, simulation):
@@ -115,6 +117,19 @@ class SessionHandlers:
 
         with self._models.alone(work):
             return inspect(ref.model, work=work, untrusted=is_upload)
+
+
+def _mixture(request: verbs.GetMixture, session: Session, work: Work) -> Mixture:
+    from qdebug.search.mixed import Wish, search
+    from qdebug.search.mixed.wish import formats_of
+    from qdebug.targets import find_device, find_platform
+
+    wish = Wish(
+        formats_of(request.formats), request.recipe, request.unit, ties=request.ties, how=request.how,
+        platform=find_platform(request.platform) if request.platform else None,
+        device=find_device(request.device) if request.device else None,
+    )  # fmt: skip
+    return search(session, wish, confirm=request.confirm, work=work)
 
 
 def _open(ref: ModelRef, work: Work) -> Session:

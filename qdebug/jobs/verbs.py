@@ -16,6 +16,7 @@ from qdebug.results import (
     Latency,
     LayerDetail,
     LayerTable,
+    Mixture,
     ModelInfo,
     ModelRef,
     SampleCard,
@@ -27,6 +28,7 @@ from qdebug.results import (
     Verdict,
     Verified,
 )
+from qdebug.results.mixture import How, Unit
 from qdebug.results.verified import Simulation
 
 A_co = TypeVar("A_co", covariant=True)
@@ -182,6 +184,21 @@ class GetLatency(Verb[Latency], frozen=True, tag=True):
     turn: int = 0
 
 
+class GetMixture(Verb[Mixture], frozen=True, tag=True):
+    """The front of a mixed-precision search, with some of its points measured. Of the recipe only the fixes count."""
+
+    lane: ClassVar[Lane] = "slow"
+    ref: ModelRef
+    recipe: Recipe
+    formats: tuple[str, ...]
+    unit: Unit
+    how: How = "additive"
+    ties: tuple[str, ...] = ()
+    platform: str | None = None
+    device: str | None = None
+    confirm: int = 0
+
+
 class GetStats(Verb[CacheStats], frozen=True, tag=True):
     """The cache, now."""
 
@@ -190,6 +207,6 @@ class GetStats(Verb[CacheStats], frozen=True, tag=True):
 
 Request = (
     Samples | Open | Inspect | Check | GetScore | GetLayers | GetShares | GetDetail | GetFixes | GetVerdict | GetFormats
-    | GetFormatView | GetConvergence | GetTargets | GetExport | GetVerified | GetLatency | GetStats
+    | GetFormatView | GetConvergence | GetTargets | GetExport | GetMixture | GetVerified | GetLatency | GetStats
 )  # fmt: skip
 """All of them, as the compute process decodes what arrives."""

@@ -25,6 +25,7 @@ class MixturePoint(Result, frozen=True, kw_only=True):
         proven: whether nothing cheaper or as cheap is predicted to do better.
         origin: whether it was searched for, or is one format everywhere.
         formats: how many layers have each format, in the order of the search's formats.
+        columns: the place of each layer's format among them, in the order of the search's layers.
         recipe: the recipe, as it is written to a file.
     """
 
@@ -37,6 +38,7 @@ class MixturePoint(Result, frozen=True, kw_only=True):
     proven: bool = False
     origin: Origin = "search"
     formats: tuple[int, ...]
+    columns: tuple[int, ...]
     recipe: dict[str, Any]
 
 
@@ -58,6 +60,7 @@ class Mixture(Result, frozen=True, kw_only=True):
         unit: what costs are in.
         how: which prediction was minimized.
         formats: the formats to choose from.
+        layers: the layers, in the order of the graph.
         budget: the most it may cost; None where none was set.
         max_drop: the most the metric may lose, as a fraction (or in the metric's own unit); None where none was set.
         front: by rising cost.
@@ -74,6 +77,7 @@ class Mixture(Result, frozen=True, kw_only=True):
     unit: Unit
     how: How
     formats: tuple[str, ...]
+    layers: tuple[str, ...]
     budget: float | None
     max_drop: float | None
     front: tuple[MixturePoint, ...]

@@ -20,6 +20,7 @@ def navigation() -> Any:
             st.Page("pages/layers.py", title="Layers"),
             st.Page("pages/formats.py", title="Formats"),
             st.Page("pages/fixes.py", title="Fixes"),
+            st.Page("pages/mixture.py", title="Mixed precision"),
             st.Page("pages/export.py", title="Export"),
         ]
     )

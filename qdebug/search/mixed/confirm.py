@@ -55,6 +55,8 @@ def best(held: Sequence[MixturePoint], wish: Wish) -> int | None:
 
 def measure_some(held: Sequence[MixturePoint], wish: Wish, count: int, measure: Measure) -> None:
     """Measure what the choice rests on; ``held`` is ordered by rising cost and changes as things are measured."""
+    if count < 1:
+        return
     within = [place for place, point in enumerate(held) if fits(point, wish)]
     uniform = [place for place in within if held[place].origin == "uniform"]
     searched = [place for place in within if held[place].origin == "search"]

@@ -54,6 +54,7 @@ def search(
     steps = _steps(task, wish) if wish.budget is not None else ()
     mixture = Mixture(
         model=session.info().name, digest=session.info().digest, unit=wish.unit, how=wish.how, formats=wish.names,
+        layers=tuple(task.names),
         budget=wish.budget, max_drop=wish.max_drop, front=tuple(held), chosen=None, words="", steps=steps,
         unpredicted=tuple(task.names[place] for place in task.unpredicted), n=len(session.subject.data), seconds=0.0,
     )  # fmt: skip
@@ -105,7 +106,8 @@ def _point(session: Session, wish: Wish, task: Problem, choice: Choice, origin: 
         cost=choice.cost, bits_per_weight=size.bits_per_weight, bytes=size.quantized_bytes,
         predicted=choice.damage(wish.how), proven=choice.gap == 0 if choice.gap is not None else False,
         origin=origin,
-        formats=tuple(choice.columns.count(column) for column in range(len(wish.formats))), recipe=to_plain(recipe),
+        formats=tuple(choice.columns.count(column) for column in range(len(wish.formats))),
+        columns=choice.columns, recipe=to_plain(recipe),
     )  # fmt: skip
 
 
