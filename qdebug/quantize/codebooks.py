@@ -39,7 +39,7 @@ def scalar_codebook(x: Tensor, form: Codebook) -> tuple[Tensor, LevelGrid]:
     values = x.detach().float().contiguous()
     levels = torch.zeros(len(x), form.entries)
     for i, row in enumerate(values):
-        levels[i] = torch.from_numpy(_best_levels(row.numpy(), form.entries))
+        levels[i] = torch.from_numpy(_best_levels(row.numpy(), form.entries, len(values)))
     grid = LevelGrid(form, stored(levels), torch.ones(len(x), 1))
     out = torch.empty_like(values)
     round_to_levels(values, out, grid, max(x.shape[1], 1))
@@ -88,7 +88,7 @@ def stored(words: Tensor) -> Tensor:
     return ((words.double() / power).half().double() * power).clamp(-limit, limit).float() + 0.0
 
 
-def _best_levels(row: NDArray[np.float32], k: int) -> NDArray[np.float32]:
+def _best_levels(row: NDArray[np.float32], k: int, rows: int) -> NDArray[np.float32]:
     values = row[np.isfinite(row)].astype(np.float64)
     if not values.size:
         return np.zeros(k, np.float32)
@@ -96,8 +96,8 @@ def _best_levels(row: NDArray[np.float32], k: int) -> NDArray[np.float32]:
     if places.size > _CELLS:
         cells = np.array_split(np.sort(values), _CELLS)
         places, counts = np.array([cell.mean() for cell in cells]), np.array([cell.size for cell in cells])
-        return _lloyd(values, best_means(places, counts, k))
-    return best_means(places, counts, k).astype(np.float32)
+        return _lloyd(values, best_means(places, counts, k, rows))
+    return best_means(places, counts, k, rows).astype(np.float32)
 
 
 def _lloyd(values: NDArray[np.float64], levels: NDArray[np.float64]) -> NDArray[np.float32]:

@@ -23,10 +23,10 @@ except ImportError:  # numba is an accelerator, never a need
 Sums = NDArray[np.float64]
 
 FEW = 1 << 13
-"""Places times means up to which Python does without compiling: in 0.1 s, where that takes two the first time."""
+"""Places times means, of all problems, up to which Python does without compiling: that takes two seconds once."""
 
 
-def best_means(x: Sums, weight: NDArray[np.int64], k: int) -> Sums:
+def best_means(x: Sums, weight: NDArray[np.int64], k: int, problems: int = 1) -> Sums:
     """The k means of the partition of weighted places into runs with the smallest squared error; ascending.
 
     Dynamic programming over the number of runs: the best error of the first i places in m runs is the least, over where
@@ -38,6 +38,7 @@ def best_means(x: Sums, weight: NDArray[np.int64], k: int) -> Sums:
         x: places ``[n]``, ascending and distinct.
         weight: how many values each stands for.
         k: runs; with no more places than that each is its own mean, and the last is repeated.
+        problems: how many of this size are solved one after the other.
     """
     n = len(x)
     if n <= k:
@@ -46,7 +47,7 @@ def best_means(x: Sums, weight: NDArray[np.int64], k: int) -> Sums:
     weights, first, second = (
         _cumulated(part, n // 2) for part in (weight.astype(float), weight * moved, weight * moved**2)
     )
-    bounds = (_bounds if n * k > FEW else _plain)(weights, first, second, k)
+    bounds = (_bounds if problems * n * k > FEW else _plain)(weights, first, second, k)
     return x[n // 2] + np.diff(first[bounds]) / np.diff(weights[bounds])
 
 
