@@ -5,7 +5,7 @@ from __future__ import annotations
 import plotly.graph_objects as go
 
 from qdebug.figures import colours, template
-from qdebug.figures.numbers import metric_title, metric_value, size, three
+from qdebug.figures.numbers import NBSP, metric_title, metric_value, size, three
 from qdebug.figures.text import plain, shorten
 from qdebug.figures.tradeoff import log_ticks
 from qdebug.recipes import parse_format
@@ -30,7 +30,7 @@ def front_finding(found: Mixture) -> str:
             name = found.formats[max(range(len(one.formats)), key=lambda column: one.formats[column])]
             less = 100 * (1 - best.cost / one.cost)
             if less >= 1:
-                return f"A mixture errs no more than {name} everywhere and costs {less:.0f} % less"
+                return f"A mixture errs no more than {name} everywhere and costs {less:.0f}{NBSP}% less"
     return f"{len(searched)} mixtures, none of which is both cheaper and better than another"
 
 
