@@ -40,8 +40,8 @@ __all__ = [
     "Agreement", "Bound", "CacheStats", "ChannelRanges", "Convergence", "Cost", "CrestPair", "CrestView",
     "DISTRIBUTIONS", "EnergyEstimate", "ErrorSplit", "Evaluation", "Exported", "Finding", "FixCard", "FixSite",
     "FormatComparison", "FormatRow", "Grid", "Histogram", "Latency", "LatencyEstimate", "LayerDetail", "LayerEnergy",
-    "LayerInfo", "LayerLatency", "LayerReport", "LayerTable", "LayerTime", "Metric", "ModelInfo", "ModelRef",
-    "Order", "OutputError", "Pattern", "Progress", "RangeConvergence", "RealMetric", "Result", "SampleCard", "Saturation",
-    "Score", "Sensitivity", "SensitivityRow", "Share", "Shares", "Size", "SweepPlan", "TargetCard", "TensorSpec", "TensorView",
-    "Timing", "Values", "Verdict", "Verified", "VerifiedTensor", "WholeRecipe",
+    "LayerInfo", "LayerLatency", "LayerReport", "LayerTable", "LayerTime", "Metric", "ModelInfo", "ModelRef", "Order",
+    "OutputError", "Pattern", "Progress", "RangeConvergence", "RealMetric", "Result", "SampleCard", "Saturation",
+    "Score", "Sensitivity", "SensitivityRow", "Share", "Shares", "Size", "SweepPlan", "TargetCard", "TensorSpec",
+    "TensorView", "Timing", "Values", "Verdict", "Verified", "VerifiedTensor", "WholeRecipe",
 ]  # fmt: skip

@@ -68,7 +68,9 @@ class How:
             raise UsageError("A stranger's model is opened behind walls, not by workers", do="Use one core.")
 
 
-def planned(todo: Sequence[Item], samples: Samples, how: How, forward_seconds: float, kept: float) -> SweepPlan:
+def planned(
+    todo: Sequence[Item], samples: Samples, how: How, forward_seconds: float, left: float, kept: float
+) -> SweepPlan:
     """What a sweep costs.
 
     Args:
@@ -76,11 +78,10 @@ def planned(todo: Sequence[Item], samples: Samples, how: How, forward_seconds: f
         samples: the data.
         how: how it is run.
         forward_seconds: one float pass over the data.
-        kept: what of it the journal has, in float passes.
+        left: what has to be measured, in float passes; what each starts from, a pass for each base, comes on top.
+        kept: what the journal has, in float passes.
     """
-    bases = len({item.base.digest for item in todo})
-    passes = sum(item.passes for item in todo) - kept
-    passes = max(passes, 0.0) + (bases if passes > 1e-9 else 0)
+    passes = left + len({item.base.digest for item in todo}) if left else 0.0
     return SweepPlan(
         items=len(todo), parts=samples.ends, passes=passes, kept=kept, cores=max(how.cores, 1),
         seconds=passes * forward_seconds / max(how.cores, 1),

@@ -7,6 +7,10 @@ errors: what makes a sample hard is hard for both and cancels out.
 A comparison is looked at after each part but the last, which is exact, and which pairs are compared depends on the
 data. So that all claims are right together with the stated confidence, the chance of error is shared out evenly
 (Bonferroni) over all pairs of layers in one format, neighbours or not, and all looks.
+
+The confidence is that of the interval of a mean (:func:`~qdebug.measure.intervals.skewed_mean`). It holds as far as
+the samples seen tell of the tail of the others: where one sample in hundreds makes half of a layer's error, no part
+without it can know. What can be known is done: a difference that rests on one sample is left open.
 """
 
 from __future__ import annotations
@@ -25,6 +29,8 @@ Floats = NDArray[np.float64]
 Verdict = Literal["settled", "tie", "open"]
 TIE = 0.05
 """Two errors within this part of the larger one are a tie: which comes first does not matter."""
+LONELY = 0.25
+"""A difference whose spread is one sample's to so large a part is left open: there may be more like that one."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +68,8 @@ class Race:
             return "tie" if one.mean() == two.mean() else "settled" if _harm(one) > _harm(two) else "open"
         if not (np.isfinite(one).all() and np.isfinite(two).all()):
             return "open"
+        if _is_lonely(one - two):
+            return "open"
         low, high = skewed_mean(one - two, self.count, confidence=self.single)
         if low > 0:
             return "settled"
@@ -87,6 +95,11 @@ def behind(found: Sequence[tuple[str, str, Verdict]], errors: Mapping[str, Float
             least = min(len(errors[one]), len(errors[two]))
             going |= {layer for layer in (one, two) if len(errors[layer]) == least}
     return going
+
+
+def _is_lonely(differences: Floats) -> bool:
+    spread = np.square(differences - differences.mean())
+    return bool(spread.max() > LONELY * spread.sum())
 
 
 def _harm(errors: Floats) -> float:

@@ -68,12 +68,14 @@ class Sweep:
     def plan(self, book: Book, forward_seconds: float) -> SweepPlan:
         """What measuring costs, without what the journal has."""
         sizes = [(last - first) / len(self.samples.batches) for first, last in self.samples.parts]
-        kept = 0.0
-        if self._how.journal is not None:
-            for place, item in enumerate(book.items):
-                for part, size in enumerate(sizes):
-                    kept += item.passes * size if self._recalled(book.task(place, part)) else 0.0
-        return planned(book.items, self.samples, self._how, forward_seconds, kept)
+        kept = left = 0.0
+        for place, item in enumerate(book.items):
+            for part, size in enumerate(sizes):
+                if self._recalled(book.task(place, part)) is None:
+                    left += item.passes * size
+                else:
+                    kept += item.passes * size
+        return planned(book.items, self.samples, self._how, forward_seconds, left, kept)
 
     def go(self, runner: Runner, book: Book, plan: SweepPlan, work: Work) -> Iterator[int]:
         """Measure; hands over the place of each item that is known better, as it comes.
