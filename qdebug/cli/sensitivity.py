@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from typing import TYPE_CHECKING, get_args
 
 from qdebug.cli.options import add_model, parse_fixes
@@ -90,7 +89,7 @@ def run(options: argparse.Namespace) -> None:
 
         how, journal = How(), None
         if options.mode == "exact":
-            journal = None if options.no_journal else _journal()
+            journal = None if options.no_journal else _journal(reporter)
             ref = ModelRef(model=options.model, data=options.data, calib=options.calib)
             how = How(
                 until=options.until, confidence=options.confidence, leave_one_out=options.leave_one_out,
@@ -100,12 +99,12 @@ def run(options: argparse.Namespace) -> None:
             how.check(strange=False)
         opened = session.open(options.model, options.data, options.calib, work=reporter.work)
         question = Question.of(formats, recipe, options.measure)
+        told = _Told(reporter)
         try:
-            told = _Told()
             found = sensitivity(opened, question, options.mode, how=how, show=told, work=reporter.work)
         except KeyboardInterrupt:
             if journal is not None and told.measures:
-                print("\nqdebug: what was measured is kept; the same command goes on from there", file=sys.stderr)
+                reporter.say("what was measured is kept; the same command goes on from there")
             raise
         finally:
             if journal is not None:
@@ -124,27 +123,27 @@ def _refuse_idle(options: argparse.Namespace) -> None:
             raise UsageError(f"{name} is about measuring, and nothing is measured", do="Add --mode exact.")
 
 
-def _journal() -> Journal:
+def _journal(reporter: Reporter) -> Journal:
     from qdebug.search.sweep.journal import Journal
 
     journal = Journal()
     if journal.set_aside is not None:
-        print(f"qdebug: the journal was damaged and is now {journal.set_aside}", file=sys.stderr)
+        reporter.say(f"the journal was damaged, and is now {journal.set_aside}")
     return journal
 
 
 class _Told:
     """Says once, before it starts, what measuring costs."""
 
-    def __init__(self) -> None:
-        self.measures = False
+    def __init__(self, reporter: Reporter) -> None:
+        self._reporter, self.measures = reporter, False
 
     def __call__(self, found: Sensitivity) -> None:
         """Gets what is known so far."""
         if found.plan is None or self.measures:
             return
         self.measures = True
-        print(f"qdebug: {cost(found.plan)}", file=sys.stderr)
+        self._reporter.say(cost(found.plan))
 
 
 def cost(plan: SweepPlan) -> str:
