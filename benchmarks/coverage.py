@@ -64,13 +64,13 @@ def covered(layers: list[NDArray[np.float64]], n: int, draws: int) -> dict[str, 
         true, hits = errors.mean(), 0
         for _ in range(draws):
             low, high = mean(errors[rng.permutation(len(errors))[:n]], len(errors))
-            hits += low <= true <= high
+            hits += bool(low <= true <= high)
             widths.append((high - low) / true)
         rates.append(hits / draws)
     skews = [float(((one - one.mean()) ** 3).mean() / one.std() ** 3) for one in layers]
     return {
-        "mean": float(np.mean(rates)), "worst": min(rates), "layers": len(rates),
-        "within_93_to_97": sum(0.93 <= rate <= 0.97 for rate in rates), "width": float(np.median(widths)),
+        "mean": float(np.mean(rates)), "worst": float(min(rates)), "layers": len(rates),
+        "within_93_to_97": int(sum(0.93 <= rate <= 0.97 for rate in rates)), "width": float(np.median(widths)),
         "skewness": float(np.median(skews)), "largest_sample": max(float(one.max() / one.sum()) for one in layers),
     }  # fmt: skip
 
