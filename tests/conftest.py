@@ -36,6 +36,7 @@ def runtime_dir(tmp_path_factory):
     """
     folder = tmp_path_factory.mktemp("runtime")
     os.environ["QDEBUG_RUNTIME"] = str(folder)
+    os.environ["QDEBUG_WORKSPACE"] = str(tmp_path_factory.mktemp("workspace"))
     os.environ["QDEBUG_UPLOADS"] = str(tmp_path_factory.mktemp("uploads"))
     yield folder
     from qdebug.jobs import stop_worker

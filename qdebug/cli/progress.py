@@ -49,6 +49,11 @@ class Reporter:
         if self._width:
             print("\r" + " " * self._width, end="\r", file=sys.stderr, flush=True)
 
+    def say(self, text: str) -> None:
+        """A line that stays, beside what is going on."""
+        clear = "\r" + " " * self._width + "\r" if self._width else ""
+        print(f"{clear}qdebug: {text}", file=sys.stderr, flush=True)
+
     def _note(self, progress: Progress) -> None:
         self._now = progress
 

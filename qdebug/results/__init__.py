@@ -24,7 +24,7 @@ from qdebug.results.layer import (
 from qdebug.results.mixture import GreedyStep, Mixture, MixturePoint
 from qdebug.results.model import LayerInfo, ModelInfo, ModelRef, Pattern, SampleCard, TensorSpec
 from qdebug.results.score import Evaluation, Metric, Score, Share, Shares, Size, Verdict
-from qdebug.results.sensitivity import Sensitivity, SensitivityRow
+from qdebug.results.sensitivity import Order, Sensitivity, SensitivityRow, SweepPlan, WholeRecipe
 from qdebug.results.verified import (
     Agreement,
     Latency,
@@ -42,7 +42,8 @@ __all__ = [
     "DISTRIBUTIONS", "EnergyEstimate", "ErrorSplit", "Evaluation", "Exported", "Finding", "FixCard", "FixSite",
     "FormatComparison", "FormatRow", "GreedyStep", "Grid", "Histogram", "Latency", "LatencyEstimate", "LayerDetail",
     "LayerEnergy", "LayerInfo", "LayerLatency", "LayerReport", "LayerTable", "LayerTime", "Metric", "Mixture",
-    "MixturePoint", "ModelInfo", "ModelRef", "OutputError", "Pattern", "Progress", "RangeConvergence", "RealMetric",
-    "Result", "SampleCard", "Saturation", "Score", "Sensitivity", "SensitivityRow", "Share", "Shares", "Size",
-    "TargetCard", "TensorSpec", "TensorView", "Timing", "Values", "Verdict", "Verified", "VerifiedTensor",
+    "MixturePoint", "ModelInfo", "ModelRef", "Order", "OutputError", "Pattern", "Progress", "RangeConvergence",
+    "RealMetric", "Result", "SampleCard", "Saturation", "Score", "Sensitivity", "SensitivityRow", "Share", "Shares",
+    "Size", "SweepPlan", "TargetCard", "TensorSpec", "TensorView", "Timing", "Values", "Verdict", "Verified",
+    "VerifiedTensor", "WholeRecipe",
 ]  # fmt: skip

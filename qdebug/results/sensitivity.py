@@ -21,10 +21,17 @@ class SensitivityRow(Result, frozen=True, kw_only=True):
         exact: the measured error per sample; None where it was not measured.
         predicted_ci95, exact_ci95: their 95 % intervals.
         metric: the task metric with this layer alone quantized, where measured.
+        n: samples that the measured error and the metric rest on; all, or fewer while it is measured or where the order
+            was settled before.
         linear: whether both agree as far as chance allows; a layer for which they do not is outside the linear regime,
             where small errors add up and large ones need not. None unless both are there.
         refused: why the layer cannot have the format; empty where it can.
         seconds: what measuring took.
+        without: the measured error per sample of the whole recipe, every layer in this format, but for this layer.
+        gain: by how much that is less than the whole recipe's error; negative where the layer's quantization makes up
+            for that of others.
+        without_ci95, gain_ci95: their 95 % intervals; the gain's is of differences sample by sample.
+        without_metric: the task metric of the recipe but for this layer.
     """
 
     layer: str
@@ -36,9 +43,66 @@ class SensitivityRow(Result, frozen=True, kw_only=True):
     predicted_ci95: tuple[float, float] | None = None
     exact_ci95: tuple[float, float] | None = None
     metric: float | None = None
+    n: int = 0
     linear: bool | None = None
     refused: str = ""
     seconds: float = 0.0
+    without: float | None = None
+    gain: float | None = None
+    without_ci95: tuple[float, float] | None = None
+    gain_ci95: tuple[float, float] | None = None
+    without_metric: float | None = None
+
+
+class WholeRecipe(Result, frozen=True, kw_only=True):
+    """All layers that can be, in one format; embeddings float.
+
+    Attributes:
+        format: as asked for.
+        exact, exact_ci95: the measured error per sample, and its 95 % interval.
+        metric: the task metric.
+        n: samples that they rest on.
+    """
+
+    format: str
+    exact: float
+    exact_ci95: tuple[float, float]
+    metric: float
+    n: int
+
+
+class SweepPlan(Result, frozen=True, kw_only=True):
+    """What measuring will cost, known before it starts.
+
+    Attributes:
+        items: recipes to measure.
+        parts: samples seen after each part of the data.
+        passes: float passes over all data, by the multiply-accumulates that lie at or behind the layers in question.
+        kept: passes that the journal saves.
+        cores: how many work.
+        seconds: by the measured time of a float pass on one core, at most; a settled order takes less.
+    """
+
+    items: int
+    parts: tuple[int, ...]
+    passes: float
+    kept: float
+    cores: int
+    seconds: float
+
+
+class Order(Result, frozen=True, kw_only=True):
+    """How sure the measured order of layers within each format is.
+
+    Attributes:
+        settled: whether each two neighbours were told apart, or found to be a tie.
+        confidence: that all of that is right together; 1 where all of the data were looked at.
+        ties: format and two neighbouring layers whose errors are within 5 % of each other, as sure as that, or equal.
+    """
+
+    settled: bool
+    confidence: float
+    ties: tuple[tuple[str, str, str], ...] = ()
 
 
 class Sensitivity(Result, frozen=True, kw_only=True):
@@ -57,6 +121,9 @@ class Sensitivity(Result, frozen=True, kw_only=True):
         forward_seconds: one float pass over them.
         seconds: all of it.
         unreached: layers from which no gradient gets to the output; they have no prediction.
+        whole: of each format the recipe of all layers, where leaving one out was asked for.
+        plan: what measuring costs, where that was asked for.
+        order: how sure the order is, once that is known.
     """
 
     model: str
@@ -71,6 +138,9 @@ class Sensitivity(Result, frozen=True, kw_only=True):
     forward_seconds: float
     seconds: float
     unreached: tuple[str, ...] = ()
+    whole: tuple[WholeRecipe, ...] = ()
+    plan: SweepPlan | None = None
+    order: Order | None = None
 
     def of_format(self, name: str) -> tuple[SensitivityRow, ...]:
         """The rows of one format, in the order of the graph."""

@@ -4,91 +4,83 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from contextlib import nullcontext
 
 from msgspec.structs import replace
 
 from qdebug.engine import Batch, Engine, ValueCache, Work
-from qdebug.errors import QDebugError
 from qdebug.measure.intervals import mean
-from qdebug.recipes import LayerPlan, Recipe, parse_format, set_layers
 from qdebug.results import Sensitivity, SensitivityRow
-from qdebug.results.sensitivity import Measure, Mode
+from qdebug.results.sensitivity import Mode
 from qdebug.search.predict.predicted import rows as predicted_rows
 from qdebug.search.predict.projector import Projector, turns_for
+from qdebug.search.question import Question, alone, refusals
+from qdebug.search.sweep.bench import one_thread
+from qdebug.search.sweep.items import items
+from qdebug.search.sweep.plan import How
+from qdebug.search.sweep.rows import is_linear, wholes, with_item
+from qdebug.search.sweep.run import Sweep
 from qdebug.session import Session
-from qdebug.session.check import check_layer
+
+__all__ = ["Question", "Show", "alone", "forward_seconds", "is_linear", "measured", "sensitivity"]
 
 Show = Callable[[Sensitivity], None]
 """Gets what is known so far."""
-
-FACTOR = 2.0
-"""A prediction that is off by more than this factor, and more than chance allows, is outside the linear regime."""
 
 _CONSTANTS = 1 << 28
 """Bytes of computed constants that a timed pass may remember."""
 
 
-@dataclass(frozen=True)
-class Question:
-    """What is asked about a session's layers.
-
-    Attributes:
-        formats: name and plan of each.
-        recipe: what comes before: its fixes.
-        measure: what the errors are.
-    """
-
-    formats: tuple[tuple[str, LayerPlan], ...]
-    recipe: Recipe
-    measure: Measure = "squared"
-
-    @staticmethod
-    def of(formats: Sequence[str], recipe: Recipe | None = None, measure: Measure = "squared") -> Question:
-        """From formats as they are typed: ``w8a8``, ``nf4`` (weights alone), ``nf4/int8-tok``.
-
-        Raises:
-            RecipeError: one is no format.
-        """
-        return Question(tuple((name, parse_format(name)) for name in formats), recipe or Recipe(), measure)
-
-
 def sensitivity(
-    session: Session, question: Question, mode: Mode = "predict", *, show: Show | None = None, work: Work | None = None
-) -> Sensitivity:
+    session: Session, question: Question, mode: Mode = "predict", *, how: How | None = None, show: Show | None = None,
+    work: Work | None = None,
+) -> Sensitivity:  # fmt: skip
     """Every layer in every format, everything else float.
 
     Args:
         session: the model with its data.
         question: formats and measure.
-        mode: ``predict``, or ``exact`` to measure all of it too.
-        show: gets what is known, after each batch and each layer.
+        mode: ``predict``, or ``exact`` to measure all of it too, on one thread a core.
+        how: how it is measured.
+        show: gets what is known, after each batch and each measurement; what measuring costs, before it starts.
         work: progress and cancel.
 
     Raises:
         ModelError: no gradient gets from the output to any layer, and nothing is measured.
         RecipeError: the fixes do not fit the model.
+        UsageError: workers are asked for and could not open the model.
     """
     start, work = time.perf_counter(), work or Work()
-    forward = forward_seconds(session, work)
-    found = _empty(session, question, mode, forward)
+    sweep = Sweep(session, how or How()) if mode == "exact" else None
+    with sweep.runner() if sweep else nullcontext() as runner:
+        with one_thread() if sweep else nullcontext():
+            forward = forward_seconds(session, work)
+        found = _empty(session, question, mode, forward)
 
-    def shown(rows: Sequence[SensitivityRow], n: int) -> Sensitivity:
-        now = replace(found, rows=tuple(rows), n=n, seconds=time.perf_counter() - start)
-        if show is not None:
-            show(now)
-        return now
+        def shown(now: Sensitivity) -> Sensitivity:
+            now = replace(now, seconds=time.perf_counter() - start)
+            if show is not None:
+                show(now)
+            return now
 
-    for rows, n, unreached in _predicted(session, question, work):
-        found = replace(shown(rows, n), unreached=unreached)
-    if mode == "exact":
-        known = list(found.rows)
-        order = sorted(range(len(known)), key=lambda place: -(known[place].predicted or 0.0))
-        for done, place in enumerate(order):
-            work.step(done, len(order), f"quantizing {known[place].layer} alone")
-            known[place] = measured(session, question, known[place], session.subject.eval_batches, work)
-            found = shown(known, len(session.subject.data))
-    return found
+        for rows, n, unreached in _predicted(session, question, work):
+            found = replace(shown(replace(found, rows=tuple(rows), n=n)), unreached=unreached)
+        if sweep is None or runner is None:
+            return found
+        harm = {(row.layer, row.format): row.predicted for row in found.rows if row.predicted is not None}
+        todo = items(session, question, harm, (how or How()).leave_one_out)
+        book = sweep.book(todo, session.metric(question.recipe, session.subject.eval_batches[:1], work))
+        found = shown(replace(found, plan=sweep.plan(book, forward)))
+        assert found.plan is not None
+        places = {(row.layer, row.format): place for place, row in enumerate(found.rows)}
+        table = list(found.rows)
+        for place in sweep.go(runner, book, found.plan, work):
+            item = todo[place]
+            if item.kind != "whole":
+                row = places[item.layer, item.format]
+                table[row] = with_item(table[row], book, place, sweep.samples.count)
+            found = shown(replace(found, rows=tuple(table), whole=wholes(book, sweep.samples.count)))
+        return shown(replace(found, order=sweep.order(book)))
 
 
 def forward_seconds(session: Session, work: Work) -> float:
@@ -101,33 +93,20 @@ def forward_seconds(session: Session, work: Work) -> float:
     return time.perf_counter() - start
 
 
-def alone(question: Question, layer: str, plan: LayerPlan) -> Recipe:
-    """The recipe that quantizes one layer only."""
-    return set_layers(replace(question.recipe, default=LayerPlan(), layers=(), bias="fp32"), {layer: plan})
-
-
 def measured(
     session: Session, question: Question, row: SensitivityRow, batches: Sequence[Batch], work: Work
 ) -> SensitivityRow:
-    """A row with its measured error, on some batches."""
+    """A row with its measured error, on some of the engine's own batches, at once and in this process."""
     if row.refused:
         return row
     start, plan = time.perf_counter(), dict(question.formats)[row.format]
     recipe = alone(question, row.layer, plan)
     errors = session.errors(recipe, batches, work)
     found = replace(
-        row, exact=float(errors.mean()), exact_ci95=mean(errors, len(session.subject.data)),
+        row, exact=float(errors.mean()), exact_ci95=mean(errors, len(session.subject.data)), n=len(errors),
         metric=session.metric(recipe, batches, work).quantized, seconds=time.perf_counter() - start,
     )  # fmt: skip
     return replace(found, linear=is_linear(found))
-
-
-def is_linear(row: SensitivityRow) -> bool | None:
-    """Whether prediction and measurement are within a factor, or as near as chance allows."""
-    if row.predicted is None or row.exact is None or row.predicted_ci95 is None:
-        return None
-    low, high = row.predicted_ci95
-    return low / FACTOR <= row.exact <= high * FACTOR
 
 
 def _empty(session: Session, question: Question, mode: Mode, forward: float) -> Sensitivity:
@@ -143,7 +122,7 @@ def _predicted(
     session: Session, question: Question, work: Work
 ) -> Iterator[tuple[list[SensitivityRow], int, tuple[str, ...]]]:
     """The rows after each batch, how many samples they rest on, and the layers that no gradient gets to."""
-    refused = _refused(session, question)
+    refused = refusals(session, question)
     plans = [plan for _, plan in question.formats]
     weights = dict.fromkeys(plan.weight for plan in plans if not plan.weight.is_float32)
     inputs = dict.fromkeys(plan.activation for plan in plans if not plan.activation.is_float32)
@@ -156,14 +135,3 @@ def _predicted(
         rows = [replace(row, refused=refused.get((row.layer, row.format), "")) for row in rows]
         unreached = tuple(name for name, reached in zip(found.layers, found.reached, strict=True) if not reached)
         yield rows, found.samples, unreached
-
-
-def _refused(session: Session, question: Question) -> dict[tuple[str, str], str]:
-    found: dict[tuple[str, str], str] = {}
-    for name, plan in question.formats:
-        for layer in session.subject.layers:
-            try:
-                check_layer(layer, plan, question.recipe, session.subject)
-            except QDebugError as error:
-                found[layer.name, name] = error.what
-    return found

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from qdebug.engine import Batch, Sheet, Work
 from qdebug.recipes import Recipe
@@ -72,7 +73,11 @@ class ShareMeter:
 
     def _changes(self, sheet: Sheet, batch: Batch, work: Work) -> NDArray[np.float64]:
         engine, reference = self._subject.engine, self._preparer.float_sheet
-        change = engine.output(sheet, batch, work) - engine.output(reference, batch, work)
-        rows = change.reshape(len(change), -1)
-        found: NDArray[np.float64] = torch.linalg.vector_norm(rows, dim=1, dtype=torch.float64).square().cpu().numpy()
-        return found
+        return squared_changes(engine.output(reference, batch, work), engine.output(sheet, batch, work))
+
+
+def squared_changes(before: Tensor, after: Tensor) -> NDArray[np.float64]:
+    """Squared change of each sample's output, ``[N]``, of two outputs ``[N, …]``."""
+    rows = (after - before).reshape(len(after), -1)
+    found: NDArray[np.float64] = torch.linalg.vector_norm(rows, dim=1, dtype=torch.float64).square().cpu().numpy()
+    return found

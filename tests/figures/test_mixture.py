@@ -41,7 +41,8 @@ def test_both_figures_state_a_finding_and_name_their_axes(dark, unit):
 
 
 def test_the_finding_is_what_a_mixture_saves():
-    assert front_finding(mixture(*FRONT)).replace("\u00a0", " ") == "A mixture errs no more than w16a16 everywhere and costs 25 % less"
+    finding = front_finding(mixture(*FRONT)).replace("\u00a0", " ")
+    assert finding == "A mixture errs no more than w16a16 everywhere and costs 25 % less"
     assert "none of which is both" in front_finding(mixture(*FRONT[:2]))
 
 

@@ -1,0 +1,56 @@
+"""What a sweep knows so far of each item."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qdebug.search.sweep.bench import Answer, Task, joined_metric
+from qdebug.search.sweep.items import Item
+from qdebug.search.sweep.samples import Samples
+
+
+class Book:
+    """The answers of each item, part by part.
+
+    Args:
+        items: what is measured.
+        samples: the data's parts.
+        metric: the task metric's name.
+    """
+
+    def __init__(self, items: Sequence[Item], samples: Samples, metric: str) -> None:
+        self.items, self._samples, self._metric = tuple(items), samples, metric
+        self._answers: list[list[Answer]] = [[] for _ in items]
+
+    def task(self, place: int, part: int | None = None) -> Task:
+        """An item on one part of the data; on its next one if not said."""
+        item, (first, last) = self.items[place], self._samples.parts[self.parts(place) if part is None else part]
+        return Task(place, item.recipe, item.base, first, last)
+
+    def note(self, answer: Answer) -> None:
+        """Put an item's next part down."""
+        self._answers[answer.number].append(answer)
+
+    def parts(self, place: int) -> int:
+        """Parts of the data that an item has been measured on."""
+        return len(self._answers[place])
+
+    def whole(self, place: int) -> bool:
+        """Whether an item has been measured on all data."""
+        return self.parts(place) == len(self._samples.parts)
+
+    def errors(self, place: int) -> NDArray[np.float64]:
+        """The squared error of each sample seen so far."""
+        return np.concatenate([np.zeros(0), *(answer.values[2:] for answer in self._answers[place])])
+
+    def metric(self, place: int) -> float:
+        """The metric on the samples seen so far."""
+        parts = [(float(answer.values[0]), float(answer.values[1])) for answer in self._answers[place]]
+        return joined_metric(self._metric, parts)
+
+    def last_seconds(self, place: int) -> float:
+        """What the last part took to measure."""
+        return self._answers[place][-1].seconds

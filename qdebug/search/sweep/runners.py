@@ -1,0 +1,41 @@
+"""Where tasks are run: in this process; others have worker processes or a Ray cluster."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Protocol
+
+from qdebug.engine import Work
+from qdebug.search.sweep.bench import Answer, Bench, Task
+
+
+class Runner(Protocol):
+    """Runs tasks and hands over answers as they come, in any order."""
+
+    def run(self, tasks: Sequence[Task], work: Work) -> Iterator[Answer]:
+        """The answers to all tasks.
+
+        Raises:
+            Cancelled: somebody asked for a stop.
+            QDebugError: a task or a worker failed.
+        """
+        ...
+
+    def close(self) -> None:
+        """End whatever was started."""
+        ...
+
+
+class Here:
+    """This process, one task after the other."""
+
+    def __init__(self, bench: Bench) -> None:
+        self._bench = bench
+
+    def run(self, tasks: Sequence[Task], work: Work) -> Iterator[Answer]:
+        """See :class:`Runner`."""
+        for task in tasks:
+            yield self._bench.measure(task, work)
+
+    def close(self) -> None:
+        """Nothing was started."""
