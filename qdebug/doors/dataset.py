@@ -216,6 +216,8 @@ def _group(arrays: Mapping[str, object], count: int, source: str) -> np.ndarray 
     if "group" not in arrays:
         return None
     group = np.asarray(arrays["group"])
+    if group.ndim != 1:
+        raise DataError(f"'group' has shape {list(group.shape)}", file=source, do=f"Give one per sample ({count}).")
     _same_length("group", len(group), count, source)
     return group
 

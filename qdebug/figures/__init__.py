@@ -11,10 +11,11 @@ from qdebug.figures.settling import settling
 from qdebug.figures.shares import share_bars
 from qdebug.figures.shift import mean_shift
 from qdebug.figures.split import error_parts, error_split
+from qdebug.figures.subgroups import subgroup_changes
 from qdebug.figures.tradeoff import Candidate, tradeoff
 
 __all__ = [
     "Candidate", "before_after", "channel_ranges", "code_points", "crest_figure", "drift", "error_bars", "error_parts",
-    "error_split", "latency_bars", "mean_shift", "rate_figure", "settling", "share_bars", "tensor_histogram",
-    "tradeoff",
+    "error_split", "latency_bars", "mean_shift", "rate_figure", "settling", "share_bars", "subgroup_changes",
+    "tensor_histogram", "tradeoff",
 ]  # fmt: skip

@@ -79,6 +79,8 @@ class SessionHandlers:
                 return session.layers(recipe, work)
             case verbs.GetShares(_, recipe):
                 return session.shares(recipe, work)
+            case verbs.GetSubgroups(_, recipe):
+                return session.subgroups(recipe, work)
             case verbs.GetDetail(_, recipe, layer):
                 return session.detail(recipe, layer, work)
             case verbs.GetFixes(_, recipe):

@@ -21,6 +21,7 @@ from qdebug.results import (
     SampleCard,
     Score,
     Shares,
+    Subgroups,
     TargetCard,
     TensorView,
     Values,
@@ -94,6 +95,13 @@ class GetShares(Verb[Shares], frozen=True, tag=True):
     """Every layer's isolated error: a pass per layer."""
 
     lane: ClassVar[Lane] = "slow"
+    ref: ModelRef
+    recipe: Recipe
+
+
+class GetSubgroups(Verb[Subgroups], frozen=True, tag=True):
+    """The metric by class and by group; what the score has predicted is all it needs."""
+
     ref: ModelRef
     recipe: Recipe
 
@@ -189,7 +197,8 @@ class GetStats(Verb[CacheStats], frozen=True, tag=True):
 
 
 Request = (
-    Samples | Open | Inspect | Check | GetScore | GetLayers | GetShares | GetDetail | GetFixes | GetVerdict | GetFormats
-    | GetFormatView | GetConvergence | GetTargets | GetExport | GetVerified | GetLatency | GetStats
+    Samples | Open | Inspect | Check | GetScore | GetLayers | GetShares | GetSubgroups | GetDetail | GetFixes
+    | GetVerdict | GetFormats | GetFormatView | GetConvergence | GetTargets | GetExport | GetVerified | GetLatency
+    | GetStats
 )  # fmt: skip
 """All of them, as the compute process decodes what arrives."""

@@ -22,8 +22,9 @@ from qdebug.results.layer import (
     TensorView,
 )
 from qdebug.results.model import LayerInfo, ModelInfo, ModelRef, Pattern, SampleCard, TensorSpec
-from qdebug.results.score import Evaluation, Metric, Score, Share, Shares, Size, Verdict
+from qdebug.results.score import Evaluation, Metric, Score, Share, Shares, Size, Subgroups, Verdict
 from qdebug.results.sensitivity import Sensitivity, SensitivityRow
+from qdebug.results.subgroups import Subgroup, worst_group
 from qdebug.results.verified import (
     Agreement,
     Latency,
@@ -42,6 +43,6 @@ __all__ = [
     "FormatComparison", "FormatRow", "Grid", "Histogram", "Latency", "LatencyEstimate", "LayerDetail", "LayerEnergy",
     "LayerInfo", "LayerLatency", "LayerReport", "LayerTable", "LayerTime", "Metric", "ModelInfo", "ModelRef",
     "OutputError", "Pattern", "Progress", "RangeConvergence", "RealMetric", "Result", "SampleCard", "Saturation",
-    "Score", "Sensitivity", "SensitivityRow", "Share", "Shares", "Size", "TargetCard", "TensorSpec", "TensorView",
-    "Timing", "Values", "Verdict", "Verified", "VerifiedTensor",
+    "Score", "Sensitivity", "SensitivityRow", "Share", "Shares", "Size", "Subgroup", "Subgroups", "TargetCard",
+    "TensorSpec", "TensorView", "Timing", "Values", "Verdict", "Verified", "VerifiedTensor", "worst_group",
 ]  # fmt: skip

@@ -25,6 +25,7 @@ from qdebug.results import (
     ModelInfo,
     Score,
     Shares,
+    Subgroups,
     TensorView,
     Values,
     Verdict,
@@ -39,6 +40,7 @@ from qdebug.session.prepare import Preparer
 from qdebug.session.scoring import Scorer
 from qdebug.session.settling import Settling
 from qdebug.session.shares import ShareMeter
+from qdebug.session.subgroups import SubgroupMeter
 from qdebug.session.subject import Subject
 from qdebug.session.tables import Tables
 from qdebug.session.verdict import verdict
@@ -61,6 +63,7 @@ class Session:
         self._cards = Cards(subject, self._preparer)
         self._contests = Contests(subject, self._preparer)
         self._settling = Settling(subject, self._preparer)
+        self._subgroups = SubgroupMeter(subject, self._preparer, self._scorer)
         self._fitting: Memo[Recipe] = Memo(512)
 
     def __repr__(self) -> str:
@@ -109,6 +112,10 @@ class Session:
         """Every layer's isolated error and its share of the sum. Costs about half an evaluation per layer."""
         recipe = self._checked(recipe)
         return self._shares.shares(recipe, work or Work())
+
+    def subgroups(self, recipe: Recipe | str, work: Work | None = None) -> Subgroups:
+        """The metric by class and by the data's ``group`` key, with what chance alone explains. Free after a score."""
+        return self._subgroups.of(self._checked(recipe), work or Work())
 
     def errors(self, recipe: Recipe | str, batches: Sequence[Batch], work: Work | None = None) -> NDArray[np.float64]:
         """The squared change of the output that a recipe makes, of each sample of some batches of the data."""
@@ -213,7 +220,7 @@ class Session:
             model=info.name, digest=info.digest, recipe=recipe.digest, n=info.n_eval, calibration=info.calibration,
             metric=score.metric, size=score.size, layers=table.rows,
             findings=(*score.findings, *self.findings(recipe, work)), seconds=time.perf_counter() - start,
-            float_note=info.float_note,
+            float_note=info.float_note, groups=self.subgroups(recipe, work).rows,
         )  # fmt: skip
 
     def findings(self, recipe: Recipe | str, work: Work | None = None) -> tuple[Finding, ...]:
