@@ -1,6 +1,7 @@
 """Results drawn: plain values in, Plotly figures out. Every title states what the figure shows. Torch-free."""
 
 from qdebug.figures.agreement import drift
+from qdebug.figures.calibration import calibration_curve, coverage_bars, range_growth
 from qdebug.figures.channels import before_after, channel_ranges
 from qdebug.figures.crest import crest_figure
 from qdebug.figures.formats import error_bars, rate_figure
@@ -15,7 +16,7 @@ from qdebug.figures.subgroups import subgroup_changes
 from qdebug.figures.tradeoff import Candidate, tradeoff
 
 __all__ = [
-    "Candidate", "before_after", "channel_ranges", "code_points", "crest_figure", "drift", "error_bars", "error_parts",
-    "error_split", "latency_bars", "mean_shift", "rate_figure", "settling", "share_bars", "subgroup_changes",
-    "tensor_histogram", "tradeoff",
+    "Candidate", "before_after", "calibration_curve", "channel_ranges", "code_points", "coverage_bars", "crest_figure",
+    "drift", "error_bars", "error_parts", "error_split", "latency_bars", "mean_shift", "range_growth", "rate_figure",
+    "settling", "share_bars", "subgroup_changes", "tensor_histogram", "tradeoff",
 ]  # fmt: skip

@@ -32,11 +32,22 @@ def subgroups_finding(metric: Metric, rows: Sequence[Subgroup]) -> str:
     if worst is None:
         return f"No {among} lost more than chance explains"
     hit = [row for row in rows if row.significant and loss(row, metric.higher_is_better) > 0]
-    others = f"; so did {len(hit) - 1} others" if len(hit) > 2 else "; so did one other" if len(hit) == 2 else ""
+    rest = [row.called for row in hit if row is not worst]
+    others = f"; so did {shorten(rest[0]) if len(rest) == 1 else f'{len(rest)} others'}" if rest else ""
     return (
         f"{_name(worst)} lost {_lost(worst, metric)}, more than chance explains among {len(rows)} "
         f"{_kinds(rows)}{others}; all data {_all(metric)}"
     )
+
+
+def significance_finding(metric: Metric, rows: Sequence[Subgroup]) -> str:
+    """How many classes and groups lost more than chance explains, in words."""
+    if any(row.p is None for row in rows):
+        return subgroups_finding(metric, rows)
+    hit = sum(is_hit(row, metric) for row in rows)
+    if not hit:
+        return f"No {among_words(rows)} lost more than chance explains"
+    return f"{hit} of {len(rows)} {_kinds(rows)} lost more than chance explains"
 
 
 def _name(row: Subgroup) -> str:
@@ -97,12 +108,12 @@ def subgroup_changes(found: Subgroups, *, dark: bool, most: int = 20) -> go.Figu
     """
     metric, ordered = found.overall, worst_first(found.overall, found.rows)
     rows = ordered[:most]
-    figure = template.blank(plain(subgroups_finding(metric, found.rows)), dark=dark, height=64 + 21 * len(rows))
+    figure = template.blank(plain(significance_finding(metric, found.rows)), dark=dark, height=64 + 21 * len(rows))
     names = [f"{row.key} {row.name}" for row in rows]
     unit = 100.0 if metric_change(metric.name, 0.0)[1] else 1.0
     tones = [(colours.TROUBLE if is_hit(row, metric) else colours.PLAIN).on(dark) for row in rows]
-    for name, row, tone in zip(names, rows, tones, strict=True):
-        low, high = _drawn(row, unit)
+    drawn = _drawn(rows, unit)
+    for name, (low, high), tone in zip(names, drawn, tones, strict=True):
         figure.add_scatter(
             x=[low, high], y=[name, name], mode="lines", line={"color": tone, "width": 2}, hoverinfo="skip"
         )
@@ -122,7 +133,7 @@ def subgroup_changes(found: Subgroups, *, dark: bool, most: int = 20) -> go.Figu
             xanchor="right" if metric.delta < 0 else "left",
             text=f"all data {_all(metric)}", font={"size": 11, "color": colours.ACCENT.on(dark)},
         )  # fmt: skip
-    ends = [end for row in rows for end in _drawn(row, unit)] + [0.0]
+    ends = [0.0, *(end for pair in drawn for end in pair)]
     room = 0.04 * (max(ends) - min(ends) or 1.0)
     axis = metric_title(metric.name)
     figure.update_layout(
@@ -136,10 +147,10 @@ def subgroup_changes(found: Subgroups, *, dark: bool, most: int = 20) -> go.Figu
     return figure
 
 
-def _drawn(row: Subgroup, unit: float) -> tuple[float, float]:
-    """The ends of a row's interval, no farther from its change than the axis should go."""
-    reach = 4.0 * abs(row.delta) + 1.0 / unit
-    return unit * max(row.ci95[0], row.delta - reach), unit * min(row.ci95[1], row.delta + reach)
+def _drawn(rows: Sequence[Subgroup], unit: float) -> list[tuple[float, float]]:
+    """The ends of the rows' intervals. Those of perplexities may be endless: they end where the axis should."""
+    most = 1.0 if unit > 1 else 4.0 * max((abs(row.delta) for row in rows), default=0.0) or 1.0
+    return [(unit * max(row.ci95[0], -most), unit * min(row.ci95[1], most)) for row in rows]
 
 
 def _told(row: Subgroup, metric: Metric) -> list[str]:

@@ -9,6 +9,7 @@ import msgspec
 from qdebug.recipes import Recipe
 from qdebug.results import (
     CacheStats,
+    CalibrationCurve,
     Convergence,
     Exported,
     FixCard,
@@ -18,6 +19,7 @@ from qdebug.results import (
     LayerTable,
     ModelInfo,
     ModelRef,
+    RangeSetters,
     SampleCard,
     Score,
     Shares,
@@ -147,6 +149,23 @@ class GetConvergence(Verb[Convergence], frozen=True, tag=True):
     layer: str
 
 
+class GetCalibrationCurve(Verb[CalibrationCurve], frozen=True, tag=True):
+    """The metric and the ranges against the number of calibration samples: an evaluation for each draw."""
+
+    lane: ClassVar[Lane] = "slow"
+    ref: ModelRef
+    recipe: Recipe
+    subsets: int
+
+
+class GetRangeSetters(Verb[RangeSetters], frozen=True, tag=True):
+    """Which calibration samples set the ranges, and how far evaluation data leave them: two float passes."""
+
+    lane: ClassVar[Lane] = "slow"
+    ref: ModelRef
+    recipe: Recipe
+
+
 class GetFormatView(Verb[TensorView], frozen=True, tag=True):
     """One format, in the notation of the command line, on these values."""
 
@@ -198,7 +217,7 @@ class GetStats(Verb[CacheStats], frozen=True, tag=True):
 
 Request = (
     Samples | Open | Inspect | Check | GetScore | GetLayers | GetShares | GetSubgroups | GetDetail | GetFixes
-    | GetVerdict | GetFormats | GetFormatView | GetConvergence | GetTargets | GetExport | GetVerified | GetLatency
-    | GetStats
+    | GetVerdict | GetFormats | GetFormatView | GetConvergence | GetCalibrationCurve | GetRangeSetters | GetTargets
+    | GetExport | GetVerified | GetLatency | GetStats
 )  # fmt: skip
 """All of them, as the compute process decodes what arrives."""

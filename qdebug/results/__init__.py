@@ -5,6 +5,15 @@ one, not percent.
 """
 
 from qdebug.results.base import Result
+from qdebug.results.calibration import (
+    CalibrationCurve,
+    CalibrationPoint,
+    Coverage,
+    Extreme,
+    Picture,
+    RangeSetters,
+    SettingSample,
+)
 from qdebug.results.convergence import Convergence, RangeConvergence
 from qdebug.results.costs import Bound, Cost, EnergyEstimate, LatencyEstimate, LayerEnergy, LayerLatency
 from qdebug.results.exported import Exported
@@ -38,11 +47,12 @@ from qdebug.results.verified import (
 from qdebug.results.work import CacheStats, FixCard, FixSite, Progress, TargetCard
 
 __all__ = [
-    "Agreement", "Bound", "CacheStats", "ChannelRanges", "Convergence", "Cost", "CrestPair", "CrestView",
-    "DISTRIBUTIONS", "EnergyEstimate", "ErrorSplit", "Evaluation", "Exported", "Finding", "FixCard", "FixSite",
-    "FormatComparison", "FormatRow", "Grid", "Histogram", "Latency", "LatencyEstimate", "LayerDetail", "LayerEnergy",
-    "LayerInfo", "LayerLatency", "LayerReport", "LayerTable", "LayerTime", "Metric", "ModelInfo", "ModelRef",
-    "OutputError", "Pattern", "Progress", "RangeConvergence", "RealMetric", "Result", "SampleCard", "Saturation",
-    "Score", "Sensitivity", "SensitivityRow", "Share", "Shares", "Size", "Subgroup", "Subgroups", "TargetCard",
-    "TensorSpec", "TensorView", "Timing", "Values", "Verdict", "Verified", "VerifiedTensor", "worst_group",
+    "Agreement", "Bound", "CacheStats", "CalibrationCurve", "CalibrationPoint", "ChannelRanges", "Convergence", "Cost",
+    "Coverage", "CrestPair", "CrestView", "DISTRIBUTIONS", "EnergyEstimate", "ErrorSplit", "Evaluation", "Exported",
+    "Extreme", "Finding", "FixCard", "FixSite", "FormatComparison", "FormatRow", "Grid", "Histogram", "Latency",
+    "LatencyEstimate", "LayerDetail", "LayerEnergy", "LayerInfo", "LayerLatency", "LayerReport", "LayerTable",
+    "LayerTime", "Metric", "ModelInfo", "ModelRef", "OutputError", "Pattern", "Picture", "Progress", "RangeConvergence",
+    "RangeSetters", "RealMetric", "Result", "SampleCard", "Saturation", "Score", "Sensitivity", "SensitivityRow",
+    "SettingSample", "Share", "Shares", "Size", "Subgroup", "Subgroups", "TargetCard", "TensorSpec", "TensorView",
+    "Timing", "Values", "Verdict", "Verified", "VerifiedTensor", "worst_group",
 ]  # fmt: skip

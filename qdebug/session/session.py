@@ -10,10 +10,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from qdebug.engine import Batch, Work
+from qdebug.errors import UsageError
 from qdebug.measure import Predictions
 from qdebug.recipes import Recipe, as_recipe
 from qdebug.results import (
     CacheStats,
+    CalibrationCurve,
     Convergence,
     Evaluation,
     Finding,
@@ -23,6 +25,7 @@ from qdebug.results import (
     LayerTable,
     Metric,
     ModelInfo,
+    RangeSetters,
     Score,
     Shares,
     Subgroups,
@@ -30,6 +33,7 @@ from qdebug.results import (
     Values,
     Verdict,
 )  # fmt: skip
+from qdebug.session.calibration import SUBSETS, CalibrationMeter
 from qdebug.session.cards import Cards
 from qdebug.session.check import check_recipe
 from qdebug.session.contest import Contests
@@ -38,6 +42,7 @@ from qdebug.session.detail import Details
 from qdebug.session.memo import Memo
 from qdebug.session.prepare import Preparer
 from qdebug.session.scoring import Scorer
+from qdebug.session.setters import SetterMeter
 from qdebug.session.settling import Settling
 from qdebug.session.shares import ShareMeter
 from qdebug.session.subgroups import SubgroupMeter
@@ -64,6 +69,8 @@ class Session:
         self._contests = Contests(subject, self._preparer)
         self._settling = Settling(subject, self._preparer)
         self._subgroups = SubgroupMeter(subject, self._preparer, self._scorer)
+        self._calibration = CalibrationMeter(subject, self._preparer, self._scorer)
+        self._setters = SetterMeter(subject, self._preparer)
         self._fitting: Memo[Recipe] = Memo(512)
 
     def __repr__(self) -> str:
@@ -200,6 +207,31 @@ class Session:
             RecipeError: there is no such layer, or it has no input to quantize.
         """
         return self._settling.of(self._checked(recipe), layer, work or Work())
+
+    def calibration_curve(
+        self, recipe: Recipe | str, *, subsets: int = SUBSETS, samples: int | None = None, seed: int = 0,
+        work: Work | None = None,
+    ) -> CalibrationCurve:  # fmt: skip
+        """The metric and the ranges of a recipe calibrated on 1, 2, 4 … and all calibration samples.
+
+        Args:
+            recipe: the recipe, or a preset's name.
+            subsets: how many times each number is drawn.
+            samples: evaluation samples, rounded up to whole batches; None for as many as cost no more than a minute or
+                so.
+            seed: of the draws.
+            work: progress and cancel.
+
+        Raises:
+            UsageError: there is to be less than one subset or sample.
+        """
+        if subsets < 1 or (samples is not None and samples < 1):
+            raise UsageError("A curve needs at least one subset and one sample", do="Ask for 1 or more.")
+        return self._calibration.curve(self._checked(recipe), subsets, samples, seed, work or Work())
+
+    def range_setters(self, recipe: Recipe | str, work: Work | None = None) -> RangeSetters:
+        """Which calibration samples set the ranges, and how far evaluation data leave them. Two float passes."""
+        return self._setters.of(self._checked(recipe), work or Work())
 
     def verdict(self, recipe: Recipe | str, work: Work | None = None) -> Verdict:
         """One sentence that says what is wrong."""

@@ -51,8 +51,8 @@ def _left_out(found: Subgroups) -> str:
 
 def line_html(found: Subgroups) -> str:
     """The finding as a line; with the mark of trouble where a class or group lost more than chance explains."""
-    mark = f"{TROUBLE_MARK} " if found.worst is not None else ""
-    return f'<p class="q-lead">{mark}{html.escape(subgroups_finding(found.overall, found.rows))}.</p>'
+    bad = " q-bad" if found.worst is not None else ""
+    return f'<p class="q-lead{bad}">{html.escape(subgroups_finding(found.overall, found.rows))}.</p>'
 
 
 def table_html(found: Subgroups) -> str:

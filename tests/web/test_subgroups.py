@@ -12,7 +12,9 @@ def found(*rows):
 
 
 def test_the_line_has_the_mark_of_trouble_only_where_there_is_some():
-    assert line_html(found(row("7", -0.062, p=0.01), row("8", 0.0))).startswith('<p class="q-lead">◆ Class 7 lost 6.20')
+    assert line_html(found(row("7", -0.062, p=0.01), row("8", 0.0))).startswith(
+        '<p class="q-lead q-bad">Class 7 lost 6.20'
+    )
     assert line_html(found(row("7", -0.062), row("8", 0.0))).startswith('<p class="q-lead">No class lost more')
 
 
