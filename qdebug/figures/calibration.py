@@ -206,7 +206,7 @@ def coverage_bars(found: RangeSetters, *, dark: bool, most: int = 16) -> go.Figu
     Beside it stands that of the calibration data, which a range method may clip on purpose.
     """
     rows = worst_covered(found)[:most]
-    figure = template.blank(plain(coverage_finding(found)), dark=dark, height=52 + 21 * len(rows))
+    figure = template.blank(plain(coverage_finding(found)), dark=dark, height=66 + 21 * len(rows))
     keys = [f"{row.name}\u200b{place}" for place, row in enumerate(rows)]
     figure.add_bar(
         orientation="h", y=keys, x=[100 * row.outside for row in rows], width=0.56,
@@ -224,12 +224,21 @@ def coverage_bars(found: RangeSetters, *, dark: bool, most: int = 16) -> go.Figu
         if row.outside > 0:
             figure.add_annotation(
                 x=100 * max(row.outside, row.outside_calibration), y=key, xanchor="left", xshift=6, showarrow=False,
-                text=f"{small_share(row.outside)}  up to {multiple(row.reach)}",
+                text=small_share(row.outside), font={"size": 11, "color": colours.INK.on(dark)},
+            )  # fmt: skip
+            figure.add_annotation(
+                x=1.0, xref="paper", y=key, xanchor="right", xshift=52, showarrow=False, text=multiple(row.reach),
                 font={"size": 11, "color": colours.INK.on(dark)},
             )  # fmt: skip
+    if any(row.outside > 0 for row in rows):
+        figure.add_annotation(
+            x=1.0, xref="paper", y=1.0, yref="paper", xanchor="right", yanchor="bottom", xshift=52, showarrow=False,
+            text="farthest", font={"size": 11, "color": colours.MUTED.on(dark)},
+        )  # fmt: skip
     widest = max((100 * max(row.outside, row.outside_calibration) for row in rows), default=0.0) or 1.0
     figure.update_layout(
-        xaxis={"range": [0, 1.55 * widest], "title": {"text": "values outside the calibrated range, %"}, "nticks": 5},
+        margin={"l": 8, "r": 60, "t": 22, "b": 8, "pad": 2},
+        xaxis={"range": [0, 1.4 * widest], "title": {"text": "values outside the calibrated range, %"}, "nticks": 5},
         yaxis={"type": "category", "autorange": "reversed", "showgrid": False, "tickmode": "array", "tickvals": keys,
                "ticktext": [plain(shorten(row.name, 24)) for row in rows],
                "tickfont": {"family": template.MONO, "size": 12, "color": colours.INK.on(dark)}},

@@ -7,10 +7,11 @@ import html
 import streamlit as st
 
 from qdebug.figures import calibration_curve, coverage_bars, numbers, range_growth
-from qdebug.figures.calibration import multiple, setters_finding, tolerance_words, worst_covered
+from qdebug.figures.calibration import curve_finding, multiple, setters_finding, tolerance_words, worst_covered
 from qdebug.figures.picture import data_uri
 from qdebug.figures.text import listed, plural, shorten
 from qdebug.jobs.verbs import GetCalibrationCurve, GetRangeSetters, GetScore
+from qdebug.recipes import BiasCorrection, SmoothQuant
 from qdebug.results import CalibrationCurve, Coverage, Extreme, ModelInfo, RangeSetters, Score, SettingSample
 from qdebug.web import ask, chart, clicked, state, words
 from qdebug.web.theme import is_dark
@@ -26,7 +27,7 @@ def curve(info: ModelInfo) -> None:
     request = GetCalibrationCurve(ref=state.ref(), recipe=state.recipe(), subsets=SUBSETS)
     score = ask.look(GetScore(ref=state.ref(), recipe=state.recipe()), wait=0.0)
     expected = runs(info.n_calib, SUBSETS) * score.seconds if isinstance(score, Score) else None
-    if clicked.is_wanted(request) or (expected is not None and expected < CHEAP):
+    if clicked.is_wanted(request) or (expected is not None and (expected < CHEAP or _is_free())):
         ask.show("calibration-curve", request, lambda found, _: _curve(found))
         return
     if expected is None:
@@ -41,15 +42,23 @@ def curve(info: ModelInfo) -> None:
     ))  # fmt: skip
 
 
+def _is_free() -> bool:
+    """Whether nothing in the recipe depends on calibration data, as far as is known by now."""
+    found = ask.look(_request(), wait=0.0)
+    learns = any(isinstance(fix, SmoothQuant | BiasCorrection) for fix in state.recipe().fixes)
+    return isinstance(found, RangeSetters) and not found.tensors and not learns
+
+
 def runs(total: int, subsets: int) -> int:
     """How many calibrations a curve takes: the numbers below all of them are the powers of two."""
     return subsets * max(total - 1, 0).bit_length() + 1
 
 
 def _curve(found: CalibrationCurve) -> None:
-    chart.show(calibration_curve(found, dark=is_dark()), "calibration-curve")
     if len(found.points) < 2:
+        st.html(f'<h2 class="q-found">{html.escape(curve_finding(found))}.</h2>')
         return
+    chart.show(calibration_curve(found, dark=is_dark()), "calibration-curve")
     last = found.points[-1]
     st.html(words.quiet(
         f"Line and band: mean and span of {plural(found.subsets, 'nested draw')}, measured on "
@@ -81,7 +90,7 @@ def _coverage(found: RangeSetters) -> None:
     chart.show(coverage_bars(found, dark=is_dark()), "coverage")
     st.html(words.quiet(
         "Counted is what lies more than half a step outside; a vertical line marks the calibration data's own share, "
-        "which a range method may clip on purpose. × is how far the farthest value lies beyond, in widths of the range."
+        "which a range method may clip on purpose. “Farthest” is how far beyond values go, in widths of the range."
     ))  # fmt: skip
 
 
