@@ -7,8 +7,8 @@ from qdebug.web import calibration, frame
 if info := frame.model():
     st.html('<h1 class="q-page">Calibration</h1>')
     left, right = st.columns([6, 5], gap="large")
+    with right:  # first: it tells whether anything is calibrated at all
+        calibration.coverage()
     with left:
         calibration.curve(info)
-    with right:
-        calibration.coverage()
     calibration.setters()

@@ -15,3 +15,4 @@ if info := frame.model():
     with right:
         overview.sizes(info)
         overview.story(info)
+    subgroups.table()

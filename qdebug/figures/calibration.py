@@ -22,6 +22,9 @@ from qdebug.figures.text import plain, plural, shorten
 from qdebug.results import CalibrationCurve, CalibrationPoint, Coverage, RangeSetters
 from qdebug.results.score import FRACTIONS
 
+_FEW, _NEAR = 1e-4, 0.25
+"""Share of values outside, and distance in widths of the range, below which they hardly matter."""
+
 SETTLED = 0.95
 """Share of the final width from which a range counts as there."""
 
@@ -40,8 +43,8 @@ def curve_finding(found: CalibrationCurve) -> str:
         )
     before = found.points[-2]
     text = (
-        f"At {plural(before.samples, 'calibration sample')} {metric_title(found.metric)} still moves, by "
-        f"{spread_words(found, before)} with which are drawn"
+        f"At {plural(before.samples, 'calibration sample')} {metric_title(found.metric)} still depends on which are "
+        f"drawn, by {spread_words(found, before)}"
     )
     best = best_point(found)
     if abs(best.mean - found.points[-1].mean) > found.tolerance:
@@ -182,7 +185,12 @@ def coverage_finding(found: RangeSetters) -> str:
     left = [row for row in rows if row.outside > 0]
     if not left:
         return "No value of the evaluation data leaves its calibrated range"
-    first = left[0]
+    first, farthest = left[0], max(row.reach for row in left)
+    if first.outside < _FEW and farthest < _NEAR:
+        return (
+            f"Evaluation data all but stay in the calibrated ranges: at most {small_share(first.outside)} of a "
+            f"tensor's values leave ({shorten(first.name)}), none farther than {multiple(farthest)} the width"
+        )
     own = f" ({small_share(first.outside_calibration)} of the calibration data's)" if first.outside_calibration else ""
     return (
         f"{small_share(first.outside)} of the evaluation data's values{own} leave the range of {shorten(first.name)}, "
@@ -238,7 +246,7 @@ def coverage_bars(found: RangeSetters, *, dark: bool, most: int = 16) -> go.Figu
     widest = max((100 * max(row.outside, row.outside_calibration) for row in rows), default=0.0) or 1.0
     figure.update_layout(
         margin={"l": 8, "r": 60, "t": 22, "b": 8, "pad": 2},
-        xaxis={"range": [0, 1.4 * widest], "title": {"text": "values outside the calibrated range, %"}, "nticks": 5},
+        xaxis={"range": [0, 1.8 * widest], "title": {"text": "values outside the calibrated range, %"}, "nticks": 5},
         yaxis={"type": "category", "autorange": "reversed", "showgrid": False, "tickmode": "array", "tickvals": keys,
                "ticktext": [plain(shorten(row.name, 24)) for row in rows],
                "tickfont": {"family": template.MONO, "size": 12, "color": colours.INK.on(dark)}},

@@ -36,7 +36,7 @@ def subgroups_finding(metric: Metric, rows: Sequence[Subgroup]) -> str:
     others = f"; so did {shorten(rest[0]) if len(rest) == 1 else f'{len(rest)} others'}" if rest else ""
     return (
         f"{_name(worst)} lost {_lost(worst, metric)}, more than chance explains among {len(rows)} "
-        f"{_kinds(rows)}{others}; all data {_all(metric)}"
+        f"{kinds(rows)}{others}; all data {_all(metric)}"
     )
 
 
@@ -47,14 +47,15 @@ def significance_finding(metric: Metric, rows: Sequence[Subgroup]) -> str:
     hit = sum(is_hit(row, metric) for row in rows)
     if not hit:
         return f"No {among_words(rows)} lost more than chance explains"
-    return f"{hit} of {len(rows)} {_kinds(rows)} lost more than chance explains"
+    return f"{hit} of {len(rows)} {kinds(rows)} lost more than chance explains"
 
 
 def _name(row: Subgroup) -> str:
     return f"{row.key.capitalize()} {shorten(row.name)}"
 
 
-def _kinds(rows: Sequence[Subgroup]) -> str:
+def kinds(rows: Sequence[Subgroup]) -> str:
+    """``classes``, ``groups`` or ``classes and groups``."""
     many = {"class": "classes", "group": "groups"}
     return " and ".join(many[key] for key in dict.fromkeys(row.key for row in rows))
 

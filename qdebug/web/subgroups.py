@@ -8,8 +8,8 @@ import streamlit as st
 
 from qdebug.figures import numbers, subgroup_changes
 from qdebug.figures.colours import TROUBLE_MARK
-from qdebug.figures.subgroups import is_hit, p_words, subgroups_finding, worst_first
-from qdebug.figures.text import plural, shorten
+from qdebug.figures.subgroups import is_hit, kinds, p_words, subgroups_finding, worst_first
+from qdebug.figures.text import shorten
 from qdebug.jobs.verbs import GetSubgroups
 from qdebug.results import Metric, Subgroup, Subgroups
 from qdebug.web import ask, chart, state
@@ -29,15 +29,22 @@ def line() -> None:
 
 
 def section() -> None:
-    """Each class and group: its change with its interval, and all numbers in a table that opens."""
+    """Each class and group: its change with its interval."""
     found = _known()
     if found is None:
         return
     with st.container(key="card-subgroups"):
         chart.show(subgroup_changes(found, dark=is_dark()), "subgroups")
         st.html(f'<p class="q-quiet">{CONFIDENCE}{_left_out(found)}</p>')
-        with st.expander(f"All {plural(len(found.rows), 'row')} in numbers", key="subgroups-table"):
-            st.html(table_html(found))
+
+
+def table() -> None:
+    """All numbers, in a table that opens."""
+    found = _known()
+    if found is None:
+        return
+    with st.expander(f"All {len(found.rows)} {kinds(found.rows)} in numbers", key="subgroups-table"):
+        st.html(table_html(found))
 
 
 def _known() -> Subgroups | None:

@@ -13,7 +13,7 @@ def test_text_says_the_findings_first_and_the_tables_after(capsys):
     text = capsys.readouterr().out.replace("\u00a0", " ")
     assert "accuracy" in text.splitlines()[0]
     assert "measured on" in text
-    assert "of the evaluation data's values leave the range of" in text
+    assert "Evaluation data all but stay in the calibrated ranges" in text
     assert "ends of the observed ranges" in text
     assert main([*words, "--json"]) == 0
     found = json.loads(capsys.readouterr().out)

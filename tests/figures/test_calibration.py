@@ -87,13 +87,13 @@ def test_how_many_samples_are_enough():
 def test_what_has_not_settled_is_said_and_that_fewer_did_better():
     moving = curve(point(1, 0.7, 0.9), point(2, 0.88, 0.92), point(4, 0.902), enough=4)
     assert words(curve_finding(moving)) == (
-        "At 2 calibration samples accuracy still moves, by 4.00 points with which are drawn"
+        "At 2 calibration samples accuracy still depends on which are drawn, by 4.00 points"
     )
     worse = curve(point(1, 0.9, 0.92), point(2, 0.88, 0.9), point(4, 0.85), enough=4)
-    assert words(curve_finding(worse)).endswith("with which are drawn; on average 1 did better than all 4")
+    assert words(curve_finding(worse)).endswith("which are drawn, by 2.00 points; on average 1 did better than all 4")
     rising = curve(point(1, 5.0, 6.0), point(2, 5.5, 7.0), point(4, 9.0), enough=4, metric="perplexity")
     assert best_point(rising).samples == 1
-    assert "perplexity still moves, by 1.50 with" in curve_finding(rising)
+    assert "perplexity still depends on which are drawn, by 1.50;" in curve_finding(rising)
 
 
 def test_how_wide_ranges_are():
@@ -125,6 +125,10 @@ def test_what_leaves_the_ranges():
     assert words(coverage_finding(found)) == (
         "1.0 % of the evaluation data's values (0.50 % of the calibration data's) leave the range of c, the worst of "
         "3 tensors; the farthest by 1.2× its width"
+    )
+    assert words(coverage_finding(setters(tensor("a", 2e-5, 0.1), tensor("b", 1e-5, 0.2)))) == (
+        "Evaluation data all but stay in the calibrated ranges: at most 0.0020 % of a tensor's values leave (a), none "
+        "farther than 0.2× the width"
     )
     assert coverage_finding(setters(tensor("a"))) == "No value of the evaluation data leaves its calibrated range"
     assert coverage_finding(setters()) == "No tensor has a range from calibration data"

@@ -41,7 +41,7 @@ def test_the_screen_measures_what_is_cheap(app, monkeypatch):
     monkeypatch.setattr(calibration, "CHEAP", 1e6)
     text = html(show(app, "calibration"))
     assert "How many samples are enough?" not in text
-    assert "within 0.5 points" in text or "still moves" in text
+    assert "within 0.5 points" in text or "still depends on" in text
     assert "of their final width" in text or "every range has" in text
     assert "ends of the observed ranges" in text
     assert "data:image/png;base64," in text
