@@ -141,7 +141,7 @@ def _sample(one: SettingSample, *, pictured: bool, labelled: bool) -> str:
 
 def ranges_html(found: RangeSetters) -> str:
     """Every calibrated range: its ends, who set them, what leaves it."""
-    head = ("tensor", "calibrated range", "lowest seen", "by sample", "highest seen", "by sample", "without it",
+    head = ("tensor", "calibrated range", "lowest seen", "by sample", "highest seen", "by sample", "narrower by",
             "outside", "farthest")  # fmt: skip
     cells = "".join(f'<th scope="col"{_LEFT if text in _NAMES else ""}>{text}</th>' for text in head)
     rows = "".join(_range(row) for row in worst_covered(found))
