@@ -1,1 +1,1 @@
-"""Four small trained networks, each with a story to tell about quantization."""
+"""Five small trained networks, each with a story to tell about quantization."""

@@ -1,8 +1,9 @@
 """Recompute the numbers on the cards with the engine: ``python -m sample_models.cards [--check] [NAME …]``.
 
 Every entry of a card's ``numbers`` names a recipe (a preset) and fixes; its ``metric`` is what the engine measures
-on the evaluation data. So is ``metric.float``. With ``--check`` nothing is written and a difference ends with exit
-status 1.
+on the evaluation data. So is ``metric.float``. Entries of ``groups``, where a card has them, name a recipe and a class
+or group; ``delta``, ``flips`` and ``significant`` are those of ``qdebug evaluate``. With ``--check`` nothing is written
+and a difference ends with exit status 1.
 """
 
 from __future__ import annotations
@@ -23,6 +24,8 @@ from qdebug.session import open as open_model
 FOLDER = Path(__file__).parent
 #: A number may differ by this much between processors: a prediction that stands on an edge, a sum in another order.
 TOLERANCE = {"accuracy": 0.004, "perplexity": 0.01}
+#: A class's accuracy moves ten times as far for one prediction.
+OF_ALL = 0.1
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -48,7 +51,17 @@ def measure(session: Session, card: dict[str, Any]) -> dict[str, Any]:
     """The card with its numbers measured again."""
     numbers = [{**entry, "metric": round(value(session, entry), 6)} for entry in card["numbers"]]
     metric = {**card["metric"], "float": round(session.score(preset("w32a32")).metric.float_, 6)}
-    return {**card, "params": session.info().params, "metric": metric, "numbers": numbers}
+    found = {**card, "params": session.info().params, "metric": metric, "numbers": numbers}
+    if "groups" in card:
+        found["groups"] = [{**entry, **group(session, entry)} for entry in card["groups"]]
+    return found
+
+
+def group(session: Session, entry: dict[str, Any]) -> dict[str, Any]:
+    """What is measured of one class or group."""
+    rows = session.subgroups(entry["recipe"]).rows
+    row = next(row for row in rows if (row.key, row.name) == (entry["key"], entry["name"]))
+    return {"delta": round(row.delta, 6), "flips": row.flips, "significant": row.significant}
 
 
 def value(session: Session, entry: dict[str, Any]) -> float:
@@ -66,6 +79,10 @@ def differences(card: dict[str, Any], measured: dict[str, Any]) -> list[str]:
         (f"{old['recipe']} {'+'.join(old['fixes'])}", old["metric"], new["metric"])
         for old, new in zip(card["numbers"], measured["numbers"], strict=True)
     ]
+    for old, new in zip(card.get("groups", ()), measured.get("groups", ()), strict=True):
+        what = f"{old['recipe']} {old['key']} {old['name']}"
+        pairs += [(what, old["delta"] * OF_ALL, new["delta"] * OF_ALL)]
+        pairs += [(f"{what} called", float(old["significant"]), float(new["significant"]))]
     return [
         f"{what}: the card says {a}, measured {b}"
         for what, a, b in pairs

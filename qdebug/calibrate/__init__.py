@@ -2,8 +2,9 @@
 
 from qdebug.calibrate.bins import histogram
 from qdebug.calibrate.convergence import convergence
+from qdebug.calibrate.extremes import Extremes
 from qdebug.calibrate.observer import Observer
 from qdebug.calibrate.ranges import choose_range
 from qdebug.calibrate.stats import ActivationStats
 
-__all__ = ["ActivationStats", "Observer", "choose_range", "convergence", "histogram"]
+__all__ = ["ActivationStats", "Extremes", "Observer", "choose_range", "convergence", "histogram"]

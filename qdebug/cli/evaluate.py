@@ -7,7 +7,7 @@ import textwrap
 
 import msgspec
 
-from qdebug.cli import ranking
+from qdebug.cli import ranking, subgroups
 from qdebug.cli.opening import opened, refuse_inputs
 from qdebug.cli.options import add_model, add_recipe, base_recipe, with_layers
 from qdebug.cli.output import print_json, table
@@ -104,6 +104,8 @@ def describe(evaluation: Evaluation, verdict: Verdict) -> str:
         "",
         _layers(evaluation.layers),
     ]
+    if evaluation.groups:
+        parts += ["", *subgroups.describe(evaluation.metric, evaluation.groups)]
     if evaluation.findings:
         parts += ["", "Findings:"]
         parts += [f"  {finding.layer} {finding.tensor}: {finding.text}" for finding in evaluation.findings]

@@ -10,12 +10,26 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 import qdebug
-from qdebug.cli import app, compare, evaluate, export, formats, inspect, ranges, samples, search, sensitivity, verify
+from qdebug.cli import (
+    app,
+    calibration,
+    compare,
+    evaluate,
+    export,
+    formats,
+    inspect,
+    ranges,
+    samples,
+    search,
+    sensitivity,
+    verify,
+)
 from qdebug.errors import QDebugError, UsageError, near
 
 VERBS = {
     "samples": samples, "inspect": inspect, "evaluate": evaluate, "sensitivity": sensitivity, "search": search,
-    "export": export, "verify": verify, "formats": formats, "compare": compare, "ranges": ranges, "app": app,
+    "export": export, "verify": verify, "formats": formats, "compare": compare, "ranges": ranges,
+    "calibration": calibration, "app": app,
 }  # fmt: skip
 _DONE, _OURS, _MISTAKE, _INTERRUPTED = 0, 1, 2, 130
 

@@ -57,6 +57,18 @@ class Dataset:
         group = self.group[:count] if self.group is not None else None
         return Dataset(self.rows(0, count), labels, group, self.source, self.alike)
 
+    def take(self, rows: np.ndarray) -> Dataset:
+        """Some samples.
+
+        Args:
+            rows: int ``[n]``, their places, in the order wanted.
+        """
+        picked = torch.from_numpy(np.ascontiguousarray(rows, dtype=np.int64))
+        inputs = {name: tensor if name in self.alike else tensor[picked] for name, tensor in self.inputs.items()}
+        labels = self.labels[picked] if self.labels is not None else None
+        group = self.group[rows] if self.group is not None else None
+        return Dataset(inputs, labels, group, self.source, self.alike)
+
     def rows(self, start: int, stop: int) -> dict[str, Tensor]:
         """The inputs of some samples; what is the same for every sample is handed on whole."""
         return {name: tensor if name in self.alike else tensor[start:stop] for name, tensor in self.inputs.items()}
@@ -216,6 +228,8 @@ def _group(arrays: Mapping[str, object], count: int, source: str) -> np.ndarray 
     if "group" not in arrays:
         return None
     group = np.asarray(arrays["group"])
+    if group.ndim != 1:
+        raise DataError(f"'group' has shape {list(group.shape)}", file=source, do=f"Give one per sample ({count}).")
     _same_length("group", len(group), count, source)
     return group
 

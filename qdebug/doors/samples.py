@@ -18,7 +18,7 @@ from qdebug.results import SampleCard
 if TYPE_CHECKING:
     from torch import nn
 
-SAMPLE_NAMES = ("digits-mobilenet", "digits-resnet", "digits-vit", "pydoc-gpt")
+SAMPLE_NAMES = ("digits-longtail", "digits-mobilenet", "digits-resnet", "digits-vit", "pydoc-gpt")
 
 
 @dataclass(frozen=True)

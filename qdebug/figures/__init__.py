@@ -1,6 +1,7 @@
 """Results drawn: plain values in, Plotly figures out. Every title states what the figure shows. Torch-free."""
 
 from qdebug.figures.agreement import drift
+from qdebug.figures.calibration import calibration_curve, coverage_bars, range_growth
 from qdebug.figures.channels import before_after, channel_ranges
 from qdebug.figures.crest import crest_figure
 from qdebug.figures.formats import error_bars, rate_figure
@@ -12,10 +13,12 @@ from qdebug.figures.settling import settling
 from qdebug.figures.shares import share_bars
 from qdebug.figures.shift import mean_shift
 from qdebug.figures.split import error_parts, error_split
+from qdebug.figures.subgroups import subgroup_changes
 from qdebug.figures.tradeoff import Candidate, tradeoff
 
 __all__ = [
-    "Candidate", "before_after", "channel_ranges", "code_points", "crest_figure", "drift", "error_bars",
-    "error_parts", "error_split", "front_figure", "latency_bars", "map_figure", "mean_shift", "rate_figure",
-    "settling", "share_bars", "tensor_histogram", "tradeoff",
+    "before_after", "calibration_curve", "Candidate", "channel_ranges", "code_points", "coverage_bars",
+    "crest_figure", "drift", "error_bars", "error_parts", "error_split", "front_figure", "latency_bars", "map_figure",
+    "mean_shift", "range_growth", "rate_figure", "settling", "share_bars", "subgroup_changes", "tensor_histogram",
+    "tradeoff",
 ]  # fmt: skip

@@ -79,6 +79,8 @@ class SessionHandlers:
                 return session.layers(recipe, work)
             case verbs.GetShares(_, recipe):
                 return session.shares(recipe, work)
+            case verbs.GetSubgroups(_, recipe):
+                return session.subgroups(recipe, work)
             case verbs.GetDetail(_, recipe, layer):
                 return session.detail(recipe, layer, work)
             case verbs.GetFixes(_, recipe):
@@ -89,6 +91,10 @@ class SessionHandlers:
                 return session.view_format(values, notation, recipe, work)
             case verbs.GetConvergence(_, recipe, layer):
                 return session.range_convergence(recipe, layer, work)
+            case verbs.GetCalibrationCurve(_, recipe, subsets):
+                return session.calibration_curve(recipe, subsets=subsets, work=work)
+            case verbs.GetRangeSetters(_, recipe):
+                return session.range_setters(recipe, work)
             case verbs.GetVerdict(_, recipe):
                 return session.verdict(recipe, work)
             case verbs.GetMixture():

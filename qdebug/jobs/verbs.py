@@ -9,6 +9,7 @@ import msgspec
 from qdebug.recipes import Recipe
 from qdebug.results import (
     CacheStats,
+    CalibrationCurve,
     Convergence,
     Exported,
     FixCard,
@@ -19,9 +20,11 @@ from qdebug.results import (
     Mixture,
     ModelInfo,
     ModelRef,
+    RangeSetters,
     SampleCard,
     Score,
     Shares,
+    Subgroups,
     TargetCard,
     TensorView,
     Values,
@@ -100,6 +103,13 @@ class GetShares(Verb[Shares], frozen=True, tag=True):
     recipe: Recipe
 
 
+class GetSubgroups(Verb[Subgroups], frozen=True, tag=True):
+    """The metric by class and by group; what the score has predicted is all it needs."""
+
+    ref: ModelRef
+    recipe: Recipe
+
+
 class GetDetail(Verb[LayerDetail], frozen=True, tag=True):
     """One layer's histograms and ranges."""
 
@@ -139,6 +149,23 @@ class GetConvergence(Verb[Convergence], frozen=True, tag=True):
     ref: ModelRef
     recipe: Recipe
     layer: str
+
+
+class GetCalibrationCurve(Verb[CalibrationCurve], frozen=True, tag=True):
+    """The metric and the ranges against the number of calibration samples: an evaluation for each draw."""
+
+    lane: ClassVar[Lane] = "slow"
+    ref: ModelRef
+    recipe: Recipe
+    subsets: int
+
+
+class GetRangeSetters(Verb[RangeSetters], frozen=True, tag=True):
+    """Which calibration samples set the ranges, and how far evaluation data leave them: two float passes."""
+
+    lane: ClassVar[Lane] = "slow"
+    ref: ModelRef
+    recipe: Recipe
 
 
 class GetFormatView(Verb[TensorView], frozen=True, tag=True):
@@ -206,7 +233,8 @@ class GetStats(Verb[CacheStats], frozen=True, tag=True):
 
 
 Request = (
-    Samples | Open | Inspect | Check | GetScore | GetLayers | GetShares | GetDetail | GetFixes | GetVerdict | GetFormats
-    | GetFormatView | GetConvergence | GetTargets | GetExport | GetMixture | GetVerified | GetLatency | GetStats
+    Samples | Open | Inspect | Check | GetScore | GetLayers | GetShares | GetSubgroups | GetDetail | GetFixes
+    | GetVerdict | GetFormats | GetFormatView | GetConvergence | GetCalibrationCurve | GetRangeSetters | GetTargets
+    | GetExport | GetMixture | GetVerified | GetLatency | GetStats
 )  # fmt: skip
 """All of them, as the compute process decodes what arrives."""

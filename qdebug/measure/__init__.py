@@ -7,8 +7,9 @@ from qdebug.measure.grid import grid
 from qdebug.measure.output import OutputAccumulator
 from qdebug.measure.predictions import Predictions, predictions
 from qdebug.measure.split import SplitAccumulator, error_split
+from qdebug.measure.subgroups import Partition, subgroups
 
 __all__ = [
-    "OutputAccumulator", "Predictions", "SplitAccumulator", "channel_limits", "channel_ranges", "compare",
-    "error_split", "grid", "predictions", "tensor_findings", "weight_findings",
+    "OutputAccumulator", "Partition", "Predictions", "SplitAccumulator", "channel_limits", "channel_ranges", "compare",
+    "error_split", "grid", "predictions", "subgroups", "tensor_findings", "weight_findings",
 ]  # fmt: skip

@@ -61,11 +61,7 @@ def _pixels(one: Predictions, two: Predictions) -> Metric:
     Pixels of an image are no independent samples, images are: each is a cluster, and both intervals are those of a
     ratio of sums over images (Cochran 1977, chapter 9A). For one image they are all there is to say, −1 to 1.
     """
-    used = np.asarray(one.targets) > 0
-    pixels = np.asarray(one.targets)[used].astype(np.float64)
-    before, after = (_per_sample(found)[used] for found in (one, two))
-    if not pixels.size:
-        before, after, pixels = np.zeros(1), np.zeros(1), np.ones(1)
+    before, after, pixels = _right(one, two)
     value, half = ratio(after, pixels)
     change, paired = ratio(after - before, pixels)
     flips, many, agreement = _flips(one, two)
@@ -75,6 +71,35 @@ def _pixels(one: Predictions, two: Predictions) -> Metric:
         quantized_ci95=(max(0.0, value - half), min(1.0, value + half)), flips=flips, n=one.samples, predictions=many,
         agreement=agreement, higher_is_better=True,
     )  # fmt: skip
+
+
+Sums = tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]
+
+
+def paired_sums(one: Predictions, two: Predictions, task: str) -> Sums | None:
+    """What is added up over independent samples, before and after, and what it is divided by: ``[n]`` each.
+
+    Log-losses and tokens of sequences, right pixels and pixels of images, of those that have any; None for metrics that
+    are no ratio of sums.
+    """
+    if task == "language-model" and one.loss is not None:
+        return _losses(one, two)
+    return _right(one, two) if task == "segmentation" and one.correct is not None else None
+
+
+def _losses(one: Predictions, two: Predictions) -> Sums:
+    return _used(one, np.asarray(one.loss), np.asarray(two.loss))
+
+
+def _right(one: Predictions, two: Predictions) -> Sums:
+    return _used(one, _per_sample(one), _per_sample(two))
+
+
+def _used(one: Predictions, before: NDArray[np.float64], after: NDArray[np.float64]) -> Sums:
+    used = np.asarray(one.targets) > 0
+    if not used.any():
+        return np.zeros(1), np.zeros(1), np.ones(1)
+    return before[used], after[used], np.asarray(one.targets)[used].astype(np.float64)
 
 
 def _per_sample(found: Predictions) -> NDArray[np.float64]:
@@ -100,11 +125,7 @@ def _perplexity(one: Predictions, two: Predictions) -> Metric:
     That of the difference takes the float value as given: it is the interval of ``float · (e^D − 1)`` with D the paired
     difference of the log-losses per token.
     """
-    used = np.asarray(one.targets) > 0
-    before, after = np.asarray(one.loss)[used], np.asarray(two.loss)[used]
-    tokens = np.asarray(one.targets)[used].astype(np.float64)
-    if not tokens.size:
-        before, after, tokens = np.zeros(1), np.zeros(1), np.ones(1)
+    before, after, tokens = _losses(one, two)
     start = _exp(before.sum() / tokens.sum())
     loss, half = ratio(after, tokens)
     change, paired = ratio(after - before, tokens)

@@ -5,6 +5,15 @@ one, not percent.
 """
 
 from qdebug.results.base import Result
+from qdebug.results.calibration import (
+    CalibrationCurve,
+    CalibrationPoint,
+    Coverage,
+    Extreme,
+    Picture,
+    RangeSetters,
+    SettingSample,
+)
 from qdebug.results.convergence import Convergence, RangeConvergence
 from qdebug.results.costs import Bound, Cost, EnergyEstimate, LatencyEstimate, LayerEnergy, LayerLatency
 from qdebug.results.exported import Exported
@@ -23,8 +32,9 @@ from qdebug.results.layer import (
 )
 from qdebug.results.mixture import GreedyStep, Mixture, MixturePoint
 from qdebug.results.model import LayerInfo, ModelInfo, ModelRef, Pattern, SampleCard, TensorSpec
-from qdebug.results.score import Evaluation, Metric, Score, Share, Shares, Size, Verdict
 from qdebug.results.sensitivity import Order, Sensitivity, SensitivityRow, SweepPlan, WholeRecipe
+from qdebug.results.score import Evaluation, Metric, Score, Share, Shares, Size, Subgroups, Verdict
+from qdebug.results.subgroups import Subgroup, worst_group
 from qdebug.results.verified import (
     Agreement,
     Latency,
@@ -38,12 +48,13 @@ from qdebug.results.verified import (
 from qdebug.results.work import CacheStats, FixCard, FixSite, Progress, TargetCard
 
 __all__ = [
-    "Agreement", "Bound", "CacheStats", "ChannelRanges", "Convergence", "Cost", "CrestPair", "CrestView",
-    "DISTRIBUTIONS", "EnergyEstimate", "ErrorSplit", "Evaluation", "Exported", "Finding", "FixCard", "FixSite",
-    "FormatComparison", "FormatRow", "GreedyStep", "Grid", "Histogram", "Latency", "LatencyEstimate", "LayerDetail",
-    "LayerEnergy", "LayerInfo", "LayerLatency", "LayerReport", "LayerTable", "LayerTime", "Metric", "Mixture",
-    "MixturePoint", "ModelInfo", "ModelRef", "Order", "OutputError", "Pattern", "Progress", "RangeConvergence",
-    "RealMetric", "Result", "SampleCard", "Saturation", "Score", "Sensitivity", "SensitivityRow", "Share", "Shares",
-    "Size", "SweepPlan", "TargetCard", "TensorSpec", "TensorView", "Timing", "Values", "Verdict", "Verified",
-    "VerifiedTensor", "WholeRecipe",
+    "Agreement", "Bound", "CacheStats", "CalibrationCurve", "CalibrationPoint", "ChannelRanges", "Convergence",
+    "Cost", "Coverage", "CrestPair", "CrestView", "DISTRIBUTIONS", "EnergyEstimate", "ErrorSplit", "Evaluation",
+    "Exported", "Extreme", "Finding", "FixCard", "FixSite", "FormatComparison", "FormatRow", "GreedyStep", "Grid",
+    "Histogram", "Latency", "LatencyEstimate", "LayerDetail", "LayerEnergy", "LayerInfo", "LayerLatency",
+    "LayerReport", "LayerTable", "LayerTime", "Metric", "Mixture", "MixturePoint", "ModelInfo", "ModelRef", "Order",
+    "OutputError", "Pattern", "Picture", "Progress", "RangeConvergence", "RangeSetters", "RealMetric", "Result",
+    "SampleCard", "Saturation", "Score", "Sensitivity", "SensitivityRow", "SettingSample", "Share", "Shares", "Size",
+    "Subgroup", "Subgroups", "SweepPlan", "TargetCard", "TensorSpec", "TensorView", "Timing", "Values", "Verdict",
+    "Verified", "VerifiedTensor", "WholeRecipe", "worst_group",
 ]  # fmt: skip

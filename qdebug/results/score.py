@@ -8,6 +8,7 @@ import msgspec
 
 from qdebug.results.base import Result
 from qdebug.results.layer import Finding, LayerReport
+from qdebug.results.subgroups import Subgroup, worst_group
 
 FRACTIONS = ("accuracy", "pixel_accuracy", "agreement")
 """Metrics that are shares of the predictions."""
@@ -117,6 +118,28 @@ class Shares(Result, frozen=True, kw_only=True):
         return tuple(found)
 
 
+class Subgroups(Result, frozen=True, kw_only=True):
+    """All classes and groups of the evaluation data under a recipe.
+
+    Attributes:
+        recipe: its digest.
+        overall: the metric on all data.
+        rows: classes first, each key in the order of its names; none where the data tell of no two.
+        left_out: what was not taken apart and why, in a sentence; mostly empty.
+    """
+
+    recipe: str
+    overall: Metric
+    rows: tuple[Subgroup, ...]
+    left_out: str = ""
+    seconds: float
+
+    @property
+    def worst(self) -> Subgroup | None:
+        """The row that lost most among those that lost more than chance explains; None where none did."""
+        return worst_group(self.rows, self.overall.higher_is_better, significant=True)
+
+
 class Verdict(Result, frozen=True, kw_only=True):
     """The finding in words: ``text`` the sentence, ``worst`` the layers it names, ``healthy`` whether all is well."""
 
@@ -131,6 +154,7 @@ class Evaluation(Result, frozen=True, kw_only=True):
     Attributes:
         simulation: the one behind the metric; errors per layer are always those of the float simulation.
         float_note: what "float" means here, where that is not plain.
+        groups: the metric by class and by group of the data, of the float simulation as the layers are.
     """
 
     model: str
@@ -145,3 +169,4 @@ class Evaluation(Result, frozen=True, kw_only=True):
     seconds: float
     simulation: Literal["float", "integer"] = "float"
     float_note: str = ""
+    groups: tuple[Subgroup, ...] = ()

@@ -8,11 +8,13 @@ from dataclasses import replace
 from functools import cache as once
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from qdebug.doors import SAMPLE_NAMES, Dataset, join_data, load_sample
 from qdebug.doors.axes import declared_alike, fixed_batch
+from qdebug.doors.dataset import EXTRA
 from qdebug.engine import Engine, ValueCache, Work
 from qdebug.errors import DataError, ModelError, UsageError
 from qdebug.graph import Layer, channels_last
@@ -198,13 +200,20 @@ def _seen(
     return traced, layers
 
 
+def _is_plain(arrays: Arrays, key: str) -> bool:
+    """Whether labels or groups of calibration data, which only name samples, are one for each of them."""
+    values = np.asarray(arrays[key])
+    rows = next((len(value) for name, value in arrays.items() if name not in EXTRA and np.ndim(value)), 0)
+    return values.shape == (rows,) and (key == "group" or values.dtype.kind in "iu")
+
+
 def _calibration(calib: tuple[Arrays | None, str], data: Dataset, specs: tuple[TensorSpec, ...]) -> tuple[Dataset, str]:
     arrays, source = calib
     if arrays is None:
         count = min(len(data), CALIBRATION_SAMPLES)
         few = "the one sample" if count == 1 else f"the first {count} samples"
         return data.first(count), f"{few} of the evaluation data (no calibration data were given)"
-    kept = {key: value for key, value in arrays.items() if key not in ("labels", "group")}
+    kept = {key: value for key, value in arrays.items() if key not in ("labels", "group") or _is_plain(arrays, key)}
     joined = join_data(kept, specs, source)
     for name in data.alike ^ joined.alike:
         raise DataError(

@@ -39,9 +39,10 @@ class Scorer:
         ``remember`` tells whether the cache keeps the values inside the network.
         """
         key = (sheet.keys[self._subject.program.output], batches[0].key, len(batches))
-        return self._predictions.get(key, lambda: self._predict(sheet, batches, work, remember))
+        return self._predictions.get(key, lambda: self.predict(sheet, batches, work, remember=remember))
 
-    def _predict(self, sheet: Sheet, batches: Sequence[Batch], work: Work, remember: bool) -> Predictions:
+    def predict(self, sheet: Sheet, batches: Sequence[Batch], work: Work, *, remember: bool) -> Predictions:
+        """As :meth:`predictions`, which nobody will ask for again: they are not remembered."""
         parts: list[Predictions] = []
         for done, (batch, labels) in enumerate(self._subject.labelled(batches)):
             work.step(done, len(batches), "evaluating")

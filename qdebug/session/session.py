@@ -10,10 +10,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from qdebug.engine import Batch, Work
+from qdebug.errors import UsageError
 from qdebug.measure import Predictions
 from qdebug.recipes import Recipe, as_recipe
 from qdebug.results import (
     CacheStats,
+    CalibrationCurve,
     Convergence,
     Evaluation,
     Finding,
@@ -23,12 +25,15 @@ from qdebug.results import (
     LayerTable,
     Metric,
     ModelInfo,
+    RangeSetters,
     Score,
     Shares,
+    Subgroups,
     TensorView,
     Values,
     Verdict,
 )  # fmt: skip
+from qdebug.session.calibration import SUBSETS, CalibrationMeter
 from qdebug.session.cards import Cards
 from qdebug.session.check import check_recipe
 from qdebug.session.contest import Contests
@@ -37,8 +42,10 @@ from qdebug.session.detail import Details
 from qdebug.session.memo import Memo
 from qdebug.session.prepare import Preparer
 from qdebug.session.scoring import Scorer
+from qdebug.session.setters import SetterMeter
 from qdebug.session.settling import Settling
 from qdebug.session.shares import ShareMeter
+from qdebug.session.subgroups import SubgroupMeter
 from qdebug.session.subject import Subject
 from qdebug.session.tables import Tables
 from qdebug.session.verdict import verdict
@@ -61,6 +68,9 @@ class Session:
         self._cards = Cards(subject, self._preparer)
         self._contests = Contests(subject, self._preparer)
         self._settling = Settling(subject, self._preparer)
+        self._subgroups = SubgroupMeter(subject, self._preparer, self._scorer)
+        self._calibration = CalibrationMeter(subject, self._preparer, self._scorer)
+        self._setters = SetterMeter(subject, self._preparer)
         self._fitting: Memo[Recipe] = Memo(512)
 
     def __repr__(self) -> str:
@@ -109,6 +119,10 @@ class Session:
         """Every layer's isolated error and its share of the sum. Costs about half an evaluation per layer."""
         recipe = self._checked(recipe)
         return self._shares.shares(recipe, work or Work())
+
+    def subgroups(self, recipe: Recipe | str, work: Work | None = None) -> Subgroups:
+        """The metric by class and by the data's ``group`` key, with what chance alone explains. Free after a score."""
+        return self._subgroups.of(self._checked(recipe), work or Work())
 
     def errors(self, recipe: Recipe | str, batches: Sequence[Batch], work: Work | None = None) -> NDArray[np.float64]:
         """The squared change of the output that a recipe makes, of each sample of some batches of the data."""
@@ -194,6 +208,31 @@ class Session:
         """
         return self._settling.of(self._checked(recipe), layer, work or Work())
 
+    def calibration_curve(
+        self, recipe: Recipe | str, *, subsets: int = SUBSETS, samples: int | None = None, seed: int = 0,
+        work: Work | None = None,
+    ) -> CalibrationCurve:  # fmt: skip
+        """The metric and the ranges of a recipe calibrated on 1, 2, 4 … and all calibration samples.
+
+        Args:
+            recipe: the recipe, or a preset's name.
+            subsets: how many times each number is drawn.
+            samples: evaluation samples, rounded up to whole batches; None for as many as cost no more than a minute or
+                so.
+            seed: of the draws.
+            work: progress and cancel.
+
+        Raises:
+            UsageError: there is to be less than one subset or sample.
+        """
+        if subsets < 1 or (samples is not None and samples < 1):
+            raise UsageError("A curve needs at least one subset and one sample", do="Ask for 1 or more.")
+        return self._calibration.curve(self._checked(recipe), subsets, samples, seed, work or Work())
+
+    def range_setters(self, recipe: Recipe | str, work: Work | None = None) -> RangeSetters:
+        """Which calibration samples set the ranges, and how far evaluation data leave them. Two float passes."""
+        return self._setters.of(self._checked(recipe), work or Work())
+
     def verdict(self, recipe: Recipe | str, work: Work | None = None) -> Verdict:
         """One sentence that says what is wrong."""
         recipe, work = self._checked(recipe), work or Work()
@@ -213,7 +252,7 @@ class Session:
             model=info.name, digest=info.digest, recipe=recipe.digest, n=info.n_eval, calibration=info.calibration,
             metric=score.metric, size=score.size, layers=table.rows,
             findings=(*score.findings, *self.findings(recipe, work)), seconds=time.perf_counter() - start,
-            float_note=info.float_note,
+            float_note=info.float_note, groups=self.subgroups(recipe, work).rows,
         )  # fmt: skip
 
     def findings(self, recipe: Recipe | str, work: Work | None = None) -> tuple[Finding, ...]:

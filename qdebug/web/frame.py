@@ -19,6 +19,7 @@ def navigation() -> Any:
             st.Page("pages/overview.py", title="Overview", default=True),
             st.Page("pages/layers.py", title="Layers"),
             st.Page("pages/formats.py", title="Formats"),
+            st.Page("pages/calibration.py", title="Calibration"),
             st.Page("pages/fixes.py", title="Fixes"),
             st.Page("pages/mixture.py", title="Mixed precision"),
             st.Page("pages/export.py", title="Export"),

@@ -29,6 +29,7 @@ PRESETS: dict[str, str] = {
     "w8a8-pc": "w8a8-pc, per channel",
     "w8a8-pc-all": "w8a8-pc-all, integers everywhere",
     "w8a16": "w8a16",
+    "w4a8": "w4a8, per tensor",
     "w4a8-pc": "w4a8-pc, per channel",
     "w4g32a16": "w4g32a16, groups of 32",
     "w4g32a8": "w4g32a8, groups of 32",

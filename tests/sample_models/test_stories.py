@@ -57,6 +57,27 @@ def test_mobilenet_breaks_and_is_repaired(session):
     assert session.verdict("w8a8").worst
 
 
+@pytest.mark.parametrize("session", ["digits-longtail"], indirect=True)
+def test_the_rare_digits_pay_for_all(session):
+    found = session.subgroups("w4a8")
+    assert -0.03 < found.overall.delta < -0.01
+    groups = {row.name: row for row in found.rows if row.key == "group"}
+    assert (groups["common"].flips, groups["medium"].flips) == (0, 0)
+    assert groups["rare"].flips == found.overall.flips
+    assert groups["rare"].significant
+    assert found.worst.name in ("1", "8")
+    assert session.subgroups("w4a8-pc").worst is None
+
+
+def test_the_long_tail_is_cut_as_its_card_says():
+    from sample_models.digits_longtail.train import counts, long_tail
+
+    _, labels = long_tail()
+    assert np.bincount(labels).tolist() == [number for _, number in sorted(counts().items())]
+    calib = load_sample("digits-longtail").calib["labels"]
+    assert np.bincount(calib)[0] > 10 * np.bincount(calib)[8]
+
+
 @pytest.mark.parametrize("session", ["digits-vit"], indirect=True)
 def test_vit_has_outlier_channels_that_smoothquant_moves(session):
     assert lost_points(session, "w8a8") >= 10

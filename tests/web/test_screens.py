@@ -41,13 +41,13 @@ def test_the_overview_says_what_is_wrong_before_anything_else(app):
     assert re.search(r'q-verdict q-bad">\d+ of 14 layers cause \d+ % of the damage', text)
     assert quantized(app) < 70
     assert "◆ −" in text
-    assert len(app.get("plotly_chart")) == 2
+    assert len(app.get("plotly_chart")) == 3
     assert "digits-mobilenet</h3>" in text
     assert "would help here" in text
 
 
 def test_every_screen_has_the_strip_the_sidebar_and_no_error(app):
-    for screen in ("overview", "layers", "formats", "fixes", "export"):
+    for screen in ("overview", "layers", "formats", "calibration", "fixes", "export"):
         text = html(show(app, screen))
         assert text.count('class="q-strip"') == 1
         assert "exact" in text

@@ -1,0 +1,79 @@
+"""A recipe's metric by class and by group of the evaluation data."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qdebug.engine import Work
+from qdebug.measure import Partition, Predictions, subgroups
+from qdebug.measure.predictions import ignored
+from qdebug.recipes import Recipe
+from qdebug.results import Subgroups
+from qdebug.results.subgroups import Key
+from qdebug.session.memo import Memo
+from qdebug.session.prepare import Preparer
+from qdebug.session.scoring import Scorer
+from qdebug.session.subject import Subject
+
+MOST = 4096
+"""Names of one key beyond which it tells samples apart rather than groups."""
+
+
+class SubgroupMeter:
+    """Takes scores apart. The predictions are the score's own: what is known of a recipe costs nothing more."""
+
+    def __init__(self, subject: Subject, preparer: Preparer, scorer: Scorer) -> None:
+        self._subject, self._preparer, self._scorer = subject, preparer, scorer
+        self._known: Memo[Subgroups] = Memo(256)
+
+    def of(self, recipe: Recipe, work: Work) -> Subgroups:
+        """Every class and group under a recipe."""
+        return self._known.get(recipe.digest, lambda: self._measure(recipe, work))
+
+    def _measure(self, recipe: Recipe, work: Work) -> Subgroups:
+        start = time.perf_counter()
+        batches, preparer = self._subject.eval_batches, self._preparer
+        overall = self._scorer.score(recipe, work).metric
+        before = self._scorer.predictions(preparer.float_sheet, batches, work)
+        after = self._scorer.predictions(preparer.sheet(recipe, work), batches, work)
+        partitions, left_out = self._partitions(before)
+        rows = subgroups(before, after, self._subject.task, partitions)
+        return Subgroups(
+            recipe=recipe.digest, overall=overall, rows=rows, left_out=left_out, seconds=time.perf_counter() - start
+        )
+
+    def _partitions(self, found: Predictions) -> tuple[list[Partition], str]:
+        data, partitions, left_out = self._subject.data, list[Partition](), list[str]()
+        task = self._subject.task
+        candidates: list[tuple[Key, NDArray, bool]] = []
+        if data.labels is not None and found.correct is not None and task in ("classification", "segmentation"):
+            candidates.append(("class", self._classes(data.labels.numpy()), task == "segmentation"))
+        if data.group is not None:
+            candidates.append(("group", data.group, False))
+        for key, values, by_prediction in candidates:
+            names, of = np.unique(values, return_inverse=True)
+            if len(names) > MOST:
+                left_out.append(f"'{key}' has {len(names):,} different values: too many to be groups.")
+            elif len(names) > 1:
+                partitions.append(Partition(key, tuple(map(_name, names)), of.reshape(-1), by_prediction))
+        return partitions, " ".join(left_out)
+
+    def _classes(self, labels: NDArray[np.int64]) -> NDArray[np.int64]:
+        """The label of each prediction: of each sample, or of each pixel that is a target."""
+        if self._subject.task == "classification":
+            return labels
+        return labels[~np.isin(labels, self._void(labels))]
+
+    def _void(self, labels: NDArray[np.int64]) -> Sequence[int]:
+        """Labels that are no class, as the scoring reads them: 255 is one where the model has as many."""
+        output = self._subject.shapes[self._subject.program.output]
+        classes = output[1] if tuple(output[2:]) == labels.shape[1:] else output[-1]
+        return ignored("segmentation", classes)
+
+
+def _name(value: object) -> str:
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
