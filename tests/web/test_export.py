@@ -33,7 +33,7 @@ class Answering:
             GetLatency: drawn.latency(drawn.layer_time("a", 2e-4, 1e-4)),
         }
 
-    def ask(self, request, wait=0.4, *, asker=""):
+    def ask(self, request, wait=0.4, *, asker="", seen=""):
         self.asked.append(request)
         if isinstance(request, GetExport):
             if request.target == "refuses":
