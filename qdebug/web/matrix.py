@@ -87,7 +87,7 @@ def matrix_data(
         plan = edits.plan_of(recipe, layer)
         mine = [cells.get((layer.name, name)) for name in plans]
         refused = [name for name, cell in zip(plans, mine, strict=True) if cell and cell.refused]
-        now = words.plan_in_words(plan)
+        now = FLOAT if plan == LayerPlan() else words.plan_in_words(plan)
         rows.append({
             "name": layer.name,
             "short": shorten(layer.name),

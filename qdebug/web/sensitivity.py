@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+from collections.abc import Mapping
 from functools import partial
 
 import streamlit as st
@@ -45,7 +46,7 @@ def draw(info: ModelInfo) -> None:
         names = _formats()
         part, measure = _kind()
     try:
-        plans = chosen_plans(names, state.recipe())
+        plans = chosen_plans(names, state.recipe(), _own_plans())
     except RecipeError as error:
         problem.draw(error, "sensitivity-formats")
         return
@@ -61,21 +62,29 @@ def draw(info: ModelInfo) -> None:
     if sweep is None or not isinstance(ask.look(request, wait=0.0), Sensitivity):
         growing.show("sensitivity", request, body, every=every)
     else:
-        growing.show("sensitivity", sweep, body, every=every, left=partial(_left, request, sweep))
+        growing.show("sensitivity", sweep, body, every=every, left=partial(_left, sweep))
 
 
 def _formats() -> list[str]:
     own = words.plan_in_words(state.recipe().default)
-    offered = list(dict.fromkeys([own, *OFFERED]))
-    first = list(dict.fromkeys([own, *FIRST])) if state.recipe().default != LayerPlan() else list(FIRST)
-    kept = st.session_state.kept.setdefault("sensitivity-formats", first)
-    chosen = st.multiselect(
-        "Formats", list(dict.fromkeys([*offered, *kept])), key=state.put("sensitivity-formats", kept),
-        max_selections=MOST_FORMATS, accept_new_options=True, label_visibility="collapsed",
+    _own_plans()[own] = state.recipe().default
+    first = [*({} if state.recipe().default == LayerPlan() else {own: None}), *FIRST]
+    kept = st.session_state.kept.setdefault("sensitivity-formats", list(dict.fromkeys(first)))
+    return st.multiselect(
+        "Formats", list(dict.fromkeys([own, *OFFERED, *kept])), key=state.put("sensitivity-formats", kept),
+        max_selections=MOST_FORMATS, accept_new_options=True, label_visibility="collapsed", on_change=_keep,
         placeholder="Formats: choose, or write one such as w3g64a16",
     )  # fmt: skip
-    st.session_state.kept["sensitivity-formats"] = chosen
-    return chosen
+
+
+def _keep() -> None:
+    """Streamlit forgets what a widget shows when another screen is shown."""
+    st.session_state.kept["sensitivity-formats"] = st.session_state["sensitivity-formats"]
+
+
+def _own_plans() -> dict[str, LayerPlan]:
+    """The plans that recipes of this session gave most layers, by name: not each has a notation."""
+    return st.session_state.kept.setdefault("sensitivity-own", {})
 
 
 def _kind() -> tuple[Part, Measure]:
@@ -90,8 +99,13 @@ def _kind() -> tuple[Part, Measure]:
     return part, measure
 
 
-def chosen_plans(names: list[str], recipe: Recipe) -> dict[str, LayerPlan]:
+def chosen_plans(names: list[str], recipe: Recipe, own: Mapping[str, LayerPlan]) -> dict[str, LayerPlan]:
     """The plans by name, in the ranges that the recipe's tensors are calibrated with.
+
+    Args:
+        names: as they are chosen or typed.
+        recipe: the recipe at hand.
+        own: plans that need no notation.
 
     Raises:
         RecipeError: a name is no format.
@@ -99,11 +113,8 @@ def chosen_plans(names: list[str], recipe: Recipe) -> dict[str, LayerPlan]:
     method = edits.range_of(recipe)
     plans = {}
     for name in names:
-        if name == words.plan_in_words(recipe.default):
-            plans[name] = recipe.default
-        else:
-            plan = parse_format(name)
-            plans[name] = edits.ranged(plan, method) if method else plan
+        plan = own[name] if name in own else parse_format(name)
+        plans[name] = edits.ranged(plan, method) if method and plan != recipe.default else plan
     return plans
 
 
@@ -180,16 +191,14 @@ def _actions(request: GetSensitivity, found: Sensitivity, part: Part, *, working
             )  # fmt: skip
 
 
-def _left(request: GetSensitivity, sweep: GetSensitivity, running: Running) -> str:
+def _left(sweep: GetSensitivity, running: Running) -> str:
     """How long the sweep will take still, as far as can be told from what it has measured."""
-    part, before = ask.part(sweep), ask.part(request)
-    if not isinstance(part, Sensitivity) or not isinstance(before, Sensitivity):
+    part = ask.part(sweep)
+    done = [row for row in part.rows if row.exact is not None] if isinstance(part, Sensitivity) else []
+    if not done:
         return ""
-    done = sum(row.exact is not None for row in part.rows)
-    spent = part.seconds - before.seconds
-    if not done or spent <= 0:
-        return ""
-    return f" · {numbers.seconds(spent / done * len(measured.unmeasured(part)))} left"
+    each = sum(row.seconds for row in done) / len(done)
+    return f" · {numbers.seconds(each * len(measured.unmeasured(part)))} left"
 
 
 def _open(layer: str) -> None:
