@@ -14,10 +14,14 @@ from qdebug.figures.text import plain
 from qdebug.figures.tradeoff import log_ticks
 from qdebug.results import Sensitivity, SensitivityRow
 
+Mark = tuple[int, SensitivityRow, float]
+"""A layer's place in the graph, what is known of it, and its error."""
 SYMBOLS = ("circle", "square", "triangle-up", "cross", "triangle-down", "star", "pentagon", "hexagon")
 DASHES = ("solid", "dot", "dash", "dashdot")
 MOST_INTERVALS = 120
 """Marks beyond which their intervals are left to the hover: they would hide one another."""
+MOST_MARKS = 240
+"""Layers of a format that are drawn one by one; of more, the most harmful of each run of neighbours stands for it."""
 SPAN = 1e9
 """The axis ends this many times below the largest error: what is smaller is as good as none."""
 
@@ -33,9 +37,10 @@ def by_depth(found: Sensitivity, weights: dict[str, str], *, dark: bool, part: P
     """
     figure = template.blank(plain(depth_finding(found, part)), dark=dark, height=360)
     values: list[float] = []
+    run = math.ceil(len(found.rows) / max(1, len(found.formats)) / MOST_MARKS)
     for place, name in enumerate(found.formats):
         rows = found.of_format(name)
-        shown = [(at, row, value) for at, row in enumerate(rows, 1) if (value := known(row, part))]
+        shown = _worst([(at, row, value) for at, row in enumerate(rows, 1) if (value := known(row, part))], run)
         if not shown:
             continue
         values += [value for *_, value in shown]
@@ -55,7 +60,8 @@ def by_depth(found: Sensitivity, weights: dict[str, str], *, dark: bool, part: P
         showlegend=True, hovermode="closest",
         legend={"orientation": "h", "x": 0, "xanchor": "left", "y": 1.02, "yanchor": "bottom", "itemclick": False,
                 "itemdoubleclick": False, "font": {"size": 11, "color": colours.MUTED.on(dark)}},
-        xaxis={"title": {"text": "layer, counted from the input"}, "tickformat": ",d", "nticks": 8, "showgrid": False},
+        xaxis={"title": {"text": "layer, counted from the input" + (f"; the worst of every {run}" if run > 1 else "")},
+               "tickformat": ",d", "nticks": 8, "showgrid": False},
         yaxis=_log_axis(unit(found), values),
     )  # fmt: skip
     return figure
@@ -105,6 +111,16 @@ def predicted_measured(found: Sensitivity, weights: dict[str, str], *, dark: boo
         xaxis=_log_axis(f"predicted {unit(found)}", values), yaxis=_log_axis("measured", values),
     )  # fmt: skip
     return figure
+
+
+def _worst(marks: list[Mark], run: int) -> list[Mark]:
+    """Of every run of neighbouring layers the most harmful one."""
+    runs: dict[int, Mark] = {}
+    for mark in marks:
+        place = (mark[0] - 1) // max(1, run)
+        if place not in runs or mark[2] > runs[place][2]:
+            runs[place] = mark
+    return list(runs.values())
 
 
 def _log_axis(title: str, values: Sequence[float]) -> dict[str, object]:

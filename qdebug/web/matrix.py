@@ -14,7 +14,7 @@ from qdebug.figures.colours import precision
 from qdebug.figures.numbers import three
 from qdebug.figures.sensitivity import Part, is_measured, known, leading_format
 from qdebug.figures.sensitivity_charts import in_words
-from qdebug.figures.text import shorten
+from qdebug.figures.text import common_head, telling
 from qdebug.recipes import LayerPlan, Recipe
 from qdebug.results import ModelInfo, Sensitivity, SensitivityRow
 from qdebug.web import edits, words
@@ -82,6 +82,7 @@ def matrix_data(
     """
     cells = {(row.layer, row.format): row for row in found.rows} if found else {}
     largest = max((known(row, part) or 0.0 for row in cells.values()), default=0.0)
+    head = common_head([layer.name for layer in info.layers])
     rows = []
     for layer in info.layers:
         plan = edits.plan_of(recipe, layer)
@@ -90,7 +91,7 @@ def matrix_data(
         now = FLOAT if plan == LayerPlan() else words.plan_in_words(plan)
         rows.append({
             "name": layer.name,
-            "short": shorten(layer.name),
+            "short": telling(layer.name, head),
             "op": layer.op,
             "cells": [_cell(row, largest, part) for row in mine],
             "now": now,
@@ -103,7 +104,7 @@ def matrix_data(
         "rows": rows,
         "formats": [{"name": name, "precision": precision(plan.weight.format)} for name, plan in plans.items()],
         "menu": [*(name for name in plans if plans[name] != LayerPlan()), FLOAT],
-        "sort": list(plans).index(lead) if lead in plans else None,
+        "sort": list(plans).index(lead) if lead is not None and lead in plans else None,
         "chosen": chosen,
         "working": working,
     }

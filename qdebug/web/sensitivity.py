@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 from collections.abc import Mapping
 from functools import partial
+from typing import cast
 
 import streamlit as st
 
@@ -16,6 +17,7 @@ from qdebug.figures.text import plural
 from qdebug.jobs.client import Running
 from qdebug.jobs.verbs import GetSensitivity
 from qdebug.recipes import LayerPlan, Recipe, parse_format
+from qdebug.recipes.plan import ChosenRange
 from qdebug.results import ModelInfo, Sensitivity
 from qdebug.results.sensitivity import Measure
 from qdebug.web import ask, chart, edits, growing, matrix, measured, problem, state, words
@@ -96,7 +98,7 @@ def _kind() -> tuple[Part, Measure]:
         "Measure", list(MEASURES), default="squared", key="sensitivity-measure", required=True,
         format_func=MEASURES.__getitem__, label_visibility="collapsed", width="content",
     )  # fmt: skip
-    return part, measure
+    return cast(Part, part), cast(Measure, measure)
 
 
 def chosen_plans(names: list[str], recipe: Recipe, own: Mapping[str, LayerPlan]) -> dict[str, LayerPlan]:
@@ -110,7 +112,7 @@ def chosen_plans(names: list[str], recipe: Recipe, own: Mapping[str, LayerPlan])
     Raises:
         RecipeError: a name is no format.
     """
-    method = edits.range_of(recipe)
+    method = cast(ChosenRange | None, edits.range_of(recipe))
     plans = {}
     for name in names:
         plan = own[name] if name in own else parse_format(name)
@@ -194,11 +196,11 @@ def _actions(request: GetSensitivity, found: Sensitivity, part: Part, *, working
 def _left(sweep: GetSensitivity, running: Running) -> str:
     """How long the sweep will take still, as far as can be told from what it has measured."""
     part = ask.part(sweep)
-    done = [row for row in part.rows if row.exact is not None] if isinstance(part, Sensitivity) else []
-    if not done:
+    if not isinstance(part, Sensitivity):
         return ""
-    each = sum(row.seconds for row in done) / len(done)
-    return f" · {numbers.seconds(each * len(measured.unmeasured(part)))} left"
+    done = [row.seconds for row in part.rows if row.exact is not None]
+    missing = len(measured.unmeasured(part))
+    return f" · {numbers.seconds(sum(done) / len(done) * missing)} left" if done and missing else ""
 
 
 def _open(layer: str) -> None:

@@ -75,6 +75,16 @@ def test_predicted_against_measured_marks_what_is_outside_the_linear_regime():
     assert "c in w4a8" in figure.layout.title.text
 
 
+def test_of_a_thousand_layers_the_worst_of_each_run_is_drawn():
+    rows = [sensitivity_row(f"l{at}", "w4a8", 50.0 if at == 777 else 1.0 + at / 1e4) for at in range(1000)]
+    figure = by_depth(sensitivity(*rows), FORMATS, dark=False)
+    (marks,) = figure.data
+    assert len(marks.x) == 200
+    assert max(marks.y) == 50.0
+    assert [row[0] for row, y in zip(marks.customdata, marks.y, strict=True) if y == 50.0] == ["l777"]
+    assert figure.layout.xaxis.title.text.endswith("the worst of every 5")
+
+
 def test_before_anything_is_measured_there_is_no_agreement():
     assert agreement_finding(sensitivity(sensitivity_row("a", "w8a8", 1.0))) == "Nothing has been measured yet"
 

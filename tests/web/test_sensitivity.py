@@ -15,7 +15,7 @@ from qdebug.web import sensitivity as screen
 from qdebug.web.sensitivity import chosen_plans
 from tests.figures.values import sensitivity, sensitivity_row
 from tests.web.conftest import html, settle, show
-from tests.web.values import FOUR, model
+from tests.web.values import FOUR, layer, model
 
 PLANS = {name: parse_format(name) for name in ("w8a8", "w4a8")}
 
@@ -66,6 +66,13 @@ def test_before_anything_is_known_there_is_a_row_for_every_layer():
     assert [row["name"] for row in drawn["rows"]] == [layer.name for layer in FOUR]
     assert all(cell is None for row in drawn["rows"] for cell in row["cells"])
     assert [row["same"] for row in drawn["rows"]] == ["w8a8", "w8a8", "w8a8", "fp32"]
+
+
+def test_long_names_are_told_apart():
+    layers = [layer(f"encoder.block.{at}.attention.self.output.dense") for at in (7, 8)]
+    rows = matrix.matrix_data(model(*layers), preset("w8a8"), None, PLANS, None)["rows"]
+    assert rows[0]["short"] != rows[1]["short"]
+    assert rows[0]["name"] == "encoder.block.7.attention.self.output.dense"
 
 
 def test_it_is_sorted_by_the_most_harmful_format():
