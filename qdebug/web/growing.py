@@ -11,6 +11,7 @@ from qdebug.errors import Cancelled, QDebugError
 from qdebug.jobs.client import Running
 from qdebug.web import ask, problem
 
+_THEN = "growing-then"
 Draw = Callable[[Any | None, Running | None], None]
 """Draws what is known (None for nothing) of an answer, and how far it is (None where it is not being worked on)."""
 
@@ -35,7 +36,24 @@ def show(
         part(place, request, draw, left, working=working)
 
 
+def leave(screen: str = "") -> None:
+    """Called by what a click inside the place calls: have the whole page drawn anew, or go to another screen.
+
+    A fragment that did so itself, having drawn half of its place, would leave the other half to a page that is gone.
+    """
+    st.session_state[_THEN] = screen
+
+
+def follow() -> None:
+    """Go where a click led; called before anything of a screen is drawn."""
+    screen = st.session_state.pop(_THEN, "")
+    if screen:
+        st.switch_page(screen)
+
+
 def _draw(place: str, request: Any, draw: Draw, left: Callable[[Running], str] | None, *, working: bool) -> None:
+    if working and _THEN in st.session_state:
+        st.rerun()
     answer = ask.look(request, wait=0.0)
     running = answer if isinstance(answer, Running) else None
     if working and running is None and not ask.is_covered(place):

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from functools import partial
 from typing import cast
 
+import plotly.graph_objects as go
 import streamlit as st
 
 from qdebug.errors import RecipeError
@@ -43,6 +44,7 @@ WHY = (
 
 def draw(info: ModelInfo) -> None:
     """The choices, and what comes of them."""
+    growing.follow()
     with st.container(key="sensitivity-head", horizontal=True, vertical_alignment="center", gap="medium"):
         st.html('<h1 class="q-page">Sensitivity</h1>', width="content")
         names = _formats()
@@ -139,14 +141,10 @@ def _body(info: ModelInfo, request: GetSensitivity, part: Part, now: object, run
         st.html(words.quiet(WHY))
     with right:
         weights = {name: plan.weight.format for name, plan in plans.items()}
-        _picked(info, chart.show(by_depth(found, weights, dark=is_dark(), part=part), "depth", **_SELECT))
+        _clickable(info, by_depth(found, weights, dark=is_dark(), part=part), "depth")
         if any(row.exact is not None and row.predicted is not None for row in found.rows):
-            _picked(info, chart.show(predicted_measured(found, weights, dark=is_dark()), "agreement", **_SELECT))
+            _clickable(info, predicted_measured(found, weights, dark=is_dark()), "agreement")
         st.html(words.quiet("Click a mark, or a cell of the table, to open its layer."))
-    _follow_up(working=running is not None)
-
-
-_SELECT = {"on_select": "rerun", "selection_mode": "points"}
 
 
 def headline(found: Sensitivity, part: Part) -> str:
@@ -205,7 +203,7 @@ def _left(sweep: GetSensitivity, running: Running) -> str:
 
 def _open(layer: str) -> None:
     state.choose(layer)
-    st.session_state["sensitivity-then"] = "pages/layers.py"
+    growing.leave("pages/layers.py")
 
 
 def _put(info: ModelInfo, plans: dict[str, LayerPlan], layer: str, name: str) -> None:
@@ -213,22 +211,16 @@ def _put(info: ModelInfo, plans: dict[str, LayerPlan], layer: str, name: str) ->
     own = next((one for one in info.layers if one.name == layer), None)
     if plan is not None and own is not None:
         state.change(edits.with_plan(state.recipe(), info, own, plan))
-        st.session_state["sensitivity-then"] = "page"
+        growing.leave()
 
 
-def _picked(info: ModelInfo, event: object) -> None:
-    """Open the layer whose mark was clicked."""
-    points = event["selection"]["points"] if isinstance(event, dict) else []
-    names = [point["customdata"][0] for point in points if point.get("customdata")]
-    if names and any(layer.name == names[0] for layer in info.layers):
-        _open(names[0])
+def _clickable(info: ModelInfo, figure: go.Figure, key: str) -> None:
+    """A chart whose marks lead to their layers."""
 
+    def picked() -> None:
+        points = st.session_state[key]["selection"]["points"]
+        names = [point["customdata"][0] for point in points if point.get("customdata")]
+        if names and any(layer.name == names[0] for layer in info.layers):
+            _open(names[0])
 
-def _follow_up(*, working: bool) -> None:
-    """What a click in the fragment asked for beyond it: another screen, or the whole page anew."""
-    then = st.session_state.pop("sensitivity-then", None)
-    if then == "page":
-        if working:
-            st.rerun()
-    elif then:
-        st.switch_page(then)
+    chart.show(figure, key, on_select=picked, selection_mode="points")

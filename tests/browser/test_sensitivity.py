@@ -31,6 +31,22 @@ def test_predicted_cells_then_measured_ones_then_the_layer(screen):
     assert page.locator("tr.chosen").get_attribute("aria-label") == "blocks.2.dw"
 
 
+def test_while_it_measures_a_layer_is_put_elsewhere_and_another_opened(screen):
+    screen.go("sensitivity")
+    page = screen.page
+    page.get_by_role("combobox", name="Formats").fill("w5a5")  # a format that nobody has measured
+    page.keyboard.press("Enter")
+    screen.rest()
+    page.get_by_role("button", name="Measure").click()
+    page.locator(MEASURED).first.wait_for()
+    page.get_by_role("combobox", name="put fc in", exact=True).select_option("fp32")
+    page.wait_for_function("document.querySelector('.q-pills').innerText.includes('1 × fp32')")
+    cells(screen, "head").first.click()
+    page.wait_for_selector("h2.q-layer:has-text('head')")
+    screen.to("Sensitivity")
+    page.locator(MEASURED).nth(13).wait_for()
+
+
 def test_sorted_by_any_format_or_by_the_graph(screen):
     screen.go("sensitivity")
     page, names = screen.page, screen.page.locator("tbody tr[aria-label]")
