@@ -36,6 +36,7 @@ def test_while_it_measures_a_layer_is_put_elsewhere_and_another_opened(screen):
     page = screen.page
     page.get_by_role("combobox", name="Formats").fill("w5a5")  # a format that nobody has measured
     page.keyboard.press("Enter")
+    page.keyboard.press("Escape")  # the list lies over the page
     screen.rest()
     page.get_by_role("button", name="Measure").click()
     page.locator(MEASURED).first.wait_for()
