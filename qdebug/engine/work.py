@@ -1,4 +1,4 @@
-"""Progress and cancellation, handed down to whatever takes long. Torch-free."""
+"""Progress, partial answers and cancellation, handed down to whatever takes long. Torch-free."""
 
 from __future__ import annotations
 
@@ -14,10 +14,14 @@ class Work:
 
     Args:
         report: called with each :class:`Progress`, from the thread that works.
+        show: called with each partial answer, from that thread too.
     """
 
-    def __init__(self, report: Callable[[Progress], None] | None = None) -> None:
+    def __init__(
+        self, report: Callable[[Progress], None] | None = None, show: Callable[[object], None] | None = None
+    ) -> None:
         self._report = report
+        self._show = show
         self._stop = threading.Event()
 
     def cancel(self) -> None:
@@ -34,3 +38,12 @@ class Work:
         self.check()
         if self._report:
             self._report(Progress(done=done, total=total, text=text))
+
+    def part(self, value: object) -> None:
+        """Show what is known so far, a value of the answer's own type, and check for a stop.
+
+        It costs next to nothing where nobody looks, so whoever works may call it as often as something is added.
+        """
+        self.check()
+        if self._show:
+            self._show(value)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+from collections.abc import Sequence
 
 from qdebug.results import TensorSpec
 
@@ -17,6 +18,28 @@ def shorten(name: str, most: int = 28) -> str:
         return name
     head = most // 2
     return f"{name[:head]}…{name[len(name) - (most - 1 - head) :]}"
+
+
+def common_head(names: Sequence[str]) -> str:
+    """What all names begin with, in whole parts between dots or slashes; nothing where there is but one name.
+
+    >>> common_head(["encoder.layers.1.fc", "encoder.layers.12.fc"])
+    'encoder.layers.'
+    """
+    if len(names) < 2:
+        return ""
+    first, last = min(names), max(names)  # whatever these two share, all that lie between them share too
+    same = next((at for at, pair in enumerate(zip(first, last, strict=False)) if pair[0] != pair[1]), len(first))
+    return first[: max(first.rfind(".", 0, same), first.rfind("/", 0, same)) + 1]
+
+
+def telling(name: str, head: str, most: int = 28) -> str:
+    """A long name shortened as :func:`shorten` does, but first by the head that it shares with all others.
+
+    >>> telling("encoder.layers.12.attention.output.dense", "encoder.layers.")
+    '…12.attention.output.dense'
+    """
+    return name if len(name) <= most else shorten("…" + name[len(head) :] if head else name, most)
 
 
 def plain(text: str) -> str:

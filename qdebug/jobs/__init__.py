@@ -9,6 +9,7 @@ from qdebug.jobs.verbs import (
     GetLatency,
     GetLayers,
     GetScore,
+    GetSensitivity,
     GetShares,
     GetStats,
     GetTargets,
@@ -22,7 +23,7 @@ from qdebug.jobs.verbs import (
 )  # fmt: skip
 
 __all__ = [
-    "Check", "Client", "GetDetail", "GetExport", "GetFixes", "GetLatency", "GetLayers", "GetScore", "GetShares",
-    "GetStats", "GetTargets", "GetVerdict", "GetVerified", "Inspect", "Open", "Request", "Running", "Samples", "Verb",
-    "WorkerFault", "connect", "stop_worker",
+    "Check", "Client", "GetDetail", "GetExport", "GetFixes", "GetLatency", "GetLayers", "GetScore", "GetSensitivity",
+    "GetShares", "GetStats", "GetTargets", "GetVerdict", "GetVerified", "Inspect", "Open", "Request", "Running",
+    "Samples", "Verb", "WorkerFault", "connect", "stop_worker",
 ]  # fmt: skip

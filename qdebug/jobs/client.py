@@ -69,7 +69,7 @@ class Client:
         """The process id of the compute process that answered last; 0 before that."""
         return self._pid
 
-    def ask(self, request: Verb[A], wait: float = 0.4, *, asker: str = "") -> A | Running:
+    def ask(self, request: Verb[A], wait: float = 0.4, *, asker: str = "", seen: str = "") -> A | Running:
         """Start the job, or attach to it: the same question is the same job, whoever asks.
 
         Args:
@@ -77,9 +77,10 @@ class Client:
             wait: seconds to wait for the answer at most.
             asker: who waits, such as a session's id. A job is cancelled when the last of its askers cancels; without a
                 name all are one.
+            seen: the mark of the partial answer that is at hand already; the same one is not sent twice.
 
         Returns:
-            The answer, or how far it is; then ask again.
+            The answer, or how far it is, with what is known so far (:meth:`part`); then ask again.
 
         Raises:
             QDebugError: what the question met, as the same class that it was raised as there.
@@ -87,7 +88,7 @@ class Client:
             WorkerError: the compute process does not start, or this question has ended it more than once.
         """
         key = msgspec.msgpack.encode(request)
-        reply, instance = self._exchange(wire.Ask(cast(Request, request), wait, asker), wait)
+        reply, instance = self._exchange(wire.Ask(cast(Request, request), wait, asker, seen), wait)
         match reply:
             case Running():
                 self._note_under_way(key, instance, reply, asker)
@@ -98,6 +99,10 @@ class Client:
             case _:
                 self._under_way.pop(key, None)
                 raise _error(reply)
+
+    def part(self, request: Verb[A], running: Running) -> A | None:
+        """The partial answer that came with a reply; None where none did."""
+        return cast(A, _decoders[type(request)].decode(running.part)) if running.part else None
 
     def get(self, request: Verb[A], timeout: float | None = None, *, asker: str = "") -> A:
         """The answer, waited for.

@@ -12,6 +12,7 @@ from qdebug.jobs.models import OpenModels, stamp
 from qdebug.jobs.runtime import build
 from qdebug.jobs.uploads import is_upload
 from qdebug.jobs.verbs import Lane, Request
+from qdebug.recipes import Recipe
 from qdebug.results import Exported, Mixture, ModelInfo, ModelRef
 
 if TYPE_CHECKING:
@@ -81,6 +82,11 @@ class SessionHandlers:
                 return session.shares(recipe, work)
             case verbs.GetSubgroups(_, recipe):
                 return session.subgroups(recipe, work)
+            case verbs.GetSensitivity(_, recipe, formats, mode, measure):
+                from qdebug.search.sensitivity import Question, sensitivity
+
+                question = Question(formats, Recipe(fixes=recipe.fixes), measure)
+                return sensitivity(session, question, mode, show=work.part, work=work)
             case verbs.GetDetail(_, recipe, layer):
                 return session.detail(recipe, layer, work)
             case verbs.GetFixes(_, recipe):

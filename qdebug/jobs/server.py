@@ -113,8 +113,8 @@ class Server:
 
     def _reply(self, message: wire.FromClient) -> wire.Message:
         match message:
-            case wire.Ask(request, wait, asker):
-                return self._table.ask(request, min(max(wait, 0.0), LONGEST_WAIT), asker)
+            case wire.Ask(request, wait, asker, seen):
+                return self._table.ask(request, min(max(wait, 0.0), LONGEST_WAIT), asker, seen)
             case wire.Cancel(job, asker):
                 self._table.cancel(job, asker)
             case wire.Stop():

@@ -1,6 +1,7 @@
 """The job table: equal questions are one job, whoever asks; it shows progress, can be cancelled, and remembers answers.
 
-A person's session is an *asker*. A job stops when the last asker who waits for it cancels, or when nobody has looked
+While a job runs it may show what it knows so far; whoever polls gets the newest such part once. A person's session is
+an *asker*. A job stops when the last asker who waits for it cancels, or when nobody has looked
 for it for two minutes. Finished answers are kept, encoded, under a budget; errors are told to everyone who waited and
 then forgotten.
 """
@@ -19,6 +20,7 @@ import msgspec
 
 from qdebug.errors import Cancelled, QDebugError
 from qdebug.jobs import wire
+from qdebug.jobs.part import Part
 from qdebug.jobs.verbs import Lane, Request
 from qdebug.results import Progress
 
@@ -63,6 +65,7 @@ class Job:
         self.request = request
         self.work: Work | None = None
         self.progress = Progress(done=0, total=0, text="waiting")
+        self.part = Part()
         self.started = time.monotonic()
         self.askers: dict[str, float] = {}
         self.outcome: Outcome | None = None
@@ -95,8 +98,8 @@ class Table:
         self._kept_bytes = 0
         self._lanes = {lane: ThreadPoolExecutor(threads, f"qdebug-{lane}") for lane, threads in LANES.items()}
 
-    def ask(self, request: Request, wait: float, asker: str) -> Outcome | wire.Running:
-        """The outcome, or, where it is not there after ``wait`` seconds, how far it is."""
+    def ask(self, request: Request, wait: float, asker: str, seen: str = "") -> Outcome | wire.Running:
+        """The outcome, or, after ``wait`` seconds without one, how far it is and a part newer than ``seen``."""
         deadline = time.monotonic() + wait
         key = self._handlers.key(request)
         while True:
@@ -104,8 +107,9 @@ class Table:
             if not isinstance(found, Job):
                 return found
             if not found.done.wait(max(0.0, deadline - time.monotonic())):
+                part, mark = found.part.newer_than(seen)
                 seconds = time.monotonic() - found.started
-                return wire.Running(job=found.name, progress=found.progress, seconds=seconds)
+                return wire.Running(found.name, found.progress, seconds, part, mark)
             if not found.cancelled or asker not in found.askers:
                 with self._lock:
                     self._tell(found, asker)
@@ -150,7 +154,7 @@ class Table:
         try:
             from qdebug.engine.work import Work  # here, because the engine brings torch
 
-            work = Work(job.report)
+            work = Work(job.report, job.part.show)
             with self._lock:
                 job.work = work
             if job.cancelled:

@@ -6,7 +6,7 @@ from typing import ClassVar, Generic, Literal, TypeVar, get_args
 
 import msgspec
 
-from qdebug.recipes import Recipe
+from qdebug.recipes import LayerPlan, Recipe
 from qdebug.results import (
     CacheStats,
     CalibrationCurve,
@@ -23,6 +23,7 @@ from qdebug.results import (
     RangeSetters,
     SampleCard,
     Score,
+    Sensitivity,
     Shares,
     Subgroups,
     TargetCard,
@@ -32,6 +33,7 @@ from qdebug.results import (
     Verified,
 )
 from qdebug.results.mixture import How, Unit
+from qdebug.results.sensitivity import Measure, Mode
 from qdebug.results.verified import Simulation
 
 A_co = TypeVar("A_co", covariant=True)
@@ -108,6 +110,25 @@ class GetSubgroups(Verb[Subgroups], frozen=True, tag=True):
 
     ref: ModelRef
     recipe: Recipe
+
+
+class GetSensitivity(Verb[Sensitivity], frozen=True, tag=True):
+    """Every layer in every format, all else float; what is known so far is shown as it comes.
+
+    Attributes:
+        ref: the model.
+        recipe: of it only the fixes count.
+        formats: a name and a plan each.
+        mode: predict, or measure too.
+        measure: what the errors are.
+    """
+
+    lane: ClassVar[Lane] = "slow"
+    ref: ModelRef
+    recipe: Recipe
+    formats: tuple[tuple[str, LayerPlan], ...]
+    mode: Mode = "predict"
+    measure: Measure = "squared"
 
 
 class GetDetail(Verb[LayerDetail], frozen=True, tag=True):
@@ -233,8 +254,8 @@ class GetStats(Verb[CacheStats], frozen=True, tag=True):
 
 
 Request = (
-    Samples | Open | Inspect | Check | GetScore | GetLayers | GetShares | GetSubgroups | GetDetail | GetFixes
-    | GetVerdict | GetFormats | GetFormatView | GetConvergence | GetCalibrationCurve | GetRangeSetters | GetTargets
-    | GetExport | GetMixture | GetVerified | GetLatency | GetStats
+    Samples | Open | Inspect | Check | GetScore | GetLayers | GetShares | GetSubgroups | GetSensitivity | GetDetail
+    | GetFixes | GetVerdict | GetFormats | GetFormatView | GetConvergence | GetCalibrationCurve | GetRangeSetters
+    | GetTargets | GetExport | GetMixture | GetVerified | GetLatency | GetStats
 )  # fmt: skip
 """All of them, as the compute process decodes what arrives."""

@@ -48,11 +48,15 @@ class Refused(Message, frozen=True, tag=True):
 
 
 class Ask(Message, frozen=True, tag=True):
-    """Start a job or attach to it, and wait at most ``wait`` seconds; ``asker`` is whoever waits."""
+    """Start a job or attach to it, and wait at most ``wait`` seconds; ``asker`` is whoever waits.
+
+    ``seen`` is the mark of the partial answer that the asker has already.
+    """
 
     request: Request
     wait: float
     asker: str
+    seen: str = ""
 
 
 class Cancel(Message, frozen=True, tag=True):
@@ -79,11 +83,16 @@ class Running(Message, frozen=True, tag=True):
         job: its name, for :meth:`qdebug.jobs.Client.cancel`.
         progress: how far it is.
         seconds: since it was asked for first.
+        part: what is known so far, as the verb's answer type encodes; empty where the asker has
+            seen it or there is none.
+        mark: names the newest partial answer; empty where there is none. Any other mark than the one seen is newer.
     """
 
     job: str
     progress: Progress
     seconds: float
+    part: bytes = b""
+    mark: str = ""
 
 
 class Failed(Message, frozen=True, tag=True):

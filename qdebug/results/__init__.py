@@ -32,8 +32,8 @@ from qdebug.results.layer import (
 )
 from qdebug.results.mixture import GreedyStep, Mixture, MixturePoint
 from qdebug.results.model import LayerInfo, ModelInfo, ModelRef, Pattern, SampleCard, TensorSpec
-from qdebug.results.sensitivity import Order, Sensitivity, SensitivityRow, SweepPlan, WholeRecipe
 from qdebug.results.score import Evaluation, Metric, Score, Share, Shares, Size, Subgroups, Verdict
+from qdebug.results.sensitivity import Order, Sensitivity, SensitivityRow, SweepPlan, WholeRecipe
 from qdebug.results.subgroups import Subgroup, worst_group
 from qdebug.results.verified import (
     Agreement,

@@ -53,14 +53,25 @@ def look(request: Any, wait: float | None = None) -> Any:
         return known
     left = max(0.0, st.session_state.until - time.monotonic())
     try:
-        answer = desk.client().ask(request, left if wait is None else wait, asker=state.session_id())
+        answer = desk.client().ask(
+            request, left if wait is None else wait, asker=state.session_id(), seen=desk.parts().mark(key)
+        )
     except QDebugError as error:
         return _failed(request, error)
     except WorkerFault as fault:
         return _failed(request, _fault(fault))
     if not isinstance(answer, Running):
         desk.answers().keep(key, answer)
+    elif answer.part:
+        desk.parts().keep(key, answer.mark, desk.client().part(request, answer))
     return answer
+
+
+def part(request: Any) -> Any | None:
+    """What is known of an answer that was asked for: all of it, or as much as came before it was stopped."""
+    key = key_of(request)
+    whole = desk.answers().find(key)
+    return desk.parts().find(key) if whole is None else whole
 
 
 def _fault(fault: WorkerFault) -> WorkerError:
@@ -174,11 +185,11 @@ def watch() -> None:
 
 @st.fragment(run_every=PATIENCE)
 def _watch(requests: tuple[Any, ...]) -> None:
-    if not _is_covered() and any(not isinstance(look(request, wait=0.0), Running) for request in requests):
+    if not is_covered() and any(not isinstance(look(request, wait=0.0), Running) for request in requests):
         st.rerun()
 
 
-def _is_covered(place: str = "") -> bool:
+def is_covered(place: str = "") -> bool:
     """Whether a dialog lies over a place: drawing the page anew then would lose what is being dropped on the dialog."""
     return st.session_state.opening is not None and place != DIALOG
 
@@ -187,15 +198,20 @@ def _is_covered(place: str = "") -> bool:
 def _follow(place: str, request: Any) -> None:
     answer = look(request, wait=0.0)
     if not isinstance(answer, Running):
-        if _is_covered(place):
+        if is_covered(place):
             return
         st.rerun()
-    at = answer.progress
-    part = min(1.0, at.done / at.total) if at.total else 0.0
+    draw_progress(place, request, answer)
+
+
+def draw_progress(place: str, request: Any, running: Running, more: str = "") -> None:
+    """How far a job is, in a line with a button that stops it; ``more`` is written behind."""
+    at = running.progress
+    done = min(1.0, at.done / at.total) if at.total else 0.0
     steps = f" · {at.done} of {at.total}" if at.total else ""
     with st.container(key=f"working-{place}", horizontal=True, vertical_alignment="center", gap="small"):
-        st.progress(part, text=f"{at.text}{steps}")
-        st.button("Cancel", key=f"cancel-{place}", on_click=_cancel, args=(request, answer.job), type="tertiary")
+        st.progress(done, text=f"{at.text}{steps}{more}")
+        st.button("Cancel", key=f"cancel-{place}", on_click=_cancel, args=(request, running.job), type="tertiary")
 
 
 def _cancel(request: Any, job: str) -> None:

@@ -1,4 +1,4 @@
-"""What all browser sessions share: the connection to the compute process, and the answers that were drawn last."""
+"""What all browser sessions share: the connection to the compute process, the answers drawn last, and partial ones."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from qdebug.jobs.client import Client, connect
 
 #: Answers are tables and binned histograms of some ten kilobytes: this many are a few megabytes for the whole server.
 MOST_ANSWERS = 160
+MOST_PARTS = 32
 
 
 class Answers:
@@ -43,6 +44,25 @@ class Answers:
             self._kept.pop(request, None)
 
 
+class Parts:
+    """The newest partial answer to each request with its mark, as much as came of it. Bounded, safe between threads."""
+
+    def __init__(self, most: int = MOST_PARTS) -> None:
+        self._kept = Answers(most)
+
+    def find(self, request: Any) -> Any | None:
+        """The partial answer to a request, if one is held."""
+        return (self._kept.find(request) or ("", None))[1]
+
+    def mark(self, request: Any) -> str:
+        """What names it to the compute process; empty where none is held."""
+        return (self._kept.find(request) or ("", None))[0]
+
+    def keep(self, request: Any, mark: str, part: Any) -> None:
+        """Hold a partial answer in place of the one before."""
+        self._kept.keep(request, (mark, part))
+
+
 @st.cache_resource(show_spinner=False)
 def client() -> Client:
     """The connection to the compute process, one for all sessions."""
@@ -53,3 +73,9 @@ def client() -> Client:
 def answers() -> Answers:
     """The answers drawn last, one store for all sessions."""
     return Answers()
+
+
+@st.cache_resource(show_spinner=False)
+def parts() -> Parts:
+    """Partial answers, one store for all sessions."""
+    return Parts()

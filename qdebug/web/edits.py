@@ -8,6 +8,7 @@ import msgspec
 
 from qdebug.formats import find
 from qdebug.recipes import (
+    FLOAT,
     LayerPlan,
     Recipe,
     TensorPlan,
@@ -66,6 +67,12 @@ def with_notation(recipe: Recipe, info: ModelInfo, layer: LayerInfo, tensor: Ten
     return tidy(set_layers(recipe, {layer.name: plan}), info)
 
 
+def with_plan(recipe: Recipe, info: ModelInfo, layer: LayerInfo, plan: LayerPlan) -> Recipe:
+    """The recipe with a layer in that plan; what an embedding reads are numbers of rows, which stay as they are."""
+    own = msgspec.structs.replace(plan, activation=FLOAT) if layer.kind == "embedding" else plan
+    return tidy(set_layers(recipe, {layer.name: own}), info)
+
+
 def with_options(recipe: Recipe, info: ModelInfo, layer: LayerInfo, tensor: Tensor, **options: Any) -> Recipe:
     """The recipe with fields of one tensor's plan replaced, such as ``range="mse"``.
 
@@ -85,8 +92,17 @@ def with_options(recipe: Recipe, info: ModelInfo, layer: LayerInfo, tensor: Tens
 
 def with_range(recipe: Recipe, info: ModelInfo, method: ChosenRange) -> Recipe:
     """The recipe with every integer tensor's range found by that method, where the tensor can have it."""
-    plans = {name: _ranged(plan, method) for name, plan in recipe.layers}
-    return tidy(msgspec.structs.replace(set_layers(recipe, plans), default=_ranged(recipe.default, method)), info)
+    plans = {name: ranged(plan, method) for name, plan in recipe.layers}
+    return tidy(msgspec.structs.replace(set_layers(recipe, plans), default=ranged(recipe.default, method)), info)
+
+
+def ranged(plan: LayerPlan, method: ChosenRange) -> LayerPlan:
+    """The plan with the range of each integer tensor found by that method, where the tensor can have it."""
+    for tensor in TENSORS:
+        one = getattr(plan, tensor)
+        if _integer(one) and method in range_methods(one):
+            plan = _replaced(plan, tensor, msgspec.structs.replace(one, range=method))
+    return plan
 
 
 def range_of(recipe: Recipe) -> str | None:
@@ -126,14 +142,6 @@ def clip_range(first: float, second: float) -> tuple[float, float] | None:
 
 def _integer(plan: TensorPlan) -> bool:
     return find(plan.format).is_integer
-
-
-def _ranged(plan: LayerPlan, method: ChosenRange) -> LayerPlan:
-    for tensor in TENSORS:
-        one = getattr(plan, tensor)
-        if _integer(one) and method in range_methods(one):
-            plan = _replaced(plan, tensor, msgspec.structs.replace(one, range=method))
-    return plan
 
 
 def _replaced(plan: LayerPlan, tensor: Tensor, new: TensorPlan) -> LayerPlan:

@@ -17,6 +17,8 @@ from qdebug.results import (
     OutputError,
     RealMetric,
     Score,
+    Sensitivity,
+    SensitivityRow,
     Share,
     Shares,
     Size,
@@ -140,3 +142,22 @@ def latency(*layers, ratio=0.5, spread=0.02, **changes):
 
 def layer_time(name, float_, quantized, kernel="QLinearConv"):
     return LayerTime(name=name, kernel=kernel, float_=float_, quantized=quantized)
+
+
+def sensitivity_row(layer, format_, predicted, exact=None, linear=None, refused=""):
+    """Weights make three quarters of the prediction, inputs the rest."""
+    parts = {} if predicted is None else {
+        "predicted": predicted, "weight": 0.75 * predicted, "activation": 0.25 * predicted,
+        "predicted_ci95": (0.9 * predicted, 1.1 * predicted),
+    }  # fmt: skip
+    return SensitivityRow(
+        layer=layer, format=format_, exact=exact, linear=linear, refused=refused, seconds=0.5, **parts
+    )
+
+
+def sensitivity(*rows, mode="predict", measure="squared", n=10):
+    return Sensitivity(
+        model="net", digest="0" * 16, recipe="r", measure=measure, mode=mode,
+        formats=tuple(dict.fromkeys(row.format for row in rows)), rows=rows, n=n, of=10, forward_seconds=0.5,
+        seconds=4.0,
+    )  # fmt: skip

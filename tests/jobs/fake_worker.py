@@ -1,8 +1,8 @@
 """A compute process whose answers are made up, so that the machinery around them can be tried in milliseconds.
 
-The model's name says what happens: ``slow:SECONDS`` takes that long, in steps; ``bad`` is a person's mistake,
-``fault`` one of ours; ``die`` ends the process; ``huge`` is an answer that fits no frame. Each answer holds how many
-were computed before it.
+The model's name says what happens: ``slow:SECONDS`` takes that long, in steps; ``growing:SECONDS`` shows a part every
+other millisecond meanwhile; ``bad`` is a person's mistake, ``fault`` one of ours; ``die`` ends the process; ``huge`` is
+an answer that fits no frame. Each answer holds how many were computed before it.
 """
 
 import hashlib
@@ -46,6 +46,12 @@ class FakeHandlers:
                     step += 1
                     work.step(step, 100, "pretending")
                     time.sleep(0.01)
+            case "growing":
+                deadline, step = time.monotonic() + float(argument), 0
+                while time.monotonic() < deadline:
+                    step += 1
+                    work.part(Verdict(text=str(step), worst=(), healthy=True))
+                    time.sleep(0.002)
             case "bad":
                 raise DataError("The data are upside down", do="Turn them.", file="a.npz", shape=[3, 4])
             case "fault":

@@ -12,7 +12,7 @@ import qdebug
 from qdebug.engine import Work
 from qdebug.errors import Cancelled
 from qdebug.recipes import Recipe
-from qdebug.search.sensitivity import Question, is_linear, sensitivity
+from qdebug.search.sensitivity import Question, forward_seconds, is_linear, sensitivity
 from tests.networks import Attention, Residual, data_for, seeded
 
 
@@ -66,6 +66,27 @@ def test_what_is_known_is_shown_as_it_comes_most_harmful_first(session):
     ]
     predictions = [row.predicted for row in measured]
     assert predictions == sorted(predictions, reverse=True)
+
+
+def test_a_float_pass_is_timed_whole_whatever_is_remembered(session, monkeypatch):
+    session.score(Recipe())
+    cache, batches = session.subject.engine.cache, {batch.key for batch in session.subject.eval_batches}
+    plain, used = cache.get, []
+
+    def get(key):
+        value = plain(key)
+        if value is not None and key[1] in batches:
+            used.append(key)
+        return value
+
+    monkeypatch.setattr(cache, "get", get)
+    entries = cache.stats().entries
+    session.errors(Recipe(), session.subject.eval_batches, Work())
+    assert used  # what is remembered of the data is found like this
+    used.clear()
+    assert forward_seconds(session, Work()) > 0
+    assert not used
+    assert cache.stats().entries == entries
 
 
 def test_it_stops_when_asked(session):

@@ -23,7 +23,7 @@ class Scripted:
         self.asked = []
         self.cancelled = []
 
-    def ask(self, request, wait=0.4, *, asker=""):
+    def ask(self, request, wait=0.4, *, asker="", seen=""):
         assert asker
         self.asked.append(request)
         answer = self.script.get((request.ref.model, request.recipe.digest))

@@ -33,7 +33,7 @@ class Answering:
             GetLatency: drawn.latency(drawn.layer_time("a", 2e-4, 1e-4)),
         }
 
-    def ask(self, request, wait=0.4, *, asker=""):
+    def ask(self, request, wait=0.4, *, asker="", seen=""):
         self.asked.append(request)
         if isinstance(request, GetExport):
             if request.target == "refuses":
@@ -142,7 +142,7 @@ def test_a_refusal_is_told_in_its_place_and_the_rest_works(bench, client):
 def test_a_runtime_that_is_not_installed_is_told_in_its_place(bench, client):
     fine = client.answers[GetVerified]
     client.answers[GetVerified] = None
-    client.ask, plain = lambda request, wait=0.4, *, asker="": refuse(request), client.ask
+    client.ask, plain = lambda request, wait=0.4, *, asker="", seen="": refuse(request), client.ask
 
     def refuse(request):
         if isinstance(request, GetVerified):

@@ -47,7 +47,7 @@ def test_the_overview_says_what_is_wrong_before_anything_else(app):
 
 
 def test_every_screen_has_the_strip_the_sidebar_and_no_error(app):
-    for screen in ("overview", "layers", "formats", "calibration", "fixes", "export"):
+    for screen in ("overview", "layers", "sensitivity", "formats", "calibration", "fixes", "mixture", "export"):
         text = html(show(app, screen))
         assert text.count('class="q-strip"') == 1
         assert "exact" in text
@@ -264,7 +264,7 @@ def test_a_screen_asked_for_by_its_address_first_has_its_frame(app):
 
 
 def test_nothing_large_is_kept_in_the_session(app):
-    for screen in ("layers", "formats", "fixes", "overview"):
+    for screen in ("layers", "sensitivity", "formats", "fixes", "overview"):
         show(app, screen)
     assert len(repr(app.session_state)) < 100_000
 
