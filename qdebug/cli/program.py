@@ -10,12 +10,12 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 import qdebug
-from qdebug.cli import app, compare, evaluate, export, formats, inspect, ranges, samples, sensitivity, verify
+from qdebug.cli import app, compare, diagnose, evaluate, export, formats, inspect, ranges, samples, sensitivity, verify
 from qdebug.errors import QDebugError, UsageError, near
 
 VERBS = {
-    "samples": samples, "inspect": inspect, "evaluate": evaluate, "sensitivity": sensitivity, "export": export,
-    "verify": verify, "formats": formats, "compare": compare, "ranges": ranges, "app": app,
+    "samples": samples, "inspect": inspect, "evaluate": evaluate, "sensitivity": sensitivity, "diagnose": diagnose,
+    "export": export, "verify": verify, "formats": formats, "compare": compare, "ranges": ranges, "app": app,
 }  # fmt: skip
 _DONE, _OURS, _MISTAKE, _INTERRUPTED = 0, 1, 2, 130
 

@@ -7,6 +7,7 @@ one, not percent.
 from qdebug.results.base import Result
 from qdebug.results.convergence import Convergence, RangeConvergence
 from qdebug.results.costs import Bound, Cost, EnergyEstimate, LatencyEstimate, LayerEnergy, LayerLatency
+from qdebug.results.diagnosis import Cause, Diagnosis, Remedy, Trial
 from qdebug.results.exported import Exported
 from qdebug.results.formats import DISTRIBUTIONS, CrestPair, CrestView, FormatComparison, FormatRow, Values
 from qdebug.results.layer import (
@@ -37,11 +38,11 @@ from qdebug.results.verified import (
 from qdebug.results.work import CacheStats, FixCard, FixSite, Progress, TargetCard
 
 __all__ = [
-    "Agreement", "Bound", "CacheStats", "ChannelRanges", "Convergence", "Cost", "CrestPair", "CrestView",
-    "DISTRIBUTIONS", "EnergyEstimate", "ErrorSplit", "Evaluation", "Exported", "Finding", "FixCard", "FixSite",
-    "FormatComparison", "FormatRow", "Grid", "Histogram", "Latency", "LatencyEstimate", "LayerDetail", "LayerEnergy",
-    "LayerInfo", "LayerLatency", "LayerReport", "LayerTable", "LayerTime", "Metric", "ModelInfo", "ModelRef",
-    "OutputError", "Pattern", "Progress", "RangeConvergence", "RealMetric", "Result", "SampleCard", "Saturation",
-    "Score", "Sensitivity", "SensitivityRow", "Share", "Shares", "Size", "TargetCard", "TensorSpec", "TensorView",
-    "Timing", "Values", "Verdict", "Verified", "VerifiedTensor",
+    "Agreement", "Bound", "CacheStats", "Cause", "ChannelRanges", "Convergence", "Cost", "CrestPair", "CrestView",
+    "DISTRIBUTIONS", "Diagnosis", "EnergyEstimate", "ErrorSplit", "Evaluation", "Exported", "Finding", "FixCard",
+    "FixSite", "FormatComparison", "FormatRow", "Grid", "Histogram", "Latency", "LatencyEstimate", "LayerDetail",
+    "LayerEnergy", "LayerInfo", "LayerLatency", "LayerReport", "LayerTable", "LayerTime", "Metric", "ModelInfo",
+    "ModelRef", "OutputError", "Pattern", "Progress", "RangeConvergence", "RealMetric", "Remedy", "Result",
+    "SampleCard", "Saturation", "Score", "Sensitivity", "SensitivityRow", "Share", "Shares", "Size", "TargetCard",
+    "TensorSpec", "TensorView", "Timing", "Trial", "Values", "Verdict", "Verified", "VerifiedTensor",
 ]  # fmt: skip
