@@ -6,13 +6,14 @@ from typing import Literal
 
 import msgspec
 
-from qdebug.calibrate import ActivationStats
 from qdebug.engine import Work
 from qdebug.formats import find
 from qdebug.graph import Layer
 from qdebug.recipes import Recipe
-from qdebug.results import Cause, Remedy
+from qdebug.results import Cause, Remedy, Trial
+from qdebug.search.diagnose.looks import values_of
 from qdebug.search.diagnose.places import Bench
+from qdebug.search.diagnose.tensors import reach
 from qdebug.search.diagnose.trials import Start, best, tried
 from qdebug.search.diagnose.words import sentence, with_fix
 from qdebug.session import Session
@@ -42,9 +43,19 @@ def broken(session: Session, recipe: Recipe, work: Work) -> tuple[Cause, ...]:
     bad = [(layer, stats) for layer, stats in seen.values() if stats.nan or stats.inf]
     if not bad:
         return ()
-    ranges = {layer.name: [min(stats.low, 0.0), max(stats.high, 0.0)] for layer, stats in bad if _has_range(stats)}
     first = bad[0][1]
+    ranges = _evaluated(bench, [layer for layer, _ in seen.values()])
     return (_cause(bench, [layer for layer, _ in bad], "activation", (first.nan, first.inf), ranges),)
+
+
+def _evaluated(bench: Bench, layers: list[Layer]) -> dict[str, list[float]]:
+    """The limits of layers' inputs on the first evaluation data, zero included; of those that have finite ones."""
+    found = {layer.name: reach(values_of(bench, layer.x, bench.subject.eval_batches[0])) for layer in layers}
+    return {
+        name: [min(one.rmin, 0.0), max(one.rmax, 0.0)]
+        for name, one in found.items()
+        if not (one.nan or one.inf) and one.rmin < one.rmax
+    }
 
 
 def _cause(
@@ -53,10 +64,11 @@ def _cause(
 ) -> Cause:  # fmt: skip
     names = tuple(layer.name for layer in layers)
     where = {"layers": list(names), "tensor": tensor}
-    fixes = [Remedy(method="recalibrate", params={**where, "ranges": ranges})] if len(ranges) == len(names) else []
+    everywhere = {"layers": list(ranges), "tensor": tensor, "ranges": ranges}
+    fixes = [Remedy(method="recalibrate", params=everywhere)] if ranges else []
     fixes.append(Remedy(method="keep-float", params=where))
     start = Start(None, float("inf"))
-    trials: list = []
+    trials: list[Trial] = []
     for fix in fixes:
         trials.append(tried(bench, start, fix))
         if trials[-1].recovered:
@@ -77,7 +89,3 @@ def _cause(
 def _is_scaled(recipe: Recipe, layer: Layer, tensor: str) -> bool:
     plan = getattr(recipe.plan_for(layer.name, layer.kind), tensor)
     return not plan.is_float32 and not find(plan.format).is_cast
-
-
-def _has_range(stats: ActivationStats) -> bool:
-    return stats.finite > 0 and (stats.low < 0 or stats.high > 0)

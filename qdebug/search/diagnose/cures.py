@@ -91,6 +91,8 @@ def _moving(bench: Bench, looks: Sequence[Look]) -> Iterator[Remedy]:
 def _ranges(looks: Sequence[Look]) -> Iterator[Remedy]:
     """Ranges that leave out a few values."""
     where = _where(looks)
+    if any(look.place.plan.clip is not None for look in looks):
+        yield Remedy(method="range:minmax", params=where)
     yield Remedy(method="range:mse", params=where)
     yield Remedy(method="range:percentile", params={**where, "percentile": 99.9})
     limits = {look.place.name: _limits(look) for look in looks}

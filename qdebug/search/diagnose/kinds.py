@@ -107,15 +107,15 @@ def _shaped(look: Look, alone: Try) -> CauseKind | None:
 def _stretch(look: Look) -> float:
     """How many times the range is wider than the ordinary values need it to be."""
     width = look.values.high - look.values.low
-    range_ = max(look.rmax, 0.0) - min(look.rmin, 0.0)
-    return range_ / width if width > 0 else 1.0
+    return (look.split.clip_max - look.split.clip_min) / width if width > 0 else 1.0
 
 
 def narrower(look: Look) -> list[TensorPlan]:
     """Plans with a range that leaves out a few values, as far as the format and granularity allow."""
     plan, allowed = look.place.plan, range_methods(look.place.plan)
     plain = msgspec.structs.replace(plan, clip=None)
-    found = [
+    found = [msgspec.structs.replace(plain, range="minmax")] if plan.clip is not None else []
+    found += [
         msgspec.structs.replace(plain, range=method, percentile=percentile)
         for method, percentile in (("mse", 99.99), ("percentile", 99.99), ("percentile", 99.9))
         if method in allowed and method in get_args(ChosenRange)
