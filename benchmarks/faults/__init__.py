@@ -1,4 +1,4 @@
-"""Sound networks with one fault planted in each, and how often the diagnosis names it: ``python -m benchmarks.faults``."""
+"""Sound networks with one fault planted in each: does the diagnosis name it? ``python -m benchmarks.faults``."""
 
 from benchmarks.faults.cases import Case, case, cases
 from benchmarks.faults.judge import Outcome, judge

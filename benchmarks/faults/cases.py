@@ -17,8 +17,10 @@ from qdebug.search.diagnose.places import Bench
 from qdebug.session import Session
 
 GRAVER = (1.0, 4.0, 16.0, 64.0)
-_DAMAGE, _SOUND = 0.02, 0.005
-"""Squared error over the output's power that a fault makes at least, and a sound network at most."""
+_DAMAGE, _SOUND = 0.003, 0.002
+"""Squared error over the output's power that a fault makes at least (25 dB), and a sound network at most."""
+_TIMES = 8.0
+"""So many times the error of the sound network a fault makes at least."""
 
 
 @dataclass(frozen=True)
@@ -42,9 +44,10 @@ def case(plant: str, model: str, seed: int) -> Case | None:
         planted = PLANTS[plant](sound(model), dice, depth, grave)
         if planted is None:
             return None
-        if noise(*planted.reference) > _SOUND:
+        start = noise(*planted.reference)
+        if start > _SOUND:
             return None
-        if noise(planted.session, planted.recipe) > _DAMAGE:
+        if noise(planted.session, planted.recipe) > max(_DAMAGE, _TIMES * start):
             return Case(plant, model, seed, planted)
     return None
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 
-from benchmarks.faults.cases import Case
+from benchmarks.faults.cases import Case, case, noise
 from qdebug.results import Diagnosis
 from qdebug.search.diagnose import diagnose
 
@@ -19,7 +20,8 @@ class Outcome:
     Attributes:
         layer: whether the planted layer comes first.
         kind: whether the first cause is of the planted kind.
-        recovered: the part of the loss that the first cause's fix wins back; None where no fix exists.
+        recovered: of the error that the fault adds, the part that the first cause's fix wins back; None where no fix
+            exists.
         found: the diagnosis.
     """
 
@@ -39,12 +41,30 @@ class Outcome:
         return self.recovered >= 0.9
 
 
-def judge(case: Case) -> Outcome:
-    """Diagnose a case."""
-    found = diagnose(case.planted.session, case.planted.recipe)
+def judge(given: Case) -> Outcome:
+    """Diagnose a case.
+
+    A fix cannot win back what quantization costs the sound network too: a part of that loss counts as all of it.
+    """
+    planted = given.planted
+    found = diagnose(planted.session, planted.recipe)
     first = found.causes[0] if found.causes else None
+    recovered = None
+    if given.plant not in HAS_NO_FIX:
+        added = 1 - noise(*planted.reference) / noise(planted.session, planted.recipe)
+        recovered = min(1.0, first.recovered / added) if first and first.fix else 0.0
     return Outcome(
-        case.plant, case.model, case.seed, first is not None and first.layer == case.planted.layer,
-        first is not None and first.kind in case.planted.kinds,
-        None if case.plant in HAS_NO_FIX else first.recovered if first else 0.0, found,
+        given.plant, given.model, given.seed, first is not None and first.layer == planted.layer,
+        first is not None and first.kind in planted.kinds, recovered, found,
     )  # fmt: skip
+
+
+def outcome(plant: str, model: str, seed: int) -> Outcome | None:
+    """What becomes of one case; None where the plant has no place."""
+    found = case(plant, model, seed)
+    if found is None:
+        return None
+    judged = judge(found)
+    sure = judged.layer and judged.kind and judged.mended
+    print(f"{'ok    ' if sure else 'missed'} {plant}, {model}, {seed}", file=sys.stderr, flush=True)
+    return judged

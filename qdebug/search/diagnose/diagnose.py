@@ -27,7 +27,9 @@ _EXPLAINED, _MOST = 0.97, 16
 _CAUSES = 6
 """Fixes are tried for so many causes."""
 _SOUND = 0.01
-"""Squared error over the output's power up to which a recipe with a harmless metric has no causes (20 dB)."""
+"""Squared error over the output's power up to which a recipe with a harmless metric is sound (20 dB)."""
+_NOTHING = 0.001
+"""And up to which there is nothing to explain (30 dB)."""
 
 Group = tuple[CauseKind, list[Look], float]
 
@@ -58,8 +60,13 @@ def diagnose(session: Session, recipe: Recipe | str, work: Work | None = None) -
         return _diagnosis(session, recipe, found, None, False, start)
     metric = before.metric
     assert metric is not None
-    healthy = metric.harmless and before.error <= _SOUND * _power(bench)
-    causes = () if healthy else tuple(_cause(bench, before, group) for group in _groups(bench)[:_CAUSES])
+    noise = before.error / (_power(bench) or 1.0)
+    healthy = metric.harmless and noise <= _SOUND
+    causes = (
+        ()
+        if healthy and noise <= _NOTHING
+        else tuple(_cause(bench, before, group) for group in _groups(bench)[:_CAUSES])
+    )
     return _diagnosis(session, recipe, causes, metric, healthy, start)
 
 

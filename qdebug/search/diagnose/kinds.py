@@ -84,7 +84,7 @@ def _strange(look: Look, _: Try) -> CauseKind | None:
 def _shaped(look: Look, alone: Try) -> CauseKind | None:
     """What the shape of the distribution explains."""
     plan, weight = look.place.plan, look.place.side == "weight"
-    if plan.rounding in ("floor", "half_away") and look.bias > 0.5:
+    if plan.rounding in ("floor", "half_away") and _helps(look, alone, [_to_nearest(plan)]):
         return "biased-error"
     shared = plan.granularity in ("tensor", "channel", "group", "block") and not find(plan.format).is_cast
     if not shared:
@@ -124,6 +124,10 @@ def narrower(look: Look) -> list[TensorPlan]:
         limits = look.values.low, look.values.high
         found.append(msgspec.structs.replace(plain, range="minmax", clip=limits))
     return found
+
+
+def _to_nearest(plan: TensorPlan) -> TensorPlan:
+    return msgspec.structs.replace(plan, rounding="half_even")
 
 
 def _finer(plan: TensorPlan) -> list[TensorPlan]:
