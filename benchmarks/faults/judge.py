@@ -53,9 +53,10 @@ def judge(given: Case) -> Outcome:
     if given.plant not in HAS_NO_FIX:
         added = 1 - noise(*planted.reference) / noise(planted.session, planted.recipe)
         recovered = min(1.0, first.recovered / added) if first and first.fix else 0.0
+    sides = {planted.layer, *(layer for layer, _ in planted.also)}
     return Outcome(
-        given.plant, given.model, given.seed, first is not None and first.layer == planted.layer,
-        first is not None and first.kind in planted.kinds, recovered, found,
+        given.plant, given.model, given.seed, first is not None and first.layer in sides,
+        first is not None and planted.names(first.layer, first.kind), recovered, found,
     )  # fmt: skip
 
 

@@ -29,6 +29,7 @@ class Planted:
         reference: the same without the fault, and its recipe: sound.
         layer: where it lies; of faults that lie in several, the one where they begin.
         kinds: what it may be called.
+        also: other layers where the same fault shows, each with the cause that is right there.
     """
 
     session: Session
@@ -36,6 +37,11 @@ class Planted:
     reference: tuple[Session, Recipe]
     layer: str
     kinds: tuple[str, ...]
+    also: tuple[tuple[str, str], ...] = ()
+
+    def names(self, layer: str, kind: str) -> bool:
+        """Whether that layer and that cause are the fault, seen from one of its sides."""
+        return (layer == self.layer and kind in self.kinds) or (layer, kind) in self.also
 
 
 Plant = Callable[[Session, np.random.Generator, float, float], Planted | None]
@@ -109,6 +115,19 @@ def outlier_channels(session: Session, dice: np.random.Generator, depth: float, 
     return Planted(
         changed(session, surgery.tensors), recipe, (session, recipe), site.reader.name, ("outlier-channels",)
     )
+
+
+@_named("uneven channels, w8a8")
+def uneven_channels(session: Session, dice: np.random.Generator, depth: float, grave: float) -> Planted | None:
+    """Wide channels where everything is quantized per tensor: the fault shows in up to three tensors at once."""
+    site = _at(sites(session), depth)
+    surgery = Surgery(session)
+    surgery.scale(site, lively(session, site, dice, max(1, site.count // 32)), 32.0 * grave)
+    recipe, reader = qdebug.preset("w8a8"), site.reader.name
+    also = [(reader, "outlier-channels"), (reader, "uneven-weights")]
+    also += [(site.maker.name, "uneven-weights")] if site.maker is not None else []
+    kinds = ("outlier-channels", "uneven-weights")
+    return Planted(changed(session, surgery.tensors), recipe, (session, recipe), reader, kinds, tuple(also))
 
 
 @_named("tight-range, activation")

@@ -49,7 +49,7 @@ def changed(session: Session, tensors: Mapping[int, Tensor], calib: Dataset | No
 
 def scaled_calibration(session: Session, factor: float, samples: slice = slice(None)) -> Dataset | None:
     """The calibration data with some samples multiplied; None where they are no real numbers."""
-    arrays = {name: np.array(value) for name, value in session.subject.calib.inputs.items()}
+    arrays = {name: value.numpy().copy() for name, value in session.subject.calib.inputs.items()}
     if any(not np.issubdtype(value.dtype, np.floating) for value in arrays.values()):
         return None
     for value in arrays.values():

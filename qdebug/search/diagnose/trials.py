@@ -59,8 +59,8 @@ def tried(bench: Bench, start: Start, fix: Remedy) -> Trial:
 def recovered(start: Start, metric: Metric, error: float) -> float:
     """The part of the loss that is won back, at most 1.
 
-    Of the metric's loss, where it lost something; else of the squared output error. Where nothing ran before, 1 stands
-    for a harmless metric and 0 for any other.
+    Of the metric's loss, where it lost something and the fix moves it; else of the squared output error. Where nothing
+    ran before, 1 stands for a harmless metric and 0 for any other.
     """
     if not math.isfinite(metric.quantized) or math.isinf(error):
         return 0.0
@@ -68,8 +68,9 @@ def recovered(start: Start, metric: Metric, error: float) -> float:
         return float(metric.harmless)
     if math.isinf(start.loss):
         return float(metric.harmless)
-    if start.loss > 0:
-        return min(1.0, 1 - lost(metric) / start.loss)
+    won = 1 - lost(metric) / start.loss if start.loss > 0 else 0.0
+    if won < 0 or won >= _WORTH:
+        return min(1.0, won)
     if lost(metric) > lost(start.metric) + 1e-9 and not metric.harmless:
         return min(0.0, lost(start.metric) - lost(metric))
     if math.isinf(start.error):

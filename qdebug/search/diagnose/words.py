@@ -50,9 +50,10 @@ def sentence(kind: CauseKind, tensor: str, layers: Sequence[str], evidence: Mapp
         case "nan" | "inf":
             many = number(kind) or 0
             word = "NaN" if kind == "nan" else "infinite"
+            values = f"1 value that is {word}" if many == 1 else f"{many} values that are {word}"
             data = " on the calibration data" if tensor == "activation" else ""
             verb = "hold" if tensor == "weight" else "holds"
-            return f"{what.capitalize()} of {where} {verb} {many} values that are {word}{data}"
+            return f"{what.capitalize()} of {where} {verb} {values}{data}"
         case "dead-channels":
             return (
                 f"{number('outlier_channels')} of {number('channels')} channels of the input of {where} never change, "
@@ -85,7 +86,7 @@ def with_fix(text: str, cause: Cause, metric: Metric | None) -> str:
         return f"{text}; nothing that was tried helps ({names})" if names else text
     name = metric.name if metric else "metric"
     before, after = (_value(name, value) for value in (cause.metric_before, cause.metric_after))
-    method = cause.fix.method.replace(",", " and ")
+    method = cause.fix.method.replace(",", " with ")
     if before != after:
         return f"{text}; {method} brings {name.replace('_', ' ')} from {before} to {after}"
     return f"{text}; {method} takes away {_percent(cause.recovered)} of the output's error ({name} stays {after})"
