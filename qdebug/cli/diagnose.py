@@ -45,6 +45,8 @@ def describe(found: Diagnosis) -> str:
         parts += ["", _paragraph(place, cause)]
     if found.causes:
         parts += ["", _table(found.causes)]
+    if found.together and len(found.together.fixes) > 1:
+        parts += ["", textwrap.fill(_together(found), _WIDTH)]
     parts += ["", f"{numbers.count(found.n)} samples, took {numbers.seconds(found.seconds)}"]
     return "\n".join(parts)
 
@@ -54,6 +56,15 @@ def _paragraph(place: int, cause: Cause) -> str:
 
     lead = f"{place}. {share(cause.share)} of the damage. "
     return textwrap.fill(f"{lead}{cause.text}.", _WIDTH, subsequent_indent="   ")
+
+
+def _together(found: Diagnosis) -> str:
+    from qdebug.figures.numbers import metric_title, metric_value
+
+    assert found.together is not None
+    names = ", ".join(fix.method for fix in found.together.fixes)
+    value = metric_value(found.metric, found.together.metric)
+    return f"Together ({names}): {metric_title(found.metric)} {value}."
 
 
 def _table(causes: tuple[Cause, ...]) -> str:

@@ -7,7 +7,7 @@ one, not percent.
 from qdebug.results.base import Result
 from qdebug.results.convergence import Convergence, RangeConvergence
 from qdebug.results.costs import Bound, Cost, EnergyEstimate, LatencyEstimate, LayerEnergy, LayerLatency
-from qdebug.results.diagnosis import Cause, Diagnosis, Remedy, Trial
+from qdebug.results.diagnosis import Cause, Diagnosis, Remedy, Together, Trial
 from qdebug.results.exported import Exported
 from qdebug.results.formats import DISTRIBUTIONS, CrestPair, CrestView, FormatComparison, FormatRow, Values
 from qdebug.results.layer import (
@@ -44,5 +44,5 @@ __all__ = [
     "LayerEnergy", "LayerInfo", "LayerLatency", "LayerReport", "LayerTable", "LayerTime", "Metric", "ModelInfo",
     "ModelRef", "OutputError", "Pattern", "Progress", "RangeConvergence", "RealMetric", "Remedy", "Result",
     "SampleCard", "Saturation", "Score", "Sensitivity", "SensitivityRow", "Share", "Shares", "Size", "TargetCard",
-    "TensorSpec", "TensorView", "Timing", "Trial", "Values", "Verdict", "Verified", "VerifiedTensor",
+    "TensorSpec", "TensorView", "Timing", "Together", "Trial", "Values", "Verdict", "Verified", "VerifiedTensor",
 ]  # fmt: skip

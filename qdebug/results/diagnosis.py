@@ -72,6 +72,20 @@ class Cause(Result, frozen=True, kw_only=True):
     text: str
 
 
+class Together(Result, frozen=True, kw_only=True):
+    """Several fixes in one recipe, as far as each wins something back beyond those before it.
+
+    Attributes:
+        fixes: to be made in this order.
+        metric: the task metric with all of them.
+        recovered: see :class:`Trial`.
+    """
+
+    fixes: tuple[Remedy, ...]
+    metric: float
+    recovered: float
+
+
 class Diagnosis(Result, frozen=True, kw_only=True):
     """What ``qdebug diagnose`` prints.
 
@@ -82,6 +96,7 @@ class Diagnosis(Result, frozen=True, kw_only=True):
         metric_float, metric_quantized: its values; None where that model cannot run.
         healthy: whether the metric stays what it was, nearly.
         causes: most damage first.
+        together: the fixes of all causes at once; None where there is no fix.
         n: samples of the evaluation data behind metrics; errors may be of fewer.
         seconds: what it took.
         text: one sentence on the whole, without a full stop.
@@ -95,6 +110,7 @@ class Diagnosis(Result, frozen=True, kw_only=True):
     metric_quantized: float | None
     healthy: bool
     causes: tuple[Cause, ...]
+    together: Together | None
     n: int
     seconds: float
     text: str

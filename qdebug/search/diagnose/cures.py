@@ -44,8 +44,10 @@ def _where(looks: Sequence[Look]) -> dict[str, object]:
 
 def _proposed(bench: Bench, kind: CauseKind, looks: Sequence[Look]) -> Iterator[Remedy]:
     where, side = _where(looks), looks[0].place.side
-    if side == "output":
-        return  # one plan serves all values between layers
+    if side == "output":  # one plan serves all values between layers: nothing but moving ranges treats one of them
+        if kind in ("outlier-channels", "dead-channels"):
+            yield from _moving(bench, looks)
+        return
     match kind:
         case "uneven-weights":
             yield from _moving(bench, looks)
@@ -77,13 +79,14 @@ def _proposed(bench: Bench, kind: CauseKind, looks: Sequence[Look]) -> Iterator[
 
 def _moving(bench: Bench, looks: Sequence[Look]) -> Iterator[Remedy]:
     """Fixes that move ranges from one tensor to its neighbour, where the graph lets them reach one of the places."""
+    everywhere = any(look.place.layer is None for look in looks)
     names = {look.place.name for look in looks}
     chained = {one.name for chain in bench.subject.chains if not chain.refused for one in (chain.first, chain.second)}
     normed = {layer.name for site in bench.subject.norm_sites if not site.refused for layer in site.layers}
-    if names & chained:
+    if names & chained or (everywhere and chained):
         yield Remedy(method="cle", params={})
         yield Remedy(method="cle,bias-correction", params={})
-    if names & normed:
+    if names & normed or (everywhere and normed):
         for alpha in (0.5, 0.7, 0.3):
             yield Remedy(method="smoothquant", params={"alpha": alpha})
 

@@ -5,19 +5,22 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Sequence
+from functools import partial
 
 import msgspec
 
 from qdebug.engine import Work
 from qdebug.errors import NumericError
 from qdebug.recipes import Recipe, as_recipe, remedied
-from qdebug.results import Cause, Diagnosis, Metric, Remedy
+from qdebug.results import Cause, Diagnosis, Metric, Remedy, Together
 from qdebug.results.diagnosis import CauseKind
 from qdebug.search.diagnose.broken import broken
 from qdebug.search.diagnose.cures import cures, last_resort
 from qdebug.search.diagnose.kinds import kind_of
 from qdebug.search.diagnose.looks import Look, look
 from qdebug.search.diagnose.places import Bench, Damaged
+from qdebug.search.diagnose.saturating import is_for_integers, saturating
+from qdebug.search.diagnose.together import together
 from qdebug.search.diagnose.trials import Start, best, is_enough, tried
 from qdebug.search.diagnose.words import sentence, summary, with_fix
 from qdebug.session import Session
@@ -57,17 +60,17 @@ def diagnose(session: Session, recipe: Recipe | str, work: Work | None = None) -
         found = broken(session, recipe, work)
         if not found:
             raise
-        return _diagnosis(session, recipe, found, None, False, start)
+        return _diagnosis(session, recipe, found, None, None, False, start)
     metric = before.metric
     assert metric is not None
     noise = before.error / (_power(bench) or 1.0)
     healthy = metric.harmless and noise <= _SOUND
-    causes = (
-        ()
-        if healthy and noise <= _NOTHING
-        else tuple(_cause(bench, before, group) for group in _groups(bench)[:_CAUSES])
-    )
-    return _diagnosis(session, recipe, causes, metric, healthy, start)
+    groups = [] if healthy and noise <= _NOTHING else _groups(bench)
+    causes = [_cause(bench, before, group) for group in groups[:_CAUSES]]
+    every = together(bench, before, causes)
+    if is_for_integers(recipe):
+        causes += saturating(bench, metric)
+    return _diagnosis(session, recipe, causes, every, metric, healthy, start)
 
 
 def apply(recipe: Recipe, fix: Remedy) -> Recipe:
@@ -76,14 +79,17 @@ def apply(recipe: Recipe, fix: Remedy) -> Recipe:
 
 
 def _diagnosis(
-    session: Session, recipe: Recipe, causes: Sequence[Cause], metric: Metric | None, healthy: bool, start: float
+    session: Session, recipe: Recipe, causes: Sequence[Cause], every: Together | None, metric: Metric | None,
+    healthy: bool, start: float,
 ) -> Diagnosis:  # fmt: skip
     info = session.info()
     float_ = metric or session.score(Recipe()).metric
     return Diagnosis(
         model=info.name, digest=info.digest, recipe=recipe.digest, metric=float_.name, metric_float=float_.float_,
-        metric_quantized=metric.quantized if metric else None, healthy=healthy, causes=tuple(causes), n=info.n_eval,
-        seconds=time.perf_counter() - start, text=summary(causes, healthy, metric),
+        metric_quantized=metric.quantized if metric else None, healthy=healthy, causes=tuple(causes),
+        together=every, n=info.n_eval,
+        seconds=time.perf_counter() - start,
+        text=summary(causes, healthy, metric),
     )  # fmt: skip
 
 
@@ -94,11 +100,11 @@ def _groups(bench: Bench) -> list[Group]:
         place = damaged.place
         bench.work.step(0, 0, f"looking at the {place.side} of {place.name}")
         seen = look(bench, place, damaged.error)
-        kind = kind_of(seen, lambda plan, place=place: bench.alone(place, plan))  # type: ignore[misc]
+        kind = kind_of(seen, partial(bench.alone, place))
         _, looks, shares = found.setdefault((kind, place.side), (kind, [], []))
         looks.append(seen)
         shares.append(damaged.share)
-    groups = [(kind, looks, sum(shares)) for kind, looks, shares in found.values()]
+    groups: list[Group] = [(kind, looks, sum(shares)) for kind, looks, shares in found.values()]
     return sorted(groups, key=lambda group: -group[2])
 
 

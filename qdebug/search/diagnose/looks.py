@@ -98,8 +98,9 @@ def _weight(bench: Bench, place: Place, error: float) -> Look:
 
 
 def _activation(bench: Bench, place: Place, error: float) -> Look:
-    index, axis = (place.layer.x, place.layer.channel_axis) if place.layer else (place.step, -1)
+    index = place.layer.x if place.layer else place.step
     seen = values_of(bench, index, bench.subject.eval_batches[0])
+    axis = place.layer.channel_axis if place.layer else 1 if seen.dim() > 3 else -1
     calibrated = values_of(bench, index, bench.subject.calib_batches[0])
     low, high = float(calibrated.min()), float(calibrated.max())
     if place.layer is not None:

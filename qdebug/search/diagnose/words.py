@@ -92,6 +92,14 @@ def with_fix(text: str, cause: Cause, metric: Metric | None) -> str:
     return f"{text}; {method} takes away {_percent(cause.recovered)} of the output's error ({name} stays {after})"
 
 
+def summed(text: str, cause: Cause, metric: Metric) -> str:
+    """The sentence on saturation with what seven bits would do."""
+    if cause.fix is None:
+        return f"{text}; weights of 7 bits would cost too much ({_value(metric.name, cause.tried[0].metric)})"
+    after = _value(metric.name, cause.metric_after)
+    return f"{text}; with weights of 7 bits {_percent(cause.recovered)} of them fit ({metric.name} is {after})"
+
+
 def summary(causes: Sequence[Cause], healthy: bool, metric: Metric | None) -> str:
     """One sentence on the whole."""
     said = "The model cannot run under this recipe"
