@@ -18,6 +18,9 @@ from qdebug.recipes import Recipe, parse_plan, set_layers
 from qdebug.session import Session
 
 CONSTANT = 3.4e38
+"""An attention mask's."""
+LARGE = 1e36
+"""One that still is a number when some hundred places of a picture are added up."""
 
 
 @dataclass(frozen=True)
@@ -269,7 +272,7 @@ def constant_channel(session: Session, dice: np.random.Generator, depth: float, 
 def extreme(session: Session, dice: np.random.Generator, depth: float, grave: float) -> Planted | None:
     """The same with the constant of an attention mask."""
     site = _at(sites(session), depth)
-    value = CONSTANT if site.maker is not None else -CONSTANT  # behind a ReLU nothing is negative
+    value = LARGE if site.maker is not None else -CONSTANT  # behind a ReLU nothing is negative
     start, surgery = _unread(session, site, int(dice.integers(site.count)), value)
     recipe = qdebug.preset("w32a8")
     return Planted(surgery, recipe, (start, recipe), site.reader.name, ("extreme-constant",))

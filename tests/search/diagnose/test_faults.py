@@ -50,10 +50,16 @@ def test_the_same_seed_plants_the_same_fault_and_another_another():
     assert one.planted.session.info().digest != other.planted.session.info().digest
 
 
-@pytest.mark.parametrize("plant", ["uneven-weights, outputs", "outlier-channels", "stretched-range, weight",
-                                   "fp16-overflow", "dead-channels"])  # fmt: skip
-def test_a_fault_leaves_the_float_network_as_it_is(plant):
-    planted = case(plant, "digits-resnet", SEED).planted
+MOVING = [
+    "uneven-weights, outputs", "uneven channels, w8a8", "outlier-channels", "stretched-range, weight", "fp16-overflow",
+    "dead-channels", "extreme-constant",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("plant", MOVING)
+@pytest.mark.parametrize("seed", [100, SEED])
+def test_a_fault_leaves_the_float_network_as_it_is(plant, seed):
+    planted = case(plant, "digits-mobilenet", seed).planted
     (batch, *_) = planted.session.subject.eval_batches
     before, after = (one.output("w32a32", batch) for one in (planted.reference[0], planted.session))
     assert (before - after).abs().max() <= 1e-5 * before.abs().max()
