@@ -119,7 +119,7 @@ def _worst(damaged: Sequence[Damaged]) -> list[Damaged]:
 
 def _cause(bench: Bench, before: Start, group: Group) -> Cause:
     kind, looks, share = group
-    first, names = looks[0], tuple(look.place.name for look in looks)
+    first, names = looks[0], tuple(dict.fromkeys(look.place.name for look in looks))
     trials = [tried(bench, before, fix) for fix in cures(bench, kind, looks)]
     last = None if is_enough(trials) else tried(bench, before, last_resort(looks))
     chosen = best(trials, last)

@@ -9,7 +9,7 @@ from qdebug.results import Cause, Metric
 from qdebug.results.diagnosis import CauseKind
 from qdebug.results.score import FRACTIONS
 
-_WHAT = {"weight": "the weights", "activation": "the input", "output": "the values"}
+_WHAT = {"weight": "the weights", "activation": "the input", "output": "the output"}
 
 
 def sentence(kind: CauseKind, tensor: str, layers: Sequence[str], evidence: Mapping[str, Any]) -> str:
@@ -24,7 +24,7 @@ def sentence(kind: CauseKind, tensor: str, layers: Sequence[str], evidence: Mapp
             )
         case "outlier-channels":
             return (
-                f"{number('outlier_channels')} of {number('channels')} channels of the input of {where} are outliers, "
+                f"{number('outlier_channels')} of {number('channels')} channels of {what} of {where} are outliers, "
                 f"up to {_times(number('widest_over_median'))} the median, and set the range for all others"
             )
         case "tight-range":
@@ -56,7 +56,7 @@ def sentence(kind: CauseKind, tensor: str, layers: Sequence[str], evidence: Mapp
             return f"{what.capitalize()} of {where} {verb} {values}{data}"
         case "dead-channels":
             return (
-                f"{number('outlier_channels')} of {number('channels')} channels of the input of {where} never change, "
+                f"{number('outlier_channels')} of {number('channels')} channels of {what} of {where} never change, "
                 f"and as the widest they set the range: {_times(number('widest_over_median'))} the median"
             )
         case "calibration-mismatch":
@@ -71,7 +71,7 @@ def sentence(kind: CauseKind, tensor: str, layers: Sequence[str], evidence: Mapp
                 "CPUs without VNNI would clip them"
             )
         case "coarse-values":
-            return f"{number('format')} is too coarse for the values that {where} hands on: {_db(number('sqnr_db'))}"
+            return f"{number('format')} is too coarse for the values that come out of {where}: {_db(number('sqnr_db'))}"
         case "extreme-constant":
             return (
                 f"A constant of {_three(_peak(evidence))} in {what} of {where}, such as an attention mask's, sets the "

@@ -4,9 +4,10 @@ import msgspec
 import pytest
 
 import qdebug
+from qdebug.doors import load_sample
 from qdebug.engine import Work
 from qdebug.errors import Cancelled, MethodError, RecipeError
-from qdebug.recipes import SmoothQuant, TensorPlan, remedied, set_layers
+from qdebug.recipes import CrossLayerEqualization, SmoothQuant, TensorPlan, remedied, set_layers
 from qdebug.results import Diagnosis
 from qdebug.search.diagnose import apply, diagnose
 from tests.networks import Residual, data_for, seeded
@@ -68,6 +69,32 @@ def test_values_between_layers_are_places_too():
     assert first.tensor == "output"
     assert first.fix.method == "between-float"
     assert first.recovered > 0.9
+
+
+def test_for_an_integer_runtime_saturation_stands_beside_the_loss():
+    found = diagnose(qdebug.open("digits-resnet"), "w8a8-pc-all")
+    assert found.healthy
+    (cause,) = found.causes
+    assert (cause.kind, cause.share, cause.fix.method) == ("saturation", 0.0, "fewer-bits")
+    assert cause.evidence["saturating"] > 0
+    assert cause.recovered == 1.0  # two products of 7 bits always fit
+
+
+def test_all_fixes_together_are_better_than_each_alone():
+    session = qdebug.open("digits-mobilenet", {key: value[:128] for key, value in sample_data().items()})
+    recipe = msgspec.structs.replace(qdebug.preset("w8a8"), fixes=(CrossLayerEqualization(),))
+    recipe = set_layers(recipe, {"fc": qdebug.preset("w2a2").default})
+    found = diagnose(session, recipe)
+    assert len(found.together.fixes) > 1
+    assert found.together.recovered >= max(cause.recovered for cause in found.causes)
+    mended = recipe
+    for fix in found.together.fixes:
+        mended = apply(mended, fix)
+    assert session.score(mended).metric.quantized == found.together.metric
+
+
+def sample_data():
+    return load_sample("digits-mobilenet").data
 
 
 def test_it_stops_when_asked():
