@@ -15,8 +15,10 @@ if TYPE_CHECKING:
     from qdebug.session import Session
 
 
-def opened(options: argparse.Namespace, reporter: Reporter) -> tuple[Session, Recipe]:
-    """The session and the recipe, which fits it. A slip of the pen is told before anything is loaded.
+def opened(options: argparse.Namespace, reporter: Reporter, *, check: bool = True) -> tuple[Session, Recipe]:
+    """The session and the recipe, which fits it unless that is not to be checked.
+
+    A slip of the pen is told before anything is loaded.
 
     Raises:
         QDebugError: an option is wrong, the model cannot be opened, or the recipe does not fit it.
@@ -26,7 +28,8 @@ def opened(options: argparse.Namespace, reporter: Reporter) -> tuple[Session, Re
 
     found = session.open(options.model, options.data, options.calib, work=reporter.work)
     recipe = with_layers(base_recipe(options, found.own_recipe()), options, found.info().layers)
-    found.check(recipe)
+    if check:
+        found.check(recipe)
     return found, recipe
 
 

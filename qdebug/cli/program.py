@@ -14,6 +14,7 @@ from qdebug.cli import (
     app,
     calibration,
     compare,
+    diagnose,
     evaluate,
     export,
     formats,
@@ -27,8 +28,8 @@ from qdebug.cli import (
 from qdebug.errors import QDebugError, UsageError, near
 
 VERBS = {
-    "samples": samples, "inspect": inspect, "evaluate": evaluate, "sensitivity": sensitivity, "search": search,
-    "export": export, "verify": verify, "formats": formats, "compare": compare, "ranges": ranges,
+    "samples": samples, "inspect": inspect, "evaluate": evaluate, "sensitivity": sensitivity, "diagnose": diagnose,
+    "search": search, "export": export, "verify": verify, "formats": formats, "compare": compare, "ranges": ranges,
     "calibration": calibration, "app": app,
 }  # fmt: skip
 _DONE, _OURS, _MISTAKE, _INTERRUPTED = 0, 1, 2, 130

@@ -12,11 +12,12 @@ from qdebug.recipes.notation import (
     preset,
 )
 from qdebug.recipes.plan import FLOAT, LayerPlan, Recipe, TensorPlan
+from qdebug.recipes.remedy import remedied
 from qdebug.recipes.serial import dumps, from_plain, load, loads, save, to_plain
 
 __all__ = [
     "FLOAT", "BiasCorrection", "CrossLayerEqualization", "Fix", "LayerPlan", "Recipe", "SmoothQuant", "TensorPlan",
     "as_recipe", "dumps", "from_plain", "load", "loads", "matching", "parse_activation_format", "parse_fix",
-    "parse_format", "parse_plan", "parse_weight_format", "preset", "save", "set_layers", "to_plain", "with_clip",
-    "with_fix", "without_fix",
+    "parse_format", "parse_plan", "parse_weight_format", "preset", "remedied", "save", "set_layers", "to_plain",
+    "with_clip", "with_fix", "without_fix",
 ]  # fmt: skip

@@ -16,6 +16,7 @@ from qdebug.results.calibration import (
 )
 from qdebug.results.convergence import Convergence, RangeConvergence
 from qdebug.results.costs import Bound, Cost, EnergyEstimate, LatencyEstimate, LayerEnergy, LayerLatency
+from qdebug.results.diagnosis import Cause, Diagnosis, Remedy, Together, Trial
 from qdebug.results.exported import Exported
 from qdebug.results.formats import DISTRIBUTIONS, CrestPair, CrestView, FormatComparison, FormatRow, Values
 from qdebug.results.layer import (
@@ -48,13 +49,14 @@ from qdebug.results.verified import (
 from qdebug.results.work import CacheStats, FixCard, FixSite, Progress, TargetCard
 
 __all__ = [
-    "Agreement", "Bound", "CacheStats", "CalibrationCurve", "CalibrationPoint", "ChannelRanges", "Convergence",
-    "Cost", "Coverage", "CrestPair", "CrestView", "DISTRIBUTIONS", "EnergyEstimate", "ErrorSplit", "Evaluation",
-    "Exported", "Extreme", "Finding", "FixCard", "FixSite", "FormatComparison", "FormatRow", "GreedyStep", "Grid",
-    "Histogram", "Latency", "LatencyEstimate", "LayerDetail", "LayerEnergy", "LayerInfo", "LayerLatency",
-    "LayerReport", "LayerTable", "LayerTime", "Metric", "Mixture", "MixturePoint", "ModelInfo", "ModelRef", "Order",
-    "OutputError", "Pattern", "Picture", "Progress", "RangeConvergence", "RangeSetters", "RealMetric", "Result",
-    "SampleCard", "Saturation", "Score", "Sensitivity", "SensitivityRow", "SettingSample", "Share", "Shares", "Size",
-    "Subgroup", "Subgroups", "SweepPlan", "TargetCard", "TensorSpec", "TensorView", "Timing", "Values", "Verdict",
-    "Verified", "VerifiedTensor", "WholeRecipe", "worst_group",
+    "Agreement", "Bound", "CacheStats", "CalibrationCurve", "CalibrationPoint", "Cause", "ChannelRanges",
+    "Convergence", "Cost", "Coverage", "CrestPair", "CrestView", "Diagnosis", "DISTRIBUTIONS", "EnergyEstimate",
+    "ErrorSplit", "Evaluation", "Exported", "Extreme", "Finding", "FixCard", "FixSite", "FormatComparison",
+    "FormatRow", "GreedyStep", "Grid", "Histogram", "Latency", "LatencyEstimate", "LayerDetail", "LayerEnergy",
+    "LayerInfo", "LayerLatency", "LayerReport", "LayerTable", "LayerTime", "Metric", "Mixture", "MixturePoint",
+    "ModelInfo", "ModelRef", "Order", "OutputError", "Pattern", "Picture", "Progress", "RangeConvergence",
+    "RangeSetters", "RealMetric", "Remedy", "Result", "SampleCard", "Saturation", "Score", "Sensitivity",
+    "SensitivityRow", "SettingSample", "Share", "Shares", "Size", "Subgroup", "Subgroups", "SweepPlan", "TargetCard",
+    "TensorSpec", "TensorView", "Timing", "Together", "Trial", "Values", "Verdict", "Verified", "VerifiedTensor",
+    "WholeRecipe", "worst_group",
 ]  # fmt: skip

@@ -16,13 +16,13 @@ from qdebug.measure import Predictions, compare, predictions
 from qdebug.recipes import Recipe, as_recipe
 from qdebug.results import Exported, RealMetric, Verified
 from qdebug.results.verified import Simulation
+from qdebug.search.saturation import saturation
 from qdebug.session import Session
 from qdebug.session.decided import Decided
 from qdebug.verify.artefact import artefact
 from qdebug.verify.findings import AGREEMENT, Facts, findings
 from qdebug.verify.kernels import left_in_float
 from qdebug.verify.runtimes import Compiled, Runtimes, runtimes
-from qdebug.verify.saturation import saturation
 from qdebug.verify.stream import Stream
 
 RUNTIMES = ("onnxruntime", "openvino")
