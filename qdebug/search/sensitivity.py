@@ -63,8 +63,9 @@ def sensitivity(
                 show(now)
             return now
 
-        for rows, n, unreached in _predicted(session, question, work):
-            found = replace(shown(replace(found, rows=tuple(rows), n=n)), unreached=unreached)
+        with one_thread() if sweep else nullcontext():  # the order of measuring, and so its bytes, rest on predictions
+            for rows, n, unreached in _predicted(session, question, work):
+                found = replace(shown(replace(found, rows=tuple(rows), n=n)), unreached=unreached)
         if sweep is None or runner is None:
             return found
         harm = {(row.layer, row.format): row.predicted for row in found.rows if row.predicted is not None}
