@@ -103,6 +103,10 @@ class SessionHandlers:
                 return session.range_setters(recipe, work)
             case verbs.GetVerdict(_, recipe):
                 return session.verdict(recipe, work)
+            case verbs.GetDiagnosis(_, recipe):
+                from qdebug.search.diagnose import diagnose
+
+                return diagnose(session, recipe, work)
             case verbs.GetMixture():
                 return _mixture(request, session, work)
             case verbs.GetExport():

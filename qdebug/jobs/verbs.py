@@ -11,6 +11,7 @@ from qdebug.results import (
     CacheStats,
     CalibrationCurve,
     Convergence,
+    Diagnosis,
     Exported,
     FixCard,
     FormatComparison,
@@ -154,6 +155,14 @@ class GetVerdict(Verb[Verdict], frozen=True, tag=True):
     recipe: Recipe
 
 
+class GetDiagnosis(Verb[Diagnosis], frozen=True, tag=True):
+    """Why the recipe breaks the model: causes with evidence, and fixes that were tried."""
+
+    lane: ClassVar[Lane] = "slow"
+    ref: ModelRef
+    recipe: Recipe
+
+
 class GetFormats(Verb[FormatComparison], frozen=True, tag=True):
     """Every format on the same values. Of the recipe only the fixes count."""
 
@@ -254,8 +263,9 @@ class GetStats(Verb[CacheStats], frozen=True, tag=True):
 
 
 Request = (
-    Samples | Open | Inspect | Check | GetScore | GetLayers | GetShares | GetSubgroups | GetSensitivity | GetDetail
-    | GetFixes | GetVerdict | GetFormats | GetFormatView | GetConvergence | GetCalibrationCurve | GetRangeSetters
-    | GetTargets | GetExport | GetMixture | GetVerified | GetLatency | GetStats
+    Samples | Open | Inspect | Check | GetScore | GetLayers | GetShares | GetSubgroups | GetSensitivity
+    | GetDiagnosis | GetDetail | GetFixes | GetVerdict | GetFormats | GetFormatView | GetConvergence
+    | GetCalibrationCurve | GetRangeSetters | GetTargets | GetExport | GetMixture | GetVerified | GetLatency
+    | GetStats
 )  # fmt: skip
 """All of them, as the compute process decodes what arrives."""

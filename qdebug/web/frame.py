@@ -17,6 +17,7 @@ def navigation() -> Any:
     return st.navigation(
         [
             st.Page("pages/overview.py", title="Overview", default=True),
+            st.Page("pages/diagnosis.py", title="Diagnose"),
             st.Page("pages/layers.py", title="Layers"),
             st.Page("pages/sensitivity.py", title="Sensitivity"),
             st.Page("pages/formats.py", title="Formats"),

@@ -169,7 +169,7 @@ def test_a_click_on_a_bar_opens_its_layer(screen):
 @pytest.mark.parametrize(("width", "height"), [(1440, 900), (1024, 768)])
 def test_nothing_is_cut_off_or_overlaps(open_screen, width, height, scheme):
     screen = open_screen(width, height, scheme)
-    for name in ("", "layers", "sensitivity", "formats", "calibration", "fixes", "mixture", "export"):
+    for name in ("", "diagnosis", "layers", "sensitivity", "formats", "calibration", "fixes", "mixture", "export"):
         screen.go(name)
         assert screen.overflow() <= 0, name
         cut = screen.page.evaluate(
@@ -216,7 +216,7 @@ def test_charts_follow_a_theme_changed_in_the_menu(screen):
 
 
 def test_every_control_has_a_name(screen):
-    for name in ("", "layers", "sensitivity", "formats", "calibration", "fixes", "mixture", "export"):
+    for name in ("", "diagnosis", "layers", "sensitivity", "formats", "calibration", "fixes", "mixture", "export"):
         screen.go(name)
         nameless = screen.page.evaluate(
             """() => [...document.querySelectorAll('button, input, select, [role=slider], [role=combobox]')]

@@ -47,7 +47,17 @@ def test_the_overview_says_what_is_wrong_before_anything_else(app):
 
 
 def test_every_screen_has_the_strip_the_sidebar_and_no_error(app):
-    for screen in ("overview", "layers", "sensitivity", "formats", "calibration", "fixes", "mixture", "export"):
+    for screen in (
+        "overview",
+        "diagnosis",
+        "layers",
+        "sensitivity",
+        "formats",
+        "calibration",
+        "fixes",
+        "mixture",
+        "export",
+    ):
         text = html(show(app, screen))
         assert text.count('class="q-strip"') == 1
         assert "exact" in text
