@@ -40,7 +40,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help="predict: all at once, in a few passes; exact: measured too, one by one, most harmful first",
     )  # fmt: skip
     parser.add_argument(
-        "--measure", choices=get_args(Measure)[:2], default="squared",
+        "--measure", choices=get_args(Measure), default="squared",
         help="the output's squared change, or the Kullback-Leibler divergence of its softmax (predicted only)",
     )  # fmt: skip
     parser.add_argument("--fix", metavar="A,B", help="fixes that come first: cle,smoothquant:alpha=0.6")
@@ -175,15 +175,11 @@ def describe(found: Sensitivity) -> str:
 
 def _facts(found: Sensitivity) -> list[str]:
     from qdebug.figures import numbers
+    from qdebug.figures.sensitivity import unit
 
     passes = found.seconds / found.forward_seconds if found.forward_seconds else 0.0
-    words = {
-        "squared": "squared change of the output, per sample",
-        "kl": "Kullback-Leibler divergence of the output, nats per sample",
-        "task": "change of the loss",
-    }[found.measure]
     return [
-        f"error    {words}; everything but the layer is float",
+        f"error    {unit(found)}; everything but the layer is float",
         f"data     {numbers.count(found.n)} of {numbers.count(found.of)} samples",
         f"took     {numbers.seconds(found.seconds)}, {numbers.three(passes)} float passes",
         *([f"order    {_sure(found.order)}"] if found.order else []),

@@ -107,7 +107,7 @@ class Engine:
         return {base: born for base, born in found.items() if born.tap.seen.isdisjoint(wanted)}
 
 
-class _Values(dict[int, Any]):
+class Values(dict[int, Any]):
     """Values by step index; inputs and constants are fetched when they are first asked for."""
 
     def __init__(self, engine: Engine, sheet: Sheet, batch: Batch) -> None:
@@ -131,7 +131,7 @@ class _Run:
     ) -> None:
         self.engine, self.sheet, self.batch, self.work = engine, sheet, batch, work
         self.wanted, self.remember = wanted, remember
-        self.values = _Values(engine, sheet, batch)
+        self.values = Values(engine, sheet, batch)
         self.quantized: tuple[int, bytes, Tensor] | None = None
         self.born = engine.born(sheet, wanted)
         self.served = {layer.step for born in self.born.values() for layer in born.tap.layers}

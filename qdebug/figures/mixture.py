@@ -8,6 +8,7 @@ from qdebug.figures import colours, template
 from qdebug.figures.numbers import NBSP, metric_title, metric_value, size, three
 from qdebug.figures.text import plain, shorten
 from qdebug.figures.tradeoff import log_ticks
+from qdebug.formats import find
 from qdebug.recipes import parse_format
 from qdebug.results import Mixture, MixturePoint
 
@@ -108,8 +109,6 @@ def map_finding(found: Mixture) -> str:
 
 
 def _bits(name: str) -> float:
-    from qdebug.formats import find
-
     return float(find(parse_format(name).weight.format).bits)
 
 

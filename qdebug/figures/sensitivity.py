@@ -86,7 +86,6 @@ def unit(found: Sensitivity) -> str:
     return {
         "squared": "squared change of the output per sample",
         "kl": "Kullback-Leibler divergence of the output, nats per sample",
-        "task": "change of the loss per sample",
     }[found.measure]
 
 

@@ -6,7 +6,7 @@ from typing import Literal
 
 from qdebug.results.base import Result
 
-Measure = Literal["squared", "kl", "task"]
+Measure = Literal["squared", "kl"]
 Mode = Literal["predict", "exact"]
 
 
@@ -111,8 +111,8 @@ class Sensitivity(Result, frozen=True, kw_only=True):
     Attributes:
         model, digest: the model.
         recipe: the digest of the recipe whose fixes were applied first.
-        measure: what the errors are: the output's ``squared`` change per sample, the Kullback-Leibler divergence
-            (``kl``) in nats per sample, or the change of the ``task``'s loss.
+        measure: what the errors are: the output's ``squared`` change per sample, or the Kullback-Leibler
+            divergence (``kl``) in nats per sample.
         mode: how far it was asked for.
         formats: as asked.
         rows: by format, then in the order of the graph.

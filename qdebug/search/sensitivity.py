@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 
 from msgspec.structs import replace
 
-from qdebug.engine import Batch, Engine, ValueCache, Work
-from qdebug.measure.intervals import mean
+from qdebug.engine import Engine, ValueCache, Work
 from qdebug.results import Sensitivity, SensitivityRow
 from qdebug.results.sensitivity import Mode
 from qdebug.search.predict.predicted import rows as predicted_rows
@@ -22,7 +21,7 @@ from qdebug.search.sweep.rows import is_linear, wholes, with_item
 from qdebug.search.sweep.run import Sweep
 from qdebug.session import Session
 
-__all__ = ["Question", "Show", "alone", "forward_seconds", "is_linear", "measured", "sensitivity"]
+__all__ = ["Question", "Show", "alone", "forward_seconds", "is_linear", "sensitivity"]
 
 Show = Callable[[Sensitivity], None]
 """Gets what is known so far."""
@@ -92,22 +91,6 @@ def forward_seconds(session: Session, work: Work) -> float:
     for batch in subject.eval_batches:
         engine.output(session.preparer.float_sheet, batch, work, remember=False)
     return time.perf_counter() - start
-
-
-def measured(
-    session: Session, question: Question, row: SensitivityRow, batches: Sequence[Batch], work: Work
-) -> SensitivityRow:
-    """A row with its measured error, on some of the engine's own batches, at once and in this process."""
-    if row.refused:
-        return row
-    start, plan = time.perf_counter(), dict(question.formats)[row.format]
-    recipe = alone(question, row.layer, plan)
-    errors = session.errors(recipe, batches, work)
-    found = replace(
-        row, exact=float(errors.mean()), exact_ci95=mean(errors, len(session.subject.data)), n=len(errors),
-        metric=session.metric(recipe, batches, work).quantized, seconds=time.perf_counter() - start,
-    )  # fmt: skip
-    return replace(found, linear=is_linear(found))
 
 
 def _empty(session: Session, question: Question, mode: Mode, forward: float) -> Sensitivity:

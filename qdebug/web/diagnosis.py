@@ -80,7 +80,7 @@ def _fix(found: Diagnosis, cause: Cause, place: int, fresh: bool) -> None:
             help="Puts it into the recipe at hand; undo leads back",
         )  # fmt: skip
     if cause.tried:
-        with st.expander(f"All {plural(len(cause.tried), 'fix', 'fixes')} that were tried", key=f"cause-tried-{place}"):
+        with st.expander(f"{plural(len(cause.tried), 'fix', 'fixes')} tried", key=f"cause-tried-{place}"):
             st.html(tried_html(found, cause.tried))
     with st.expander("Evidence", key=f"cause-evidence-{place}"):
         st.html(evidence_html(cause))

@@ -30,7 +30,6 @@ SHORT: dict[Unit, str] = {
 }  # fmt: skip
 ANY = "any runtime"
 MEASURED = 8
-MOST_STEPS = 200
 
 
 def draw(info: ModelInfo) -> None:
@@ -46,7 +45,7 @@ def draw(info: ModelInfo) -> None:
     if found is None and wanted is not request:
         found = ask.quiet(request)  # the predictions stay in sight while points are measured
     if found is not None:
-        _draw(info, request, found)
+        _draw(request, found)
 
 
 def _request(info: ModelInfo) -> GetMixture | None:
@@ -101,7 +100,7 @@ def _measure(request: GetMixture) -> None:
     st.session_state["mixture-measured"] = request
 
 
-def _draw(info: ModelInfo, request: GetMixture, found: Mixture) -> None:
+def _draw(request: GetMixture, found: Mixture) -> None:
     place = _slider(found)
     left, right = st.columns([6, 5], gap="medium")
     with left:
@@ -116,7 +115,7 @@ def _draw(info: ModelInfo, request: GetMixture, found: Mixture) -> None:
                 "Measure points of the front", key="mixture-measure", on_click=_measure, args=(request,),
                 help=f"Evaluates {MEASURED} mixtures and each format everywhere on all {found.n} samples",
             )  # fmt: skip
-        _point(info, found, found.front[place])
+        _point(found, found.front[place])
     with right:
         chart.show(map_figure(found, place, dark=is_dark()), "mixture-map")
         if found.unpredicted:
@@ -150,7 +149,7 @@ def _legend(found: Mixture) -> str:
     return f"○ predicted from {plural(found.n, 'sample')}{filled}; ■ one format everywhere; lower left is better"
 
 
-def _point(info: ModelInfo, found: Mixture, point: MixturePoint) -> None:
+def _point(found: Mixture, point: MixturePoint) -> None:
     """The mixture at the slider, in words and as a recipe."""
     counts = [f"{count} in {name}" for name, count in zip(found.formats, point.formats, strict=True) if count]
     size = f"{numbers.three(point.bits_per_weight)} bits per weight, {numbers.size(point.bytes)}"

@@ -13,7 +13,6 @@ from qdebug.results import LayerInfo
 from qdebug.results.mixture import How, Unit
 from qdebug.targets import Device, Platform
 
-FORMATS = ("w16a16", "w8a8-pc", "w6a8-pc", "w4a8-pc")
 UNITS: tuple[Unit, ...] = ("bits", "bytes", "bops", "seconds", "joules")
 
 

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 import torch
 from scipy.linalg import hadamard
 from torch import Tensor
 
-Measure = Literal["squared", "kl", "task"]
-"""What is predicted: the squared change of the output, the Kullback-Leibler divergence, or the change of the loss."""
+from qdebug.results.sensitivity import Measure
 
 
 def draw(output: Tensor, measure: Measure, generator: torch.Generator) -> Tensor:
@@ -49,17 +46,3 @@ def _signs(samples: int, values: int, generator: torch.Generator) -> Tensor:
     flips = torch.randint(0, 2, (rounds, 1, values), generator=generator).float() * 2 - 1
     order = torch.stack([torch.randperm(rows, generator=generator) for _ in range(rounds)])
     return (matrix[order] * flips).view(-1, values)[:samples]
-
-
-def of_loss(output: Tensor, labels: Tensor, ignored: int) -> Tensor:
-    """The gradient of each sample's cross-entropy: softmax minus one-hot, zero where the label is ``ignored``.
-
-    Args:
-        output: scores ``[N, C]`` or ``[N, T, C]``.
-        labels: ``[N]`` or ``[N, T]``.
-        ignored: the label that is none.
-    """
-    p = torch.softmax(output.detach().float(), -1)
-    known = (labels != ignored).unsqueeze(-1)
-    p.scatter_add_(-1, labels.clamp(min=0).unsqueeze(-1), -torch.ones_like(p[..., :1]))
-    return torch.where(known, p, 0.0).to(output.dtype)

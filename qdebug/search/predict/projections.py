@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qdebug.recipes import TensorPlan
-from qdebug.search.predict.cotangents import Measure
+from qdebug.results.sensitivity import Measure
 
 Floats = NDArray[np.float32]
 

@@ -14,8 +14,9 @@ from qdebug.errors import QDebugError
 from qdebug.graph import Layer
 from qdebug.quantize import quantize_weight
 from qdebug.recipes import LayerPlan, Recipe, TensorPlan
+from qdebug.results.sensitivity import Measure
 from qdebug.search.predict.activations import ActivationChanges
-from qdebug.search.predict.cotangents import Measure, draw
+from qdebug.search.predict.cotangents import draw
 from qdebug.search.predict.projections import Projections, joined
 from qdebug.search.predict.tape import Looks, Tape, needed
 from qdebug.search.predict.weights import WeightChanges, weight_changes
@@ -78,7 +79,8 @@ class Projector:
         self._sheet: Sheet = self._prepared.float_sheet_of(self._overlay)
         self._points = self._subject.points if not recipe.between.is_float32 else ()
         self._tape = Tape(self._subject.engine)
-        self._changes = {layer.step: self._weight_changes(layer) for layer in self._subject.layers} if weights else {}
+        known = zip(self._subject.layers, self._subject.info.layers, strict=True)
+        self._changes = {layer.step: self._weight_changes(layer, one.macs) for layer, one in known} if weights else {}
         self._inputs = (
             {
                 layer.step: self._activation_changes(layer.x, layer.channel_axis, layer)
@@ -154,7 +156,7 @@ class Projector:
                 told[place] = held[step].found[..., : batch.count].numpy()
         return told
 
-    def _weight_changes(self, layer: Layer) -> WeightChanges:
+    def _weight_changes(self, layer: Layer, macs: int) -> WeightChanges:
         weight = self._sheet.constant(layer.weight, self._subject.engine.cache)
         quantized = [
             quantize_weight(weight, plan, layer.out_axis, layer=layer.name)[0]
@@ -162,7 +164,6 @@ class Projector:
             else torch.full_like(weight, torch.nan)
             for plan in self._weights
         ]
-        macs = self._subject.info.layers[self._subject.layers.index(layer)].macs
         return weight_changes(self._subject.program, layer, weight, quantized, macs)
 
     def _activation_changes(self, index: int, axis: int, layer: Layer | None = None) -> ActivationChanges:

@@ -10,9 +10,10 @@ import torch
 from torch import Tensor
 
 from qdebug.engine import Batch, Engine, Sheet
+from qdebug.engine.run import Values
 from qdebug.errors import ModelError
-from qdebug.graph import Layer, Program
-from qdebug.graph.calls import Values, compiled
+from qdebug.graph import Layer, Program, prune
+from qdebug.graph.calls import compiled
 
 Look = Callable[[Tensor], None]
 """Gets a gradient."""
@@ -55,7 +56,7 @@ class Tape:
             ModelError: a step failed.
         """
         anchor = torch.zeros((), requires_grad=True)
-        values = _Values(self._engine, sheet, batch)
+        values = Values(self._engine, sheet, batch)
         with torch.enable_grad():
             for index, done in zip(self._steps, self._frees, strict=True):
                 check()
@@ -139,27 +140,12 @@ def _with(look: Callable[[Tensor, Tensor], None], value: Tensor) -> Look:
     return lambda gradient: look(value, gradient)
 
 
-class _Values(dict[int, Any]):
-    """Values by step index; inputs and constants are fetched when they are first asked for."""
-
-    def __init__(self, engine: Engine, sheet: Sheet, batch: Batch) -> None:
-        super().__init__()
-        self._engine, self._sheet, self._batch = engine, sheet, batch
-
-    def __missing__(self, index: int) -> Any:
-        step = self._engine.program.steps[index]
-        if step.kind == "input":
-            return self._batch.inputs[step.name]
-        return self._sheet.constant(index, self._engine.cache)
-
-
 def needed(program: Program) -> tuple[int, ...]:
     """The operators that the scored output depends on and that depend on an input, in order."""
-    wanted = {program.output}
-    for step in reversed(program.steps):
-        if step.index in wanted:
-            wanted.update(program.sources[step.index])
-    return tuple(index for index in sorted(wanted) if program.steps[index].kind == "op" and not program.constant[index])
+    live = prune.needed(
+        program.steps, (program.output,), lambda step: program.sources[step.index], lambda step: (step.index,)
+    )
+    return tuple(index for index in sorted(live) if program.steps[index].kind == "op" and not program.constant[index])
 
 
 def _frees(program: Program, steps: Sequence[int]) -> tuple[tuple[int, ...], ...]:
@@ -169,7 +155,7 @@ def _frees(program: Program, steps: Sequence[int]) -> tuple[tuple[int, ...], ...
     return tuple(tuple(s for s in program.sources[index] if last.get(s) == index) for index in steps)
 
 
-def _differentiable(call: Callable[[Values], Any], values: dict[int, Any], sources: Sequence[int]) -> Any:
+def _differentiable(call: Callable[[Any], Any], values: dict[int, Any], sources: Sequence[int]) -> Any:
     """A step's value; without a gradient where its operator cannot have one (it leaves torch, or writes in place)."""
     try:
         return call(values)

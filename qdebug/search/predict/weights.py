@@ -129,7 +129,10 @@ def weight_changes(program: Program, layer: Layer, weight: Tensor, quantized: li
         macs: multiply-accumulates for one sample.
     """
     deltas = torch.stack([one.to(weight.dtype) - weight for one in quantized])
-    flat = torch.stack([rows(delta, layer.out_axis).flatten() for delta in deltas]).float()
+    if layer.out_axis == 0:  # a view
+        flat = deltas.flatten(1).float()
+    else:
+        flat = torch.stack([rows(delta, layer.out_axis).flatten() for delta in deltas]).float()
     step, bias = program.steps[layer.step], None
     if layer.bias_argument is not None and layer.bias_argument < len(step.args):
         if step.op == "aten.addmm.default":  # it has no way without
