@@ -7,6 +7,7 @@ import sys
 from itertools import groupby
 from pathlib import Path
 
+from docs import written
 from qdebug.formats import FORMATS, SpecCard, card, number
 
 PAGE = Path(__file__).parent / "formats.md"
@@ -21,15 +22,12 @@ def table() -> str:
     """All formats as a Markdown table; those that differ in their width alone share a row."""
     cards = sorted((card(form) for form in FORMATS.values()), key=lambda one: list(_families()).index(one.family))
     rows = [_row(list(group)) for _, group in groupby(cards, key=_kind)]
-    lines = ["| " + " | ".join(_HEADER) + " |", "|" + "---|" * len(_HEADER)]
-    return "\n".join([*lines, *("| " + " | ".join(row) + " |" for row in rows)]) + "\n"
+    return written.table(_HEADER, rows)
 
 
 def page() -> str:
     """The page with the table of today."""
-    text = PAGE.read_text("utf-8")
-    before, _, rest = text.partition(_BEGIN)
-    return before + _BEGIN + table() + _END + rest.partition(_END)[2]
+    return written.page_with(PAGE, _BEGIN, table(), _END)
 
 
 def _families() -> dict[str, None]:
@@ -65,11 +63,7 @@ def _size(value: float) -> str:
 
 def main(arguments: list[str]) -> int:
     """Write the page, or say that it is out of date."""
-    wanted = page()
-    if "--check" in arguments:
-        return int(PAGE.read_text("utf-8") != wanted)
-    PAGE.write_text(wanted, "utf-8")
-    return 0
+    return written.write_or_check(PAGE, page(), arguments)
 
 
 if __name__ == "__main__":

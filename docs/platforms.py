@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Iterable
 from pathlib import Path
 
+from docs import written
 from qdebug.recipes.plan import GranularityName
 from qdebug.targets import DEVICES, PLATFORMS, Accepts, Device, Fact, Figure, Kernel, Platform
 
@@ -29,14 +29,7 @@ def cards() -> str:
 
 def page() -> str:
     """The page with the cards of today."""
-    text = PAGE.read_text("utf-8")
-    before, _, rest = text.partition(_BEGIN)
-    return before + _BEGIN + cards() + _END + rest.partition(_END)[2]
-
-
-def _table(header: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
-    lines = ["| " + " | ".join(header) + " |", "|" + "---|" * len(header)]
-    return "\n".join([*lines, *("| " + " | ".join(row) + " |" for row in rows)]) + "\n"
+    return written.page_with(PAGE, _BEGIN, cards(), _END)
 
 
 def _platform(one: Platform) -> str:
@@ -44,7 +37,7 @@ def _platform(one: Platform) -> str:
     facts = [f"Between layers: {between}. Biases of integer layers: `{one.bias}`."]
     facts += [_said(fact) for fact in (*one.merges, *one.facts)]
     bullets = "\n".join(f"- {fact}" for fact in facts)
-    return f"### {one.title}\n\n`{one.name}`\n\n{_table(_KERNELS, map(_kernel, one.kernels))}\n{bullets}\n"
+    return f"### {one.title}\n\n`{one.name}`\n\n{written.table(_KERNELS, map(_kernel, one.kernels))}\n{bullets}\n"
 
 
 def _kernel(one: Kernel) -> tuple[str, ...]:
@@ -74,7 +67,7 @@ def _accepts(one: Accepts, *, weight: bool) -> str:
 
 
 def _devices() -> str:
-    return _table(_RATES, map(_device, DEVICES.values())) + "\n" + "\n".join(
+    return written.table(_RATES, map(_device, DEVICES.values())) + "\n" + "\n".join(
         f"- {one.title}: {_links(one.note)}" for one in DEVICES.values() if one.note
     ) + "\n"  # fmt: skip
 
@@ -107,11 +100,7 @@ def _links(text: str) -> str:
 
 def main(arguments: list[str]) -> int:
     """Write the page, or say that it is out of date."""
-    wanted = page()
-    if "--check" in arguments:
-        return int(PAGE.read_text("utf-8") != wanted)
-    PAGE.write_text(wanted, "utf-8")
-    return 0
+    return written.write_or_check(PAGE, page(), arguments)
 
 
 if __name__ == "__main__":
