@@ -2,8 +2,10 @@
 # make test   set up and run the tests          (ARGS='-n0 tests/jobs' passes arguments to pytest)
 # make check  ruff, pyright, import-linter
 # make bench  the benchmarks, as JSON
+# make table  the papers' orderings on the samples, measured, into docs/orderings.md (an hour; goes on where it stopped)
 # make test-interop   set up each deployment tool in .venv-interop and open exported files with it; some GB, CPU only
 #                     (TOOLS='nncf litert' names some; torch for CPU alone: see constraints.txt)
+# make interop        set up these environments and no more (python -m benchmarks.peers runs in them too)
 # Needs Python >= 3.11 and make. Everything lands in .venv; the second time is quick.
 
 PYTHON ?= python3
@@ -20,7 +22,7 @@ APP := $(VENV)/.installed-app-$(KEY)
 DEV := $(VENV)/.installed-dev-$(KEY)
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable
 
-.PHONY: app test test-interop check format bench clean
+.PHONY: app test test-interop interop check format bench table clean
 
 app: $(APP)
 	$(BIN)/qdebug app $(MODEL) --port $(PORT)
@@ -30,6 +32,8 @@ test: $(DEV)
 
 test-interop: $(DEV) $(TOOLS:%=.venv-interop/%/.installed)
 	QDEBUG_INTEROP='$(TOOLS)' $(BIN)/python -m pytest -n0 -m interop tests/interop $(ARGS)
+
+interop: $(TOOLS:%=.venv-interop/%/.installed)
 
 .venv-interop/%/.installed: tests/interop/requirements-%.txt
 	@echo "Installing $* into $(@D)" >&2
@@ -49,6 +53,10 @@ format: $(DEV)
 
 bench: $(DEV)
 	@$(BIN)/python -m benchmarks
+
+table: $(DEV)
+	@$(BIN)/python -m benchmarks.orderings > docs/orderings.md.new
+	@mv docs/orderings.md.new docs/orderings.md
 
 clean:
 	rm -rf $(VENV) .venv-interop build dist .pytest_cache .ruff_cache .hypothesis .import_linter_cache

@@ -1,6 +1,10 @@
 """What the mixed-precision search costs, on made-up networks, one thread. Prints JSON.
 
     OMP_NUM_THREADS=1 python -m benchmarks.mix
+    OMP_NUM_THREADS=1 python -m benchmarks.mix --exact [--seed N] [SAMPLE …]
+
+The second form prints tables instead, of samples: the search's choice against other ways, all of them measured
+(:mod:`benchmarks.mix_exact`).
 
 Layers differ in size and sensitivity; a layer's error is in part shared with all layers (``correlation``), in part its
 plans' common own, in part each plan's alone. Budgets lie between the cheapest choice and the dearest. Times are minima
@@ -103,5 +107,11 @@ def main() -> dict[str, object]:
     return {f"{layers} × {plans}": searches(layers, plans) for layers, plans in SHAPES}
 
 
-if __name__ == "__main__":
+if __name__ == "__main__" and sys.argv[1:2] == ["--exact"]:
+    from benchmarks import mix_exact
+
+    named = sys.argv[2:]
+    seeded = named[:1] == ["--seed"]
+    mix_exact.main(named[2:] if seeded else named, int(named[1]) if seeded else 0)
+elif __name__ == "__main__":
     print(json.dumps(main(), indent=2, ensure_ascii=False))

@@ -15,9 +15,10 @@ import time
 
 import qdebug
 from qdebug.engine import Work
+from qdebug.engine.threads import one_thread
 from qdebug.results import ModelRef
 from qdebug.search.sensitivity import Question
-from qdebug.search.sweep.bench import Bench, Task, one_thread
+from qdebug.search.sweep.bench import Bench, Task
 from qdebug.search.sweep.items import items
 from qdebug.search.sweep.pool import Pool
 from qdebug.search.sweep.samples import Samples, identity

@@ -35,7 +35,7 @@ def page() -> str:
 def _platform(one: Platform) -> str:
     between = "floats" if one.between is None else _accepts(one.between, weight=False)
     facts = [f"Between layers: {between}. Biases of integer layers: `{one.bias}`."]
-    facts += [_said(fact) for fact in (*one.merges, *one.facts)]
+    facts += [_said(fact) for fact in (*one.merges, *([one.sparse] if one.sparse else []), *one.facts)]
     bullets = "\n".join(f"- {fact}" for fact in facts)
     return f"### {one.title}\n\n`{one.name}`\n\n{written.table(_KERNELS, map(_kernel, one.kernels))}\n{bullets}\n"
 
@@ -68,8 +68,16 @@ def _accepts(one: Accepts, *, weight: bool) -> str:
 
 def _devices() -> str:
     return written.table(_RATES, map(_device, DEVICES.values())) + "\n" + "\n".join(
-        f"- {one.title}: {_links(one.note)}" for one in DEVICES.values() if one.note
+        f"- {one.title}: {note}" for one in DEVICES.values() for note in _notes(one)
     ) + "\n"  # fmt: skip
+
+
+def _notes(one: Device) -> list[str]:
+    found = [_links(one.note)] if one.note else []
+    if one.sparse is not None:
+        said = f"{one.sparse.value:g} times ({one.sparse.derivation}, {_link(one.sparse.source)})"
+        found.append(f"With weights pruned 2:4, where the platform skips their zeros: {said}.")
+    return found
 
 
 def _device(one: Device) -> tuple[str, ...]:

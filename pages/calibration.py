@@ -2,7 +2,8 @@
 
 import streamlit as st
 
-from qdebug.web import calibration, frame
+from qdebug.web import calibration
+from qdebug.web.shell import frame
 
 if info := frame.model():
     st.html('<h1 class="q-page">Calibration</h1>')

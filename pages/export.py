@@ -1,8 +1,10 @@
-"""Export: the recipe as a file, whether a runtime computes the same, and how long it takes."""
+"""Export: the recipe as a file, whether a runtime computes the same, how long it takes, and a report to send."""
 
-from qdebug.web import export, frame, latency, verify
+from qdebug.web.export import latency, report, screen, verify
+from qdebug.web.shell import frame
 
 if info := frame.model():
-    export.draw()
+    screen.draw()
     verify.draw(info)
     latency.draw()
+    report.draw()

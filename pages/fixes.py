@@ -2,8 +2,9 @@
 
 import streamlit as st
 
-from qdebug.web import fixcards, frame
+from qdebug.web.fixes import fix_cards
+from qdebug.web.shell import frame
 
 if frame.model():
     st.html('<h1 class="q-page">Fixes</h1>')
-    fixcards.draw()
+    fix_cards.draw()

@@ -2,18 +2,19 @@
 
 import streamlit as st
 
-from qdebug.web import formats, frame
+from qdebug.web.formats import screen
+from qdebug.web.shell import frame
 
 if info := frame.model():
     left, right = st.columns([6, 5], gap="medium")
     with left:
         with st.container(key="formats-head", horizontal=True, vertical_alignment="center"):
             st.html('<h1 class="q-page">Formats</h1>')
-            chosen = formats.values(info)
-        looked_at = formats.pair(info, chosen)
-        formats.settling_of(info, chosen)
+            chosen = screen.values(info)
+        looked_at = screen.pair(info, chosen)
+        screen.settling_of(info, chosen)
     with right:
-        formats.contest(chosen, looked_at)
+        screen.contest(chosen, looked_at)
     # fewer formats are for activations: there is room below their ranking
     with right if chosen.tensor == "activation" else left:
-        formats.crests(chosen)
+        screen.crests(chosen)

@@ -2,17 +2,22 @@
 
 import streamlit as st
 
-from qdebug.web import cure, frame, layers, overview, subgroups
+from qdebug.web.compare import baseline
+from qdebug.web.layers import cure, listing
+from qdebug.web.overview import fall, screen, subgroups
+from qdebug.web.shell import frame
 
 if info := frame.model():
-    overview.verdict(info)
+    screen.verdict(info)
     subgroups.line()
     left, right = st.columns([6, 5], gap="large")
     with left:
-        overview.shares(info)
-        cure.draw(info, layers.worst(info))
+        screen.shares(info)
+        cure.draw(info, listing.worst(info))
         subgroups.section()
     with right:
-        overview.sizes(info)
-        overview.story(info)
+        screen.sizes(info)
+        fall.draw(info)
+        baseline.draw()
+        screen.story(info)
     subgroups.table()

@@ -1,6 +1,7 @@
 """Sensitivity: every layer in every format, predicted at once, measured on a click."""
 
-from qdebug.web import frame, sensitivity
+from qdebug.web.sensitivity import screen
+from qdebug.web.shell import frame
 
 if info := frame.model():
-    sensitivity.draw(info)
+    screen.draw(info)

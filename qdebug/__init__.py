@@ -3,6 +3,7 @@
 >>> import qdebug
 >>> session = qdebug.open("digits-mobilenet")          # doctest: +SKIP
 >>> session.evaluate(qdebug.preset("w8a8")).metric     # doctest: +SKIP
+>>> session.app()                                      # doctest: +SKIP
 
 Importing the package brings no torch; opening a model does.
 """
@@ -15,7 +16,7 @@ from qdebug.errors import QDebugError
 from qdebug.recipes import Recipe, preset
 
 if TYPE_CHECKING:
-    from qdebug.session import Session, open  # noqa: A004
+    from qdebug.facade import Session, open  # noqa: A004
 
 __all__ = ["QDebugError", "Recipe", "Session", "open", "preset"]
 __version__ = "0.1.0"
@@ -23,7 +24,7 @@ __version__ = "0.1.0"
 
 def __getattr__(name: str) -> Any:
     if name in ("open", "Session"):
-        import qdebug.session
+        import qdebug.facade
 
-        return getattr(qdebug.session, name)
+        return getattr(qdebug.facade, name)
     raise AttributeError(f"module 'qdebug' has no attribute '{name}'")

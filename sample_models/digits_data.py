@@ -55,8 +55,9 @@ def write_npz(path: Path, **arrays: np.ndarray) -> None:
 
 
 def write_digits(folder: Path) -> None:
-    """Write data.npz (540 eval images) and calib.npz (256 training images): keys images, labels."""
+    """Write data.npz (540 eval images), train.npz (1257) and calib.npz (256 of these): keys images, labels."""
     (train_x, train_y), (eval_x, eval_y) = load_split()
     pick = np.random.default_rng(SPLIT_SEED).permutation(len(train_x))[:CALIB_IMAGES]
     write_npz(folder / "data.npz", images=eval_x, labels=eval_y)
     write_npz(folder / "calib.npz", images=train_x[pick], labels=train_y[pick])
+    write_npz(folder / "train.npz", images=train_x, labels=train_y)

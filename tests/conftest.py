@@ -11,6 +11,7 @@ os.environ["QDEBUG_CACHE_BYTES"] = str(512 * 2**20)
 import shutil
 import sys
 import zlib
+from pathlib import Path
 
 import hypothesis
 import pytest
@@ -42,6 +43,13 @@ def runtime_dir(tmp_path_factory):
     from qdebug.jobs import stop_worker
 
     stop_worker(folder)
+
+
+@pytest.fixture
+def empty_journal():
+    """Nothing was measured before: other tests share the workspace, and what they measured is not measured again."""
+    for file in Path(os.environ["QDEBUG_WORKSPACE"]).glob("sweeps.sqlite3*"):
+        file.unlink()
 
 
 @pytest.fixture(scope="session", autouse=True)

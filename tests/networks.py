@@ -47,6 +47,39 @@ class Attention(nn.Module):
         return self.head(x)
 
 
+class Grouped(nn.Module):
+    """Attention whose query heads share value heads, and a feed-forward layer with a gate, both behind RMS norms."""
+
+    def __init__(self, width: int = 16, heads: int = 4, shared: int = 2) -> None:
+        super().__init__()
+        self.heads, self.shared, self.size = heads, shared, width // heads
+        self.embed = nn.Embedding(11, width)
+        self.norm, self.norm2 = nn.RMSNorm(width), nn.RMSNorm(width)
+        self.q = nn.Linear(width, width)
+        self.k, self.v = (nn.Linear(width, shared * self.size) for _ in range(2))
+        self.o = nn.Linear(width, width)
+        self.gate, self.up, self.down = nn.Linear(width, 24), nn.Linear(width, 24), nn.Linear(24, width)
+        self.head = nn.Linear(width, 11, bias=False)
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """``[N, 8]`` to ``[N, 8, 11]``."""
+        n, t = tokens.shape
+        x = self.embed(tokens)
+        h = self.norm(x)
+        q = self.q(h).view(n, t, self.heads, self.size).transpose(1, 2)
+        k, v = (self._copies(one(h).view(n, t, self.shared, self.size).transpose(1, 2)) for one in (self.k, self.v))
+        read = (q @ k.transpose(-1, -2) / 2).softmax(-1) @ v
+        x = x + self.o(read.transpose(1, 2).reshape(n, t, -1))
+        h = self.norm2(x)
+        x = x + self.down(nn.functional.silu(self.gate(h)) * self.up(h))
+        return self.head(x)
+
+    def _copies(self, x: Tensor) -> Tensor:
+        """Each head as often as query heads read it."""
+        n, shared, t, size = x.shape
+        return x[:, :, None].expand(n, shared, self.heads // shared, t, size).reshape(n, self.heads, t, size)
+
+
 def seeded(kind: type[nn.Module], seed: int = 0) -> nn.Module:
     """A network with random weights, and batch statistics that are not trivial, in evaluation mode."""
     torch.manual_seed(seed)

@@ -2,6 +2,6 @@
 
 from benchmarks.faults.cases import Case, case, cases
 from benchmarks.faults.judge import Outcome, judge
-from benchmarks.faults.plants import PLANTS
+from benchmarks.faults.plant import PLANTS
 
 __all__ = ["PLANTS", "Case", "Outcome", "case", "cases", "judge"]

@@ -12,7 +12,7 @@ from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 
 from benchmarks.faults.judge import Outcome, outcome
-from benchmarks.faults.plants import PLANTS
+from benchmarks.faults.plant import PLANTS
 from benchmarks.faults.sound import MODELS
 from benchmarks.faults.table import totals, write
 

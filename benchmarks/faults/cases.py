@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from benchmarks.faults.plants import PLANTS, Planted
+from benchmarks.faults import integers, plants  # noqa: F401 (they enter their plants)
+from benchmarks.faults.plant import PLANTS, Planted
 from benchmarks.faults.sound import MODELS, sound
 from qdebug.engine import Work
 from qdebug.errors import NumericError
@@ -47,15 +48,15 @@ def case(plant: str, model: str, seed: int) -> Case | None:
         start = noise(*planted.reference)
         if start > _SOUND:
             return None
-        if noise(planted.session, planted.recipe) > max(_DAMAGE, _TIMES * start):
+        if planted.beside or noise(planted.session, planted.recipe) > max(_DAMAGE, _TIMES * start):
             return Case(plant, model, seed, planted)
     return None
 
 
-def cases(seeds: Iterable[int], plants: Iterable[str] = (), models: Iterable[str] = MODELS) -> Iterator[Case]:
+def cases(seeds: Iterable[int], names: Iterable[str] = (), models: Iterable[str] = MODELS) -> Iterator[Case]:
     """All cases of these seeds."""
     seeds, models = tuple(seeds), tuple(models)
-    for plant in plants or PLANTS:
+    for plant in names or PLANTS:
         for model in models:
             for seed in seeds:
                 found = case(plant, model, seed)

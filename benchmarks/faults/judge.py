@@ -51,7 +51,7 @@ def judge(given: Case) -> Outcome:
     first = found.causes[0] if found.causes else None
     recovered = None
     if given.plant not in HAS_NO_FIX:
-        added = 1 - noise(*planted.reference) / noise(planted.session, planted.recipe)
+        added = 1.0 if planted.beside else 1 - noise(*planted.reference) / noise(planted.session, planted.recipe)
         recovered = min(1.0, first.recovered / added) if first and first.fix else 0.0
     sides = {planted.layer, *(layer for layer, _ in planted.also)}
     return Outcome(

@@ -1,20 +1,16 @@
-"""The faults: each leaves the float network's function as it is, and is placed, and made grave, by a seed."""
+"""Faults: each leaves the float network's function as it is, and is placed, and made grave, by a seed."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-
-import msgspec
 import numpy as np
 import torch
 
 import qdebug
+from benchmarks.faults.plant import Planted, at, layers_of, named, with_plan
 from benchmarks.faults.sites import Site, Surgery, lively, sites
 from benchmarks.faults.sound import changed, scaled_calibration
 from qdebug.engine import Work
 from qdebug.graph import Layer
-from qdebug.recipes import Recipe, parse_plan, set_layers
 from qdebug.session import Session
 
 CONSTANT = 3.4e38
@@ -23,95 +19,41 @@ LARGE = 1e36
 """One that still is a number when some hundred places of a picture are added up."""
 
 
-@dataclass(frozen=True)
-class Planted:
-    """A network with a fault.
-
-    Attributes:
-        session, recipe: what is diagnosed.
-        reference: the same without the fault, and its recipe: sound.
-        layer: where it lies; of faults that lie in several, the one where they begin.
-        kinds: what it may be called.
-        also: other layers where the same fault shows, each with the cause that is right there.
-    """
-
-    session: Session
-    recipe: Recipe
-    reference: tuple[Session, Recipe]
-    layer: str
-    kinds: tuple[str, ...]
-    also: tuple[tuple[str, str], ...] = ()
-
-    def names(self, layer: str, kind: str) -> bool:
-        """Whether that layer and that cause are the fault, seen from one of its sides."""
-        return (layer == self.layer and kind in self.kinds) or (layer, kind) in self.also
-
-
-Plant = Callable[[Session, np.random.Generator, float, float], Planted | None]
-"""From a sound session, dice, a depth in [0, 1) and how grave it is to be (1, 4, 16 …); None where it has no place."""
-
-PLANTS: dict[str, Plant] = {}
-
-
-def _named(name: str) -> Callable[[Plant], Plant]:
-    def keep(plant: Plant) -> Plant:
-        PLANTS[name] = plant
-        return plant
-
-    return keep
-
-
-def _at(found: list, depth: float):
-    return found[min(len(found) - 1, int(depth * len(found)))]
-
-
-def _layers(session: Session) -> list[Layer]:
-    return [layer for layer in session.subject.layers if layer.kind != "embedding"]
-
-
-def _with(recipe: Recipe, layer: str, plan: str, **changes: dict[str, object]) -> Recipe:
-    """The recipe with a layer's plan; ``weight`` and ``activation`` change single fields of it."""
-    parts = parse_plan(plan)
-    for side, fields in changes.items():
-        parts = msgspec.structs.replace(parts, **{side: msgspec.structs.replace(getattr(parts, side), **fields)})
-    return set_layers(recipe, {layer: parts})
-
-
 def _stats(session: Session, layer: Layer):
     return session.preparer.stats(session.preparer.float_sheet.overlay, layer, Work())
 
 
-@_named("uneven-weights, outputs")
+@named("uneven-weights, outputs")
 def uneven_rows(session: Session, dice: np.random.Generator, depth: float, grave: float) -> Planted | None:
     """Some output channels of a layer far wider than the others, which its reader takes back."""
     found = [site for site in sites(session) if site.maker is not None]
     if not found:
         return None
-    site = _at(found, depth)
+    site = at(found, depth)
     surgery = Surgery(session)
     surgery.scale(site, lively(session, site, dice, max(1, site.count // 32)), 64.0 * grave)
     assert site.maker is not None
-    recipe = _with(_with(qdebug.preset("w8a32-pc"), site.reader.name, "w32a32"), site.maker.name, "w8a32")
+    recipe = with_plan(with_plan(qdebug.preset("w8a32-pc"), site.reader.name, "w32a32"), site.maker.name, "w8a32")
     return Planted(changed(session, surgery.tensors), recipe, (session, recipe), site.maker.name, ("uneven-weights",))
 
 
-@_named("uneven-weights, inputs")
+@named("uneven-weights, inputs")
 def uneven_columns(session: Session, dice: np.random.Generator, depth: float, grave: float) -> Planted | None:
     """Some input columns of a layer far wider than the others, which a norm before it takes back."""
     found = [site for site in sites(session) if site.maker is None]
     if not found:
         return None
-    site = _at(found, depth)
+    site = at(found, depth)
     surgery = Surgery(session)
     surgery.scale(site, lively(session, site, dice, max(1, site.count // 32)), 1 / (32.0 * grave))
-    recipe = _with(qdebug.preset("w8a32-pc"), site.reader.name, "w8a32")
+    recipe = with_plan(qdebug.preset("w8a32-pc"), site.reader.name, "w8a32")
     return Planted(changed(session, surgery.tensors), recipe, (session, recipe), site.reader.name, ("uneven-weights",))
 
 
-@_named("outlier-channels")
+@named("outlier-channels")
 def outlier_channels(session: Session, dice: np.random.Generator, depth: float, grave: float) -> Planted | None:
     """Some channels of a layer's input far wider than the others."""
-    site = _at(sites(session), depth)
+    site = at(sites(session), depth)
     surgery = Surgery(session)
     surgery.scale(site, lively(session, site, dice, max(1, site.count // 64)), 64.0 * grave)
     recipe = qdebug.preset("w32a8")
@@ -120,10 +62,10 @@ def outlier_channels(session: Session, dice: np.random.Generator, depth: float, 
     )
 
 
-@_named("uneven channels, w8a8")
+@named("uneven channels, w8a8")
 def uneven_channels(session: Session, dice: np.random.Generator, depth: float, grave: float) -> Planted | None:
     """Wide channels where everything is quantized per tensor: the fault shows in up to three tensors at once."""
-    site = _at(sites(session), depth)
+    site = at(sites(session), depth)
     surgery = Surgery(session)
     surgery.scale(site, lively(session, site, dice, max(1, site.count // 32)), 32.0 * grave)
     recipe, reader = qdebug.preset("w8a8"), site.reader.name
@@ -133,32 +75,32 @@ def uneven_channels(session: Session, dice: np.random.Generator, depth: float, g
     return Planted(changed(session, surgery.tensors), recipe, (session, recipe), reader, kinds, tuple(also))
 
 
-@_named("tight-range, activation")
+@named("tight-range, activation")
 def tight_activation(session: Session, dice: np.random.Generator, depth: float, grave: float) -> Planted | None:
     """A hand-set range that cuts most of a layer's input off."""
-    layer = _at(_layers(session), depth)
+    layer = at(layers_of(session), depth)
     stats, part = _stats(session, layer), dice.uniform(0.08, 0.2) / grave
     base = qdebug.preset("w8a8-pc")
     clip = min(stats.low, 0.0) * part, max(stats.high, 0.0) * part
-    recipe = _with(base, layer.name, "w8a8-pc", activation={"clip": clip})
+    recipe = with_plan(base, layer.name, "w8a8-pc", activation={"clip": clip})
     return Planted(session, recipe, (session, base), layer.name, ("tight-range",))
 
 
-@_named("tight-range, weight")
+@named("tight-range, weight")
 def tight_weight(session: Session, dice: np.random.Generator, depth: float, grave: float) -> Planted | None:
     """A hand-set range that cuts most of a layer's weights off."""
-    layer = _at(_layers(session), depth)
+    layer = at(layers_of(session), depth)
     base = qdebug.preset("w8a8-pc")
     limit = float(session.subject.program.state[layer.weight].abs().max()) * dice.uniform(0.08, 0.2) / grave
-    recipe = _with(base, layer.name, "w8a8", weight={"clip": (-limit, limit)})
+    recipe = with_plan(base, layer.name, "w8a8", weight={"clip": (-limit, limit)})
     return Planted(session, recipe, (session, base), layer.name, ("tight-range",))
 
 
-@_named("stretched-range, weight")
+@named("stretched-range, weight")
 def stretched_weight(session: Session, dice: np.random.Generator, depth: float, grave: float) -> Planted | None:
     """A few huge weights, which meet a channel that is always zero."""
     found = [site for site in sites(session) if not site.reader.is_depthwise]
-    site = _at(found, depth)
+    site = at(found, depth)
     dead = Surgery(session)
     channel = int(dice.integers(site.count))
     dead.kill(site, channel)
@@ -169,55 +111,55 @@ def stretched_weight(session: Session, dice: np.random.Generator, depth: float, 
     size = float(session.subject.program.state[site.reader.weight].abs().max()) * 48.0 * grave
     for row in dice.permutation(len(rows))[: max(1, len(rows) // 48)]:
         weight[row] = size * float(dice.uniform(0.8, 1.0)) * float(dice.choice([-1.0, 1.0]))
-    recipe = _with(qdebug.preset("w8a32-pc"), site.reader.name, "w8a32")
+    recipe = with_plan(qdebug.preset("w8a32-pc"), site.reader.name, "w8a32")
     return Planted(changed(start, surgery.tensors), recipe, (start, recipe), site.reader.name, ("stretched-range",))
 
 
-@_named("stretched-range, activation")
+@named("stretched-range, activation")
 def stretched_activation(session: Session, dice: np.random.Generator, depth: float, grave: float) -> Planted | None:
     """A hand-set range far wider than a layer's input."""
-    layer = _at(_layers(session), depth)
+    layer = at(layers_of(session), depth)
     stats, base = _stats(session, layer), qdebug.preset("w8a8-pc")
     factor = 48.0 * grave * dice.uniform(0.8, 1.2)
     clip = min(stats.low, 0.0) * factor, max(stats.high, 0.0) * factor
-    recipe = _with(base, layer.name, "w8a8-pc", activation={"clip": clip})
+    recipe = with_plan(base, layer.name, "w8a8-pc", activation={"clip": clip})
     return Planted(session, recipe, (session, base), layer.name, ("stretched-range",))
 
 
-@_named("biased-error")
+@named("biased-error")
 def biased(session: Session, dice: np.random.Generator, depth: float, grave: float) -> Planted | None:
     """A layer whose input is always rounded down, as a truncating kernel does."""
-    layer = _at(_layers(session), depth)
+    layer = at(layers_of(session), depth)
     base = qdebug.preset("w8a8-pc")
     bits = {1.0: "8", 4.0: "6", 16.0: "5", 64.0: "4"}.get(grave)
     if bits is None:
         return None
-    recipe = _with(base, layer.name, f"w8a{bits}-pc", activation={"rounding": "floor"})
+    recipe = with_plan(base, layer.name, f"w8a{bits}-pc", activation={"rounding": "floor"})
     return Planted(session, recipe, (session, base), layer.name, ("biased-error",))
 
 
-@_named("too-few-bits, weight")
+@named("too-few-bits, weight")
 def coarse_weight(session: Session, dice: np.random.Generator, depth: float, grave: float) -> Planted | None:
     """A layer whose weights have too few bits."""
-    layer = _at(_layers(session), depth)
+    layer = at(layers_of(session), depth)
     base = qdebug.preset("w8a8-pc")
-    recipe = _with(base, layer.name, f"w{3 if grave == 1 else 2}a8-pc")
+    recipe = with_plan(base, layer.name, f"w{3 if grave == 1 else 2}a8-pc")
     return Planted(session, recipe, (session, base), layer.name, ("too-few-bits",))
 
 
-@_named("too-few-bits, activation")
+@named("too-few-bits, activation")
 def coarse_activation(session: Session, dice: np.random.Generator, depth: float, grave: float) -> Planted | None:
     """A layer whose input has too few bits."""
-    layer = _at(_layers(session), depth)
+    layer = at(layers_of(session), depth)
     base = qdebug.preset("w8a8-pc")
-    recipe = _with(base, layer.name, f"w8a{3 if grave == 1 else 2}-pc")
+    recipe = with_plan(base, layer.name, f"w8a{3 if grave == 1 else 2}-pc")
     return Planted(session, recipe, (session, base), layer.name, ("too-few-bits",))
 
 
-@_named("fp16-overflow")
+@named("fp16-overflow")
 def overflow(session: Session, dice: np.random.Generator, depth: float, grave: float) -> Planted | None:
     """A channel beyond what fp16 holds."""
-    site = _at(sites(session), depth)
+    site = at(sites(session), depth)
     surgery = Surgery(session)
     reach = max(abs(_stats(session, site.reader).low), _stats(session, site.reader).high, 1e-3)
     channel = lively(session, site, dice, 1)
@@ -227,7 +169,7 @@ def overflow(session: Session, dice: np.random.Generator, depth: float, grave: f
 
 
 def _broken(session: Session, dice: np.random.Generator, depth: float, value: float, kind: str) -> Planted:
-    layer = _at(_layers(session), depth)
+    layer = at(layers_of(session), depth)
     surgery = Surgery(session)
     weight = surgery.take(layer.weight)
     weight[tuple(int(dice.integers(size)) for size in weight.shape)] = value
@@ -235,19 +177,19 @@ def _broken(session: Session, dice: np.random.Generator, depth: float, value: fl
     return Planted(changed(session, surgery.tensors), recipe, (session, recipe), layer.name, (kind,))
 
 
-@_named("nan, weight")
+@named("nan, weight")
 def nan_weight(session: Session, dice: np.random.Generator, depth: float, grave: float) -> Planted | None:
     """A NaN in a layer's weight. The float model is broken too: there is no fix."""
     return _broken(session, dice, depth, float("nan"), "nan")
 
 
-@_named("inf, weight")
+@named("inf, weight")
 def inf_weight(session: Session, dice: np.random.Generator, depth: float, grave: float) -> Planted | None:
     """An infinite weight, likewise."""
     return _broken(session, dice, depth, float("inf"), "inf")
 
 
-@_named("nan, calibration")
+@named("nan, calibration")
 def calibration_overflow(session: Session, dice: np.random.Generator, depth: float, grave: float) -> Planted | None:
     """A calibration sample so large that sums behind the first layer are no numbers any more."""
     place = int(depth * len(session.subject.calib))
@@ -255,37 +197,37 @@ def calibration_overflow(session: Session, dice: np.random.Generator, depth: flo
     if calib is None:
         return None
     recipe = qdebug.preset("w8a8-pc")
-    layers = _layers(session)
+    layers = layers_of(session)
     return Planted(changed(session, {}, calib), recipe, (session, recipe), layers[1].name, ("nan", "inf"))
 
 
-@_named("dead-channels")
+@named("dead-channels")
 def constant_channel(session: Session, dice: np.random.Generator, depth: float, grave: float) -> Planted | None:
     """A channel that never changes and is far larger than all others; nobody reads it."""
-    site = _at(sites(session), depth)
+    site = at(sites(session), depth)
     start, surgery = _unread(session, site, int(dice.integers(site.count)), 48.0 * grave * _peak(session, site))
     recipe = qdebug.preset("w32a8")
     return Planted(surgery, recipe, (start, recipe), site.reader.name, ("dead-channels",))
 
 
-@_named("extreme-constant")
+@named("extreme-constant")
 def extreme(session: Session, dice: np.random.Generator, depth: float, grave: float) -> Planted | None:
     """The same with the constant of an attention mask."""
-    site = _at(sites(session), depth)
+    site = at(sites(session), depth)
     value = LARGE if site.maker is not None else -CONSTANT  # behind a ReLU nothing is negative
     start, surgery = _unread(session, site, int(dice.integers(site.count)), value)
     recipe = qdebug.preset("w32a8")
     return Planted(surgery, recipe, (start, recipe), site.reader.name, ("extreme-constant",))
 
 
-@_named("calibration-mismatch")
+@named("calibration-mismatch")
 def other_calibration(session: Session, dice: np.random.Generator, depth: float, grave: float) -> Planted | None:
     """Calibration data that are darker than what is evaluated."""
     calib = scaled_calibration(session, 0.35 * dice.uniform(0.7, 1.0) / grave)
     if calib is None:
         return None
     recipe = qdebug.preset("w8a8-pc")
-    first = _layers(session)[0].name
+    first = layers_of(session)[0].name
     return Planted(changed(session, {}, calib), recipe, (session, recipe), first, ("calibration-mismatch",))
 
 

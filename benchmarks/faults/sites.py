@@ -35,12 +35,15 @@ def sites(session: Session) -> list[Site]:
     """All of a model's, in the order of the graph."""
     state = session.subject.program.state
     found: list[Site] = []
-    for chain in session.subject.chains:
-        if chain.refused or chain.first.bias is None:
+    for group in session.subject.scale_groups:
+        if group.refused or group.caps or len(group.writers) + len(group.readers) != 2:
             continue
-        axis = chain.second.out_axis if chain.second.is_depthwise else chain.second.in_axis
-        count = state[chain.second.weight].shape[axis]
-        found.append(Site((chain.first.weight, chain.first.bias), chain.first, chain.second, axis, count))
+        (maker,), (read,) = group.writers, group.readers
+        reader = read.layer
+        if maker.bias is None or read.spread != 1:
+            continue
+        axis = reader.out_axis if reader.is_depthwise else reader.in_axis
+        found.append(Site((maker.weight, maker.bias), maker, reader, axis, state[reader.weight].shape[axis]))
     for norm in session.subject.norm_sites:
         if norm.refused or norm.scale is None or len(norm.layers) != 1:
             continue

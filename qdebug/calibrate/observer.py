@@ -19,6 +19,9 @@ from qdebug.calibrate.tally import Tally
 AVERAGING = 0.01
 """Weight of a new batch in the moving average of limits, as in torch's MovingAverageMinMaxObserver."""
 
+AVERAGED = 32
+"""Samples whose limits are one step of the moving average, whatever batches the engine runs in."""
+
 _PIECE = 1 << 20
 """Values of a piece: all memory needed beyond the batch and the results is a few times as large."""
 

@@ -11,10 +11,12 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+from qdebug.classroom import Classroom, Room
+from qdebug.classroom.store import VARIABLE
 from qdebug.cli.options import PRESET
-from qdebug.cli.places import app_script, sample_names
 from qdebug.errors import FileError, QDebugError, UsageError, near
 from qdebug.jobs import Client, GetScore, GetVerdict, WorkerFault, connect, uploads
+from qdebug.places import app_script, sample_names
 from qdebug.recipes import preset
 from qdebug.results import ModelRef
 
@@ -22,7 +24,8 @@ SUMMARY = "serve the app and open a model in it"
 EXAMPLES = """\
   qdebug app
   qdebug app digits-vit
-  qdebug app model.pt2 --data val.npz --port 8600"""
+  qdebug app model.onnx --data val.npz --port 8600
+  qdebug app --workshop --host 0.0.0.0"""
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 LARGEST_PORT = 65535
 
@@ -30,17 +33,23 @@ LARGEST_PORT = 65535
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Declare what the verb takes."""
     parser.add_argument(
-        "model", metavar="MODEL", nargs="?", help="a sample's name, or the path of a .pt2 file of your own"
-    )
+        "model", metavar="MODEL", nargs="?",
+        help="a sample's name, or the path of an .onnx file, or of a .pt2 file of your own",
+    )  # fmt: skip
     parser.add_argument("--data", metavar="D", help="evaluation data (.npz); samples bring theirs")
     parser.add_argument("--calib", metavar="C", help="calibration data (.npz)")
+    parser.add_argument("--train", metavar="T", help="data for fixes that train (.npz); without it C, never D")
     parser.add_argument("--port", type=int, default=8501, help="default: 8501")
     parser.add_argument("--host", default="127.0.0.1", help="default: 127.0.0.1, which only this machine can reach")
+    parser.add_argument(
+        "--workshop", metavar="ROOM", nargs="?", const="workshop",
+        help="a room for a class: a join code, samples alone, no uploads, and a view of everybody's progress",
+    )  # fmt: skip
 
 
 def run(options: argparse.Namespace) -> None:
     """Check what was asked for, then become the server."""
-    environment = os.environ | chosen(options)
+    environment = os.environ | chosen(options) | workshop(options)
     check_address(options.host, options.port)
     if options.host not in _LOOPBACK:
         print(
@@ -49,9 +58,35 @@ def run(options: argparse.Namespace) -> None:
             file=sys.stderr,
         )
     print(f"qdebug: http://{options.host}:{options.port} (Ctrl-C ends it)", file=sys.stderr, flush=True)
+    if options.workshop:
+        invite(Classroom().room(options.workshop), options.host, options.port)
     client = measure_ahead(environment)  # held until this process is another one
     become(command(app_script(), options.host, options.port), environment)
     client.close()
+
+
+def workshop(options: argparse.Namespace) -> dict[str, str]:
+    """The environment variable that makes the app a workshop, if it is to be one.
+
+    Raises:
+        UsageError: a file was given too; a class works on samples.
+    """
+    if not options.workshop:
+        return {}
+    files = [options.model] if options.model and options.model not in sample_names() else []
+    if files + [one for one in (options.data, options.calib, options.train) if one]:
+        raise UsageError("A workshop is held on samples", do="Leave the files out, or leave out --workshop.")
+    return {VARIABLE: options.workshop}
+
+
+def invite(room: Room, host: str, port: int) -> None:
+    """Say what the teacher needs: the code for the wall, and the address for nobody else."""
+    reached = socket.gethostname() if host in ("0.0.0.0", "::") else host
+    print(
+        f"qdebug: workshop '{room.name}', join code {room.code}, at http://{reached}:{port}\n"
+        f"qdebug: for the teacher alone: http://{reached}:{port}/teacher?teacher={room.teacher}",
+        file=sys.stderr, flush=True,
+    )  # fmt: skip
 
 
 def measure_ahead(environment: Mapping[str, str]) -> Client:
@@ -62,7 +97,8 @@ def measure_ahead(environment: Mapping[str, str]) -> Client:
     """
     client = connect()
     if model := environment.get("QDEBUG_MODEL"):
-        ref = ModelRef(model=model, data=environment.get("QDEBUG_DATA"), calib=environment.get("QDEBUG_CALIB"))
+        given = {name: environment.get(f"QDEBUG_{name.upper()}") for name in ("data", "calib", "train")}
+        ref = ModelRef(model=model, **given)
         for request in (GetScore(ref, preset(PRESET)), GetVerdict(ref, preset(PRESET))):
             # A model that does not open is told on the screen, where another one can be chosen.
             with contextlib.suppress(QDebugError, WorkerFault):
@@ -90,7 +126,8 @@ def chosen(options: argparse.Namespace) -> dict[str, str]:
             variables["QDEBUG_MODEL"] = options.model
         else:
             variables["QDEBUG_MODEL"] = _file(options.model, near(options.model, sample_names()))
-    for name, path in (("QDEBUG_DATA", options.data), ("QDEBUG_CALIB", options.calib)):
+    given = {"QDEBUG_DATA": options.data, "QDEBUG_CALIB": options.calib, "QDEBUG_TRAIN": options.train}
+    for name, path in given.items():
         if path:
             variables[name] = _file(path, "Check the path.")
     return variables
@@ -99,8 +136,9 @@ def chosen(options: argparse.Namespace) -> dict[str, str]:
 def command(script: Path, host: str, port: int) -> list[str]:
     """The command line of the server."""
     return [
-        sys.executable, "-m", "streamlit", "run", str(script), f"--server.address={host}", f"--server.port={port}",
-        "--server.headless=true", "--browser.gatherUsageStats=false", f"--server.maxUploadSize={uploads.largest_mib()}",
+        sys.executable, "-m", "qdebug.web.serve", "run", str(script), f"--server.address={host}",
+        f"--server.port={port}", "--server.headless=true", "--browser.gatherUsageStats=false",
+        f"--server.maxUploadSize={uploads.largest_mib()}",
     ]  # fmt: skip
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 import textwrap
 
 from qdebug.cli.opening import opened
@@ -44,9 +45,11 @@ def describe(found: Diagnosis) -> str:
     for place, cause in enumerate(found.causes, 1):
         parts += ["", _paragraph(place, cause)]
     if found.causes:
-        parts += ["", _table(found.causes)]
+        parts += ["", _table(found.metric, found.causes)]
     if found.together and len(found.together.fixes) > 1:
         parts += ["", textwrap.fill(_together(found), _WIDTH)]
+    if found.tensors:
+        parts += ["", textwrap.fill(_looked(found), _WIDTH)]
     parts += ["", f"{numbers.count(found.n)} samples, took {numbers.seconds(found.seconds)}"]
     return "\n".join(parts)
 
@@ -58,6 +61,16 @@ def _paragraph(place: int, cause: Cause) -> str:
     return textwrap.fill(f"{lead}{cause.text}.", _WIDTH, subsequent_indent="   ")
 
 
+def _looked(found: Diagnosis) -> str:
+    """How far the search went."""
+    rest = found.tensors - found.measured
+    guessed = f"; what the other {rest} do is predicted" if rest else ""
+    return (
+        f"Of {found.tensors} quantized tensors {found.measured} were quantized alone and measured{guessed}. The "
+        f"{found.looked_at} that do most damage were looked at."
+    )
+
+
 def _together(found: Diagnosis) -> str:
     from qdebug.figures.numbers import metric_title, metric_value
 
@@ -67,13 +80,16 @@ def _together(found: Diagnosis) -> str:
     return f"Together ({names}): {metric_title(found.metric)} {value}."
 
 
-def _table(causes: tuple[Cause, ...]) -> str:
-    from qdebug.figures.numbers import NONE, percent, three
+def _table(metric: str, causes: tuple[Cause, ...]) -> str:
+    from qdebug.figures.numbers import NONE, metric_value, percent
     from qdebug.figures.text import shorten
+
+    def shown(value: float | None) -> str:
+        return NONE if value is None or math.isnan(value) else metric_value(metric, value)
 
     rows = [
         (shorten(cause.layer, 32), cause.tensor, cause.kind, cause.fix.method if cause.fix else NONE,
-         three(cause.metric_before), three(cause.metric_after), percent(cause.recovered) if cause.fix else NONE)
+         shown(cause.metric_before), shown(cause.metric_after), percent(cause.recovered) if cause.fix else NONE)
         for cause in causes
     ]  # fmt: skip
     header = ("worst layer", "tensor", "cause", "fix", "before", "after", "recovered")

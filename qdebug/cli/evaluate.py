@@ -83,7 +83,7 @@ def _rank(options: argparse.Namespace, names: tuple[str, ...]) -> None:
     with Reporter("loading torch") as reporter:
         from qdebug import session
 
-        found_model = session.open(options.model, options.data, options.calib, work=reporter.work)
+        found_model = session.open(options.model, options.data, options.calib, train=options.train, work=reporter.work)
         info = found_model.info()
         rows = []
         for name, recipe in recipes.items():

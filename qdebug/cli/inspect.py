@@ -76,7 +76,7 @@ def describe(info: ModelInfo) -> str:
         parts += ["", f"Fixes could apply at {applicable} of {plural(len(info.patterns), 'place')}:"]
         for pattern in info.patterns:
             refused = f"  refused: {pattern.refused}" if pattern.refused else ""
-            parts.append(f"  {pattern.kind}  {' → '.join(pattern.layers)}{refused}")
+            parts.append(f"  {pattern.kind}  {pattern.path}{refused}")
     for title, lines in (("Not understood:", info.not_understood), ("Findings:", info.findings)):
         if lines:
             parts += ["", title, *(f"  {line}" for line in lines)]

@@ -10,6 +10,7 @@ from qdebug.cli.options import base_recipe, with_layers
 from qdebug.cli.progress import Reporter
 from qdebug.errors import FileError
 from qdebug.recipes import Recipe
+from qdebug.recipes.fixes import written
 
 if TYPE_CHECKING:
     from qdebug.session import Session
@@ -26,11 +27,25 @@ def opened(options: argparse.Namespace, reporter: Reporter, *, check: bool = Tru
     base_recipe(options)
     from qdebug import session
 
-    found = session.open(options.model, options.data, options.calib, work=reporter.work)
+    found = session.open(options.model, options.data, options.calib, train=options.train, work=reporter.work)
     recipe = with_layers(base_recipe(options, found.own_recipe()), options, found.info().layers)
     if check:
         found.check(recipe)
+        if any(fix.stage == "training" for fix in recipe.fixes):
+            recipe = _trained(found, recipe, reporter)
     return found, recipe
+
+
+def _trained(session: Session, recipe: Recipe, reporter: Reporter) -> Recipe:
+    """The recipe with its training done, which Ctrl-C ends with the best so far: then it says after how many steps."""
+    data = session.subject.training
+    if data is not None:
+        reporter.say(f"weights are trained on {len(data)} samples from {data.source}")
+    done = session.worked_out(recipe, reporter.work)
+    if done != recipe:
+        ended = next(fix for fix in done.fixes if fix not in recipe.fixes)
+        reporter.say(f"ended early; without being ended, --fix {written(ended)} gives the same")
+    return done
 
 
 def refuse_inputs(options: argparse.Namespace, path: str) -> None:
@@ -42,6 +57,7 @@ def refuse_inputs(options: argparse.Namespace, path: str) -> None:
     place = Path(path)
     if place.exists() and not (place.is_file() or place.is_dir()):
         raise FileError("This is no file that could be written", file=path, do="Give another path.")
-    for given in (options.model, options.data, options.calib):
+    others = (getattr(options, name, None) for name in ("recipe", "against", "against_model"))
+    for given in (options.model, options.data, options.calib, options.train, *others):
         if given and place.is_file() and Path(given).is_file() and place.samefile(given):
             raise FileError("This would overwrite what the command reads", file=path, do="Give another path.")

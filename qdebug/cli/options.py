@@ -44,6 +44,7 @@ def add_model(parser: argparse.ArgumentParser, *, needed: bool = True) -> None:
         "--data", metavar="D", help="evaluation data (.npz: the model's inputs, labels); samples bring theirs"
     )
     parser.add_argument("--calib", metavar="C", help="calibration data; without it, the first 256 samples of D")
+    parser.add_argument("--train", metavar="T", help="data for fixes that train; without it C, never D")
     parser.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
 
 

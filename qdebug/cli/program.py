@@ -14,12 +14,15 @@ from qdebug.cli import (
     app,
     calibration,
     compare,
+    compare_formats,
     diagnose,
     evaluate,
     export,
+    fixes,
     formats,
     inspect,
     ranges,
+    report,
     samples,
     search,
     sensitivity,
@@ -29,8 +32,8 @@ from qdebug.errors import QDebugError, UsageError, near
 
 VERBS = {
     "samples": samples, "inspect": inspect, "evaluate": evaluate, "sensitivity": sensitivity, "diagnose": diagnose,
-    "search": search, "export": export, "verify": verify, "formats": formats, "compare": compare, "ranges": ranges,
-    "calibration": calibration, "app": app,
+    "search": search, "compare": compare, "export": export, "verify": verify, "report": report, "fixes": fixes,
+    "formats": formats, "compare-formats": compare_formats, "ranges": ranges, "calibration": calibration, "app": app,
 }  # fmt: skip
 _DONE, _OURS, _MISTAKE, _INTERRUPTED = 0, 1, 2, 130
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 import threading
 import time
-from types import TracebackType
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from types import FrameType, TracebackType
+from typing import TYPE_CHECKING, Any
 
 from qdebug.results import Progress
 
@@ -33,17 +35,23 @@ class Reporter:
         self._thread = threading.Thread(target=self._tell, daemon=True)
         self._in_place = sys.stderr.isatty()
         self._width = 0
+        self._before: Callable[[int, FrameType | None], Any] | int | None = None
 
     def __enter__(self) -> Reporter:
         self._thread.start()
         from qdebug.engine.work import Work  # here, because the engine brings torch, which takes its time
 
         self.work: Work = Work(self._note)
+        here = threading.current_thread() is threading.main_thread()
+        if here and signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # else somebody else sees to it
+            self._before = signal.signal(signal.SIGINT, self._interrupted)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if self._before is not None:
+            signal.signal(signal.SIGINT, self._before)
         self._over.set()
         self._thread.join()
         if self._width:
@@ -53,6 +61,13 @@ class Reporter:
         """A line that stays, beside what is going on."""
         clear = "\r" + " " * self._width + "\r" if self._width else ""
         print(f"{clear}qdebug: {text}", file=sys.stderr, flush=True)
+
+    def _interrupted(self, number: int, frame: FrameType | None) -> None:
+        """Ctrl-C ends work that has something to show with the best so far; other work, and a second time, at once."""
+        if not self.work.can_finish:
+            raise KeyboardInterrupt
+        self.work.finish()
+        self.say("ending with the best so far; Ctrl-C again gives up")
 
     def _note(self, progress: Progress) -> None:
         self._now = progress

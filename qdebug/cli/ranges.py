@@ -28,7 +28,7 @@ def run(options: argparse.Namespace) -> None:
     with Reporter("loading torch") as reporter:
         from qdebug import session
 
-        opened = session.open(options.model, options.data, options.calib, work=reporter.work)
+        opened = session.open(options.model, options.data, options.calib, train=options.train, work=reporter.work)
         recipe = with_layers(recipe, options, opened.info().layers)
         found = opened.range_convergence(recipe, options.layer, reporter.work)
         kinds = {layer.name: layer.kind for layer in opened.info().layers}

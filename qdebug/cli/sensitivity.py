@@ -11,8 +11,8 @@ from qdebug.cli.progress import Reporter
 from qdebug.cli.ranking import several
 from qdebug.errors import UsageError
 from qdebug.recipes import Recipe, parse_format
-from qdebug.results import ModelRef, Sensitivity, SensitivityRow, SweepPlan
-from qdebug.results.sensitivity import Measure, Mode, Order
+from qdebug.results import ModelRef, Sensitivity, SensitivityRow
+from qdebug.results.sensitivity import Measure, Mode
 
 if TYPE_CHECKING:
     from qdebug.search.sweep.journal import Journal
@@ -22,7 +22,7 @@ EXAMPLES = """\
   qdebug sensitivity digits-mobilenet
   qdebug sensitivity digits-mobilenet --formats w8a8,w4a8,nf4,fp8_e4m3fn/fp8_e4m3fn --mode exact
   qdebug sensitivity digits-vit --mode exact --until order --cores 4
-  qdebug sensitivity digits-resnet --formats w4a8 --mode exact --leave-one-out
+  qdebug sensitivity digits-resnet --formats w4a8 --mode exact --worst 3 --leave-one-out
   qdebug sensitivity pydoc-gpt --formats w4g32a16,w8a8 --measure kl --json
   qdebug sensitivity model.onnx --data val.npz --fix cle --formats w8a8"""
 FORMATS = "w8a8,w4a8"
@@ -41,7 +41,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument(
         "--measure", choices=get_args(Measure), default="squared",
-        help="the output's squared change, or the Kullback-Leibler divergence of its softmax (predicted only)",
+        help="the output's squared change, the Kullback-Leibler divergence of its softmax, or the change of the loss",
     )  # fmt: skip
     parser.add_argument("--fix", metavar="A,B", help="fixes that come first: cle,smoothquant:alpha=0.6")
     _add_sweep(parser.add_argument_group("with --mode exact"))
@@ -55,6 +55,10 @@ def _add_sweep(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--confidence", type=float, default=0.95, metavar="P", help="how sure the order has to be (default: 0.95)"
     )
+    group.add_argument(
+        "--worst", type=int, default=0, metavar="N",
+        help="only so many layers of each format, those predicted to be the most harmful (default: all)",
+    )  # fmt: skip
     group.add_argument(
         "--leave-one-out", action="store_true", help="also all layers quantized, and all but one, for each layer"
     )
@@ -78,8 +82,6 @@ def run(options: argparse.Namespace) -> None:
         parse_format(name)  # a slip of the pen is told before anything is loaded
     if not formats:
         raise UsageError("--formats names none", do=f"Write for instance --formats {FORMATS}.")
-    if options.mode == "exact" and options.measure != "squared":
-        raise UsageError("The divergence is predicted, not measured", do="Leave out --measure, or --mode exact.")
     recipe = Recipe(fixes=parse_fixes(options.fix) if options.fix else ())
     _refuse_idle(options)
     with Reporter("loading torch") as reporter:
@@ -90,14 +92,14 @@ def run(options: argparse.Namespace) -> None:
         how, journal = How(), None
         if options.mode == "exact":
             journal = None if options.no_journal else _journal(reporter)
-            ref = ModelRef(model=options.model, data=options.data, calib=options.calib)
+            ref = ModelRef(model=options.model, data=options.data, calib=options.calib, train=options.train)
             how = How(
                 until=options.until, confidence=options.confidence, leave_one_out=options.leave_one_out,
-                cores=options.cores if options.cores is not None else 0 if options.cluster else 1,
+                worst=options.worst, cores=options.cores if options.cores is not None else 0 if options.cluster else 1,
                 cluster=options.cluster, ref=ref, journal=journal,
             )  # fmt: skip
             how.check(strange=False)
-        opened = session.open(options.model, options.data, options.calib, work=reporter.work)
+        opened = session.open(options.model, options.data, options.calib, train=options.train, work=reporter.work)
         question = Question.of(formats, recipe, options.measure)
         told = _Told(reporter)
         try:
@@ -115,7 +117,8 @@ def run(options: argparse.Namespace) -> None:
 def _refuse_idle(options: argparse.Namespace) -> None:
     """Refuse options of the measurement where nothing is measured."""
     given = {
-        "--until": options.until != "all", "--leave-one-out": options.leave_one_out, "--cores": options.cores,
+        "--until": options.until != "all", "--worst": options.worst, "--leave-one-out": options.leave_one_out,
+        "--cores": options.cores,
         "--cluster": options.cluster, "--resume": options.resume, "--no-journal": options.no_journal,
     }  # fmt: skip
     for name, value in given.items():
@@ -143,19 +146,10 @@ class _Told:
         if found.plan is None or self.measures:
             return
         self.measures = True
-        self._reporter.say(cost(found.plan))
+        from qdebug.figures.sensitivity import cost
+        from qdebug.figures.text import plural
 
-
-def cost(plan: SweepPlan) -> str:
-    """What measuring costs, in a sentence."""
-    from qdebug.figures import numbers
-
-    kept = f"; {numbers.three(plan.kept)} passes more are in the journal" if plan.kept else ""
-    where = "one core" if plan.cores == 1 else f"{plan.cores} cores"
-    return (
-        f"measuring {numbers.count(plan.items)} recipes takes {numbers.three(plan.passes)} float passes, about "
-        f"{numbers.seconds(plan.seconds)} on {where}{kept}"
-    )
+        self._reporter.say(f"measuring {plural(found.plan.items, 'recipe')} takes {cost(found.plan)}")
 
 
 def describe(found: Sensitivity) -> str:
@@ -175,26 +169,15 @@ def describe(found: Sensitivity) -> str:
 
 def _facts(found: Sensitivity) -> list[str]:
     from qdebug.figures import numbers
-    from qdebug.figures.sensitivity import unit
+    from qdebug.figures.sensitivity import sure, unit
 
     passes = found.seconds / found.forward_seconds if found.forward_seconds else 0.0
     return [
         f"error    {unit(found)}; everything but the layer is float",
         f"data     {numbers.count(found.n)} of {numbers.count(found.of)} samples",
         f"took     {numbers.seconds(found.seconds)}, {numbers.three(passes)} float passes",
-        *([f"order    {_sure(found.order)}"] if found.order else []),
+        *([f"order    {sure(found.order)}"] if found.order else []),
     ]
-
-
-def _sure(order: Order) -> str:
-    """How sure the order is, in words."""
-    from qdebug.figures.numbers import percent
-
-    if not order.settled:
-        return "not settled: some errors are no numbers"
-    ties = ", ".join(f"{one} and {two} in {name}" for name, one, two in order.ties)
-    sure = "exact on these data" if order.confidence == 1 else f"settled, {percent(order.confidence)} sure"
-    return f"{sure}; ties: {ties}" if ties else sure
 
 
 def _table(found: Sensitivity, name: str) -> str:
@@ -228,7 +211,14 @@ def _cells(row: SensitivityRow, measured: bool, left_out: bool) -> tuple[str, ..
         cells += [three(row.exact), _half(row.exact_ci95), count(row.n) if row.n else "", three(row.metric)]
     if left_out:
         cells += [three(row.without), three(row.gain), _half(row.gain_ci95), three(row.without_metric)]
-    return (*cells, row.refused or ("outside the linear regime" if row.linear is False else ""))
+    return (*cells, row.refused or "; ".join(_marks(row)))
+
+
+def _marks(row: SensitivityRow) -> list[str]:
+    from qdebug.figures.sensitivity import awaited
+
+    regime = ["outside the linear regime"] if row.linear is False else []
+    return [*regime, *([awaited(row)] if row.awaits_heavy else [])]
 
 
 def _half(interval: tuple[float, float] | None) -> str:

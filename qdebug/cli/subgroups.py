@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 
 from qdebug.cli.output import table
 from qdebug.results import Metric, Subgroup
 
+_WIDTH = 110
 MOST = 12
 """Rows that are printed; ``--json`` has all."""
 
@@ -19,7 +21,7 @@ def describe(metric: Metric, rows: Sequence[Subgroup]) -> list[str]:
     shown = ordered[:MOST]
     rest = [f"… and {len(ordered) - MOST} more that lost less (--json has all)"] if len(ordered) > MOST else []
     note = "95 % intervals are each row's own; p is adjusted for all rows (Holm)"
-    return [f"{subgroups_finding(metric, rows)}.", _rows(metric, shown), *rest, note]
+    return [textwrap.fill(f"{subgroups_finding(metric, rows)}.", _WIDTH), _rows(metric, shown), *rest, note]
 
 
 def _rows(metric: Metric, rows: Sequence[Subgroup]) -> str:

@@ -23,12 +23,13 @@ SAMPLE_NAMES = ("digits-longtail", "digits-mobilenet", "digits-resnet", "digits-
 
 @dataclass(frozen=True)
 class Sample:
-    """A loaded sample: its card, its module with weights, its evaluation and calibration arrays."""
+    """A loaded sample: its card, its module with weights, its evaluation, calibration and training arrays."""
 
     card: SampleCard
     module: nn.Module
     data: Mapping[str, np.ndarray]
     calib: Mapping[str, np.ndarray]
+    train: Mapping[str, np.ndarray] | None = None
 
 
 @cache
@@ -61,7 +62,9 @@ def load_sample(name: str) -> Sample:
     folder = _folder(name)
     module = _architecture(folder)
     module.load_state_dict(load_file(folder / "weights.safetensors"))
-    return Sample(_card(name), module.eval(), read_npz(folder / "data.npz"), read_npz(folder / "calib.npz"))
+    data, calib = read_npz(folder / "data.npz"), read_npz(folder / "calib.npz")
+    train = folder / "train.npz"
+    return Sample(_card(name), module.eval(), data, calib, read_npz(train) if train.exists() else None)
 
 
 def _folder(name: str) -> Path:

@@ -64,8 +64,12 @@ class Engine:
 
     def output(self, sheet: Sheet, batch: Batch, work: Work | None = None, *, remember: bool = True) -> Tensor:
         """The model's output for a batch, padding cut off; ``remember`` as for :meth:`visit`."""
+        index = self.program.output
+        held = self.cache.get((sheet.keys[index], batch.key))  # asked for again and again: spare it the walk
+        if held is not None:
+            return held[: batch.count]
         found: list[Tensor] = []
-        self.visit(sheet, batch, (self.program.output,), lambda _, value: found.append(value), work, remember=remember)
+        self.visit(sheet, batch, (index,), lambda _, value: found.append(value), work, remember=remember)
         return found[0][: batch.count]
 
     def values(self, sheet: Sheet, batch: Batch, wanted: Iterable[int], work: Work | None = None) -> dict[int, Any]:
@@ -108,10 +112,10 @@ class Engine:
 
 
 class Values(dict[int, Any]):
-    """Values by step index; inputs and constants are fetched when they are first asked for."""
+    """Values by step index: states are there; inputs and computed constants are fetched when first asked for."""
 
     def __init__(self, engine: Engine, sheet: Sheet, batch: Batch) -> None:
-        super().__init__()
+        super().__init__(sheet.states)
         self._engine, self._sheet, self._batch = engine, sheet, batch
 
     def __missing__(self, index: int) -> Any:
@@ -135,20 +139,22 @@ class _Run:
         self.quantized: tuple[int, bytes, Tensor] | None = None
         self.born = engine.born(sheet, wanted)
         self.served = {layer.step for born in self.born.values() for layer in born.tap.layers}
+        self.unborn: dict[int, Tensor] = {}
 
     def go(self, visit: Visit) -> None:
         order = self.engine.stations.order(tuple(self.wanted))
-        todo = self._missing(order)
+        todo = self._joined(self._missing(order))
         uses: dict[int, int] = dict.fromkeys(self.wanted, 1)
         for segment in todo:
-            for source in segment.sources:
+            for source in self._sources(segment):
                 uses[source] = uses.get(source, 0) + 1
         waiting = list(self.wanted)
         for segment in reversed(todo):
             while waiting and waiting[0] < segment.target:
                 self._show(waiting.pop(0), visit, uses)
+            sources = self._sources(segment)
             self._obtain(segment)
-            for source in segment.sources:
+            for source in sources:
                 self._used(source, uses)
         for index in waiting:
             self._show(index, visit, uses)
@@ -174,10 +180,29 @@ class _Run:
             value = self.engine.cache.get(self._key(target)) if target in members else None
             if value is None:
                 todo.append(segment)
-                needed.update(segment.sources)
+                needed.update(() if self._is_unborn(target) else segment.sources)
             else:
                 self.values[target] = value
         return todo
+
+    def _joined(self, todo: list[Segment]) -> list[Segment]:
+        """The same with one segment in the place of all that lead to the output, where nothing on the way is kept."""
+        if self.remember or len(self.wanted) > 1:
+            return todo
+        place = next((place for place, segment in enumerate(todo) if segment.target in self.born), len(todo))
+        return [self.engine.stations.joined(todo[:place]), *todo[place:]] if place > 1 else todo
+
+    def _is_unborn(self, target: int) -> bool:
+        """Whether a value that is to be quantized at birth is remembered as it was before; it is held from now on."""
+        if target in self.born and target in self.engine.stations.members:
+            value = self.engine.cache.get((self.sheet.keys[target], self.batch.key))
+            if value is not None:
+                self.unborn[target] = value
+        return target in self.unborn
+
+    def _sources(self, segment: Segment) -> tuple[int, ...]:
+        """What a segment needs first: nothing where only quantizing is left to do."""
+        return () if segment.target in self.unborn else segment.sources
 
     def _key(self, target: int) -> Key:
         born = self.born.get(target)
@@ -207,6 +232,9 @@ class _Run:
         born = self.born.get(segment.target)
         index = segment.target
         try:
+            if born and index in self.unborn:
+                values[index] = born.quant.activate(self.unborn.pop(index))
+                return
             for index, call, done in zip(segment.steps, segment.calls, segment.frees, strict=True):
                 check()
                 if born and index == segment.target:
@@ -238,11 +266,16 @@ class _Run:
     def _layer(self, index: int) -> Tensor:
         """A layer with its weight and its input quantized as the sheet says, and its added bias."""
         sheet, layer = self.sheet, self.engine.layers[index]
-        x = self.values[layer.x]
+        given = x = self.values[layer.x]
         if index not in self.served:
-            x = self._activation(layer, x)
+            x = self._activation(layer, given)
         weight, bias = sheet.weight(layer, self.engine.cache), sheet.bias(layer, self.engine.cache)
-        result: Tensor = self.engine.layer_calls[index](self.values, x, weight, bias)
+        call = self.engine.layer_calls[index]
+        result: Tensor = call(self.values, x, weight, bias)
+        rounded = sheet.rounded(index)
+        if rounded is not None and rounded.side is not None:
+            channels = result.shape[layer.channel_axis]
+            result = result + call(self.values, given, rounded.side, result.new_zeros(channels))
         return result
 
     def _activation(self, layer: Layer, x: Tensor) -> Tensor:

@@ -13,52 +13,22 @@ import torch
 from torch import Tensor
 
 from qdebug.engine.cache import ValueCache
+from qdebug.engine.overlay import NOTHING, Overlay, Rounded, order
 from qdebug.formats import find
 from qdebug.graph import Layer, Program
 from qdebug.graph.calls import call
-from qdebug.graph.program import refs, tensor_key
-from qdebug.quantize import Activate, Grid, QParams, activation_quantizer, fake_quantize_bias, quantize_weight
+from qdebug.graph.program import refs
+from qdebug.quantize import (
+    Activate,
+    Basis,
+    Grid,
+    QParams,
+    activation_quantizer,
+    fake_quantize_bias,
+    in_basis,
+    quantize_weight,
+)
 from qdebug.recipes import LayerPlan, TensorPlan
-
-
-@dataclass(frozen=True, eq=False)
-class Overlay:
-    """Tensors that a fix puts in the place of the model's own. Compared by identity: build one, keep it.
-
-    Attributes:
-        tensors: replacements by step index.
-        biases: biases for layers that have none, by the layer's step.
-    """
-
-    tensors: Mapping[int, Tensor]
-    biases: Mapping[int, Tensor]
-
-    def updated(
-        self, tensors: Mapping[int, Tensor] | None = None, biases: Mapping[int, Tensor] | None = None
-    ) -> Overlay:
-        """A new overlay with these on top."""
-        return Overlay({**self.tensors, **(tensors or {})}, {**self.biases, **(biases or {})})
-
-    @cached_property
-    def keys(self) -> dict[int, bytes]:
-        """Hashes of the replaced tensors: of their content and of their order in memory."""
-        return {index: tensor_key(tensor) + _order(tensor) for index, tensor in self.tensors.items()}
-
-    @cached_property
-    def bias_keys(self) -> dict[int, bytes]:
-        """Content hashes of the added biases."""
-        return {index: tensor_key(tensor) for index, tensor in self.biases.items()}
-
-
-def _order(tensor: Tensor) -> bytes:
-    """How a tensor lies in memory: where that differs, an operator may use another kernel and return another order.
-
-    The cache is shared by all open models, and one of them may hold the same weight in another order.
-    """
-    return repr(tensor.stride()).encode()
-
-
-NOTHING = Overlay({}, {})
 
 
 @dataclass(frozen=True)
@@ -66,34 +36,38 @@ class LayerQuant:
     """One layer's quantization, ready to run: its plan and, for a static activation, its calibrated grid.
 
     ``axis`` is the activation's axis of channels, along which blocks lie; ``int32_bias`` asks for biases as runtimes
-    store them.
+    store them; ``basis`` is what the activation is quantized in, where that is not the one it comes in.
     """
 
     plan: LayerPlan
     activation: Grid | None = None
     axis: int = -1
     int32_bias: bool = False
+    basis: Basis | None = None
 
     @property
     def has_int32_bias(self) -> bool:
         """Whether a runtime adds up this layer's products in integers, and so wants its bias as one."""
         weight = self.plan.weight
+        if self.basis is not None:
+            return False
         integers = find(weight.format).is_integer and isinstance(self.activation, QParams)
-        return self.int32_bias and integers and weight.granularity in ("tensor", "channel")
+        return self.int32_bias and integers and weight.granularity in ("tensor", "channel") and not weight.rank
 
     @cached_property
     def activation_key(self) -> bytes:
         """A text that is equal when the activation is quantized alike."""
         plan, grid = self.plan.activation, self.activation
+        there = b"" if self.basis is None else self.basis.key
         if grid is None:
-            return msgspec.json.encode((plan, self.axis))
+            return msgspec.json.encode((plan, self.axis)) + there
         codes = (grid.zero_point.item(), grid.qmin, grid.qmax) if isinstance(grid, QParams) else plan.format
-        return f"{grid.scale.item()!r} {codes!r} {plan.rounding} {plan.seed}".encode()
+        return f"{grid.scale.item()!r} {codes!r} {plan.rounding} {plan.seed}".encode() + there
 
     @cached_property
     def activate(self) -> Activate:
         """What quantizes the layer's input: of a batch, into ``out`` where one is given."""
-        return activation_quantizer(self.plan.activation, self.activation, self.axis)
+        return in_basis(activation_quantizer(self.plan.activation, self.activation, self.axis), self.basis)
 
 
 class Sheet:
@@ -135,7 +109,7 @@ class Sheet:
             if replaced is not None:
                 keys.append(replaced)
             elif index in states:
-                keys.append(states[index] + _order(self.program.state[index]))
+                keys.append(states[index] + order(self.program.state[index]))
             else:
                 keys.append(self._op_key(index, static, keys))
         return keys
@@ -147,8 +121,11 @@ class Sheet:
         quant = self.quants.get(index)
         if quant is not None:
             digest.update(b"w" + msgspec.json.encode(quant.plan.weight) + b"a" + quant.activation_key)
-            if quant.has_int32_bias:
+            if self.has_int32_bias(index):
                 digest.update(b"i")
+            rounded = self.rounded(index)
+            if rounded is not None:
+                digest.update(b"r" + rounded.key)
         point = self.points.get(index)
         if point is not None:
             digest.update(b"p" + point.activation_key)
@@ -161,12 +138,14 @@ class Sheet:
         """The key of a layer's weight before quantization."""
         return self.keys[layer.weight]
 
+    @cached_property
+    def states(self) -> dict[int, Tensor]:
+        """The model's own tensors, or what replaces them, by step."""
+        return {**self.program.state, **self.overlay.tensors}
+
     def constant(self, index: int, cache: ValueCache) -> Any:
         """The value of a step that depends on no input: a state, a replaced state, or what is computed from them."""
-        replaced = self.overlay.tensors.get(index)
-        if replaced is not None:
-            return replaced
-        state = self.program.state.get(index)
+        state = self.states.get(index)
         if state is not None:
             return state
         return cache.get_or_compute((self.keys[index], b""), lambda: self._fold(index, cache))
@@ -177,17 +156,30 @@ class Sheet:
         with torch.no_grad():
             return call(self.program, index, values)
 
+    def rounded(self, step: int) -> Rounded | None:
+        """The quantized weight that a method chose for the layer at a step; None where it is rounded to nearest."""
+        quant = self.quants.get(step)
+        return None if quant is None or quant.plan.weight.is_float32 else self.overlay.rounded.get(step)
+
+    def has_int32_bias(self, step: int) -> bool:
+        """Whether the layer at a step has a bias of 32 bits: all of its products are added up in integers."""
+        quant, rounded = self.quants.get(step), self.rounded(step)
+        whole = rounded is None or (isinstance(rounded.grid, QParams) and rounded.is_on_grid)
+        return quant is not None and quant.has_int32_bias and whole
+
     def weight(self, layer: Layer, cache: ValueCache) -> Tensor:
         """A layer's weight as the layer uses it: quantized if its plan says so, once for equal weight and plan."""
-        quant = self.quants.get(layer.step)
+        quant, rounded = self.quants.get(layer.step), self.rounded(layer.step)
         if quant is None or quant.plan.weight.is_float32:
             return self.constant(layer.weight, cache)
+        if rounded is not None:
+            return rounded.values
         plan = quant.plan.weight
         key = self._weight_keys.get(layer.step)
         if key is None:
             key = self.weight_key(layer) + msgspec.json.encode((plan, layer.out_axis))
             self._weight_keys[layer.step] = key
-        return cache.get_or_compute((key, b"w"), lambda: self._quantized(layer, plan, cache)[0])
+        return cache.get_or_compute((key, b"w"), lambda: self.quantized(layer, plan, cache)[0])
 
     def bias(self, layer: Layer, cache: ValueCache) -> Tensor | None:
         """The bias to run a layer with; None leaves it to the step's own arguments.
@@ -196,17 +188,21 @@ class Sheet:
         """
         added = self.overlay.biases.get(layer.step)
         quant = self.quants.get(layer.step)
-        if quant is None or not quant.has_int32_bias or (added is None and layer.bias is None):
+        if quant is None or not self.has_int32_bias(layer.step) or (added is None and layer.bias is None):
             return added
         own = self.constant(layer.bias, cache) if added is None and layer.bias is not None else added
         key = self.keys[layer.step] + b"bias"
         return cache.get_or_compute((key, b"w"), lambda: self._rounded_bias(layer, quant, own, cache))
 
     def _rounded_bias(self, layer: Layer, quant: LayerQuant, bias: Any, cache: ValueCache) -> Tensor:
-        grid = self._quantized(layer, quant.plan.weight, cache)[1]
+        grid = self.quantized(layer, quant.plan.weight, cache)[1]
         assert isinstance(grid, QParams) and isinstance(quant.activation, QParams)
         return fake_quantize_bias(bias, quant.activation, grid)
 
-    def _quantized(self, layer: Layer, plan: TensorPlan, cache: ValueCache) -> tuple[Tensor, Grid | None]:
+    def quantized(self, layer: Layer, plan: TensorPlan, cache: ValueCache) -> tuple[Tensor, Grid | None]:
+        """A layer's weight under a plan, and its grid: as a method chose it for this sheet, else rounded to nearest."""
+        rounded = self.rounded(layer.step)
+        if rounded is not None:
+            return rounded.values, rounded.grid if rounded.is_on_grid else None
         weight = self.constant(layer.weight, cache)
         return quantize_weight(weight, plan, layer.out_axis, grid=self.program.stored.get(layer.weight))

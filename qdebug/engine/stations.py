@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from qdebug.engine.overwrite import overwriting
@@ -11,6 +11,8 @@ from qdebug.graph import Layer, Program
 from qdebug.graph.calls import Values, compiled
 
 Call = Callable[[Values], Any]
+_MOST = 1024
+"""Ways through a program that are laid out and kept."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,7 @@ class Stations:
         self._calls = [compiled(step) if step.kind == "op" else _given for step in program.steps]
         self._overwriting = overwriting(program)
         self._orders: dict[tuple[int, ...], tuple[Segment, ...]] = {}
+        self._joined: dict[tuple[int, ...], Segment] = {}
         wanted = {program.output} | {index for layer in layers for index in self._frontier(layer)}
         self.members = frozenset(self._based(wanted))
         while twice := self._computed_twice():
@@ -69,6 +72,25 @@ class Stations:
                     stack.extend(met[index].sources)
             known = self._orders[wanted] = tuple(met[index] for index in sorted(met))
         return known
+
+    def joined(self, segments: Sequence[Segment]) -> Segment:
+        """Several segments as one that computes the same without a stop.
+
+        Args:
+            segments: all that lead to the first one's target from what they need and none of them computes. That is let
+                go of as soon as nothing behind reads it.
+        """
+        targets = tuple(segment.target for segment in segments)
+        found = self._joined.get(targets)
+        if found is None:
+            stops = {source for segment in segments for source in segment.sources}.difference(targets)
+            if len(self._joined) >= _MOST:
+                self._joined.clear()
+            found = self._trace(targets[0], frozenset(stops))
+            found = self._joined[targets] = replace(
+                found, frees=self._frees((*found.sources, *found.steps))[-len(found.steps) :]
+            )
+        return found
 
     def _trace(self, target: int, stops: frozenset[int]) -> Segment:
         program = self.program

@@ -98,6 +98,9 @@ def _born(sheet: Sheet, tap: Tap) -> Born | None:
     first = quants[0]
     if first is None or first.plan.activation.is_float32:
         return None
+    # A layer with a side path wants the value as it was before as well.
+    if any(rounded and rounded.side is not None for rounded in map(sheet.rounded, (one.step for one in tap.layers))):
+        return None
     if any(quant is None or quant.activation_key != first.activation_key for quant in quants[1:]):
         return None
     # A range taken from the values at hand depends on the shape they are seen in, and so do dice on their places.
@@ -106,5 +109,5 @@ def _born(sheet: Sheet, tap: Tap) -> Born | None:
         return None
     key = hashlib.blake2b(sheet.keys[tap.base] + b"born" + first.activation_key, digest_size=16).digest()
     grid = first.activation
-    uniform = isinstance(grid, QParams) and grid.scale.dim() == 0
+    uniform = isinstance(grid, QParams) and grid.scale.dim() == 0 and first.basis is None
     return Born(tap, first, key, uniform and int(grid.zero_point) == grid.qmin)

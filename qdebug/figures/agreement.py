@@ -54,9 +54,14 @@ def is_trouble(found: Verified) -> bool:
     return found.agreement < SAME
 
 
-def verified_finding(found: Verified) -> str:
-    """Whether the runtime computes what was simulated, in words."""
-    name, seen = runtime_name(found.runtime), SEEN[found.simulation]
+def verified_finding(found: Verified, seen: str = "") -> str:
+    """Whether the runtime computes what was simulated, in words.
+
+    Args:
+        found: what was verified.
+        seen: what the simulation is called, where the reader has not looked at it.
+    """
+    name, seen = runtime_name(found.runtime), seen or SEEN[found.simulation]
     same = _predictions(found)
     if not found.elements:
         return f"{name} {'differs from' if is_trouble(found) else 'agrees with'} {seen}: {same}"

@@ -48,6 +48,8 @@ MUTED = Tone("#5d6875", "#9aa6b4")
 RULE = Tone("#e2e6eb", "#2c343d")
 #: Marks that stand for no precision: bars of a histogram, channels that are all right.
 PLAIN = Tone("#b9c0c9", "#56606c")
+#: In a picture of signed numbers, what is below zero; what is above is INK. A hue that stands for no precision.
+NEGATIVE = Tone("#93317c", "#d77fbf")
 ACCENT = Tone("#0b5f95", "#6db6ea")
 ROUNDING = Tone("#56B4E9", "#8acdf2")
 CLIPPING = Tone("#D55E00", "#f07f3a")

@@ -35,7 +35,10 @@ def histogram_finding(view: TensorView, noun: str) -> str:
     return f"Nothing is clipped, {'but ' if few else 'and '}{codes}"
 
 
-def tensor_histogram(view: TensorView, noun: str, *, dark: bool, log: bool = True, height: int = 220) -> go.Figure:
+def tensor_histogram(
+    view: TensorView, noun: str, *, dark: bool, log: bool = True, height: int = 220, draggable: bool = True,
+    reach: tuple[float, float] | None = None,
+) -> go.Figure:  # fmt: skip
     """Counts of a tensor's values with the quantization grid and the clip limits.
 
     Args:
@@ -44,6 +47,8 @@ def tensor_histogram(view: TensorView, noun: str, *, dark: bool, log: bool = Tru
         dark: whether it stands on dark ground.
         log: whether counts are on a logarithmic axis, which keeps rare values in sight.
         height: pixels.
+        draggable: whether dragging over it selects a range.
+        reach: what the axis of values spans; about all of them if not given.
     """
     figure = template.blank(plain(histogram_finding(view, noun)), dark=dark, height=height)
     _bars(figure, view, dark)
@@ -55,12 +60,13 @@ def tensor_histogram(view: TensorView, noun: str, *, dark: bool, log: bool = Tru
     _outliers(figure, view, dark)
     figure.update_layout(
         bargap=0,
-        dragmode="select",
+        dragmode="select" if draggable else False,
         selectdirection="h",
         yaxis={"title": {"text": "values per bin"}, "type": "log" if log else "linear", "nticks": 4,
                "dtick": 1 if log else None, "range": [-0.3, _log10(tallest) + 0.25] if log else [0, tallest * 1.15]},
         yaxis2={"overlaying": "y", "range": [0, 1], "visible": False, "fixedrange": True},
-        xaxis={"title": {"text": f"value of the {noun}, float"}, "showgrid": False, "range": _reach(view)},
+        xaxis={"title": {"text": f"value of the {noun}, float"}, "showgrid": False,
+               "range": list(reach or _reach(view))},
         newselection={"line": {"color": colours.CLIPPING.on(dark), "width": 1, "dash": "dot"}},
     )  # fmt: skip
     return figure

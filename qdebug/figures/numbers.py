@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from qdebug.results.score import FRACTIONS
+from qdebug.results.score import FRACTIONS, TITLES
 
 NBSP = "\u00a0"
 MINUS = "\u2212"
@@ -121,6 +121,11 @@ def seconds(value: float) -> str:
     return f"{int(value // 60)}{NBSP}min {int(value % 60)}{NBSP}s"
 
 
+def whole_seconds(value: float) -> str:
+    """An estimated duration, which has no decimals: ``4 s``, ``1 min 20 s``."""
+    return f"{value:.0f}{NBSP}s" if value < 60 else seconds(value)
+
+
 def duration(value: float) -> str:
     """A short time in three digits: ``412 µs``, ``12.3 ms``, ``1.04 s``."""
     for unit, size in (("s", 1.0), ("ms", 1e-3)):
@@ -145,13 +150,19 @@ def metric_change(name: str, delta: float) -> tuple[str, str]:
     return (NONE, "") if name == "sqnr_db" else (three(delta, signed=True), "")
 
 
+def error_part(sqnr_db: float) -> str:
+    """What an SQNR leaves of error, as a part of the output's root mean square: 30 dB are ``3.16 %``."""
+    return f"0{NBSP}%" if sqnr_db >= NO_ERROR_DB else percent(10 ** (-sqnr_db / 20))
+
+
 def metric_interval(name: str, interval: tuple[float, float]) -> str:
     """An interval of the metric without its unit: ``7.41 – 12.4``."""
+    if name == "sqnr_db" and interval[1] >= NO_ERROR_DB:
+        return NONE
     low, high = (100 * bound if name in FRACTIONS else bound for bound in interval)
     return f"{three(low)}{NBSP}–{NBSP}{three(high)}"
 
 
 def metric_title(name: str) -> str:
     """The metric in words."""
-    titles = {"sqnr_db": "output SQNR", "agreement": "agreement with float", "pixel_accuracy": "pixel accuracy"}
-    return titles.get(name, name)
+    return TITLES.get(name, name)

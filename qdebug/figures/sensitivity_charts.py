@@ -8,8 +8,17 @@ from collections.abc import Sequence
 import plotly.graph_objects as go
 
 from qdebug.figures import colours, template
-from qdebug.figures.numbers import three
-from qdebug.figures.sensitivity import Part, agreement_finding, depth_finding, is_measured, known, unit
+from qdebug.figures.numbers import count, three
+from qdebug.figures.sensitivity import (
+    Part,
+    agreement_finding,
+    awaited,
+    depth_finding,
+    is_measured,
+    is_partial,
+    known,
+    unit,
+)
 from qdebug.figures.text import plain
 from qdebug.figures.tradeoff import log_ticks
 from qdebug.results import Sensitivity, SensitivityRow
@@ -40,7 +49,9 @@ def by_depth(found: Sensitivity, weights: dict[str, str], *, dark: bool, part: P
     run = math.ceil(len(found.rows) / max(1, len(found.formats)) / MOST_MARKS)
     for place, name in enumerate(found.formats):
         rows = found.of_format(name)
-        shown = _worst([(at, row, value) for at, row in enumerate(rows, 1) if (value := known(row, part))], run)
+        shown = _worst(
+            [(at, row, value) for at, row in enumerate(rows, 1) if (value := known(row, part)) and value > 0], run
+        )
         if not shown:
             continue
         values += [value for *_, value in shown]
@@ -52,7 +63,7 @@ def by_depth(found: Sensitivity, weights: dict[str, str], *, dark: bool, part: P
             error_y=_intervals([(row, value) for _, row, value in shown], part, colour),
             marker={"size": 6 if len(rows) > 40 else 9, "color": colour, "line": {"width": 1.6, "color": colour},
                     "symbol": [symbol if is_measured(row, part) else symbol + "-open" for _, row, _ in shown]},
-            customdata=[[row.layer, *_said(row, part)] for _, row, _ in shown],
+            customdata=[[row.layer, *_said(row, found.of)] for _, row, _ in shown],
             hovertemplate="<b>%{customdata[1]}</b> in " + plain(name) + "<br>%{customdata[2]}<br>%{customdata[3]}"
                           "<extra></extra>",
         )  # fmt: skip
@@ -62,7 +73,7 @@ def by_depth(found: Sensitivity, weights: dict[str, str], *, dark: bool, part: P
                 "itemdoubleclick": False, "font": {"size": 11, "color": colours.MUTED.on(dark)}},
         xaxis={"title": {"text": "layer, counted from the input" + (f"; the worst of every {run}" if run > 1 else "")},
                "tickformat": ",d", "nticks": 8, "showgrid": False},
-        yaxis=_log_axis(unit(found), values),
+        yaxis=_log_axis(f"gain in {unit(found)}" if part == "without" else unit(found), values),
     )  # fmt: skip
     return figure
 
@@ -90,7 +101,7 @@ def predicted_measured(found: Sensitivity, weights: dict[str, str], *, dark: boo
                     "size": [12 if row.linear is False else 8 for row in rows],
                     "symbol": ["diamond" if row.linear is False else SYMBOLS[place % len(SYMBOLS)] for row in rows],
                     "line": {"width": [2 if row.linear is False else 0 for row in rows], "color": odd}},
-            customdata=[[row.layer, *_said(row, "both")] for row in rows],
+            customdata=[[row.layer, *_said(row, found.of)] for row in rows],
             hovertemplate="<b>%{customdata[1]}</b> in " + plain(name) + "<br>%{customdata[2]}<br>%{customdata[3]}"
                           "<extra></extra>",
         )  # fmt: skip
@@ -138,9 +149,12 @@ def _log_axis(title: str, values: Sequence[float]) -> dict[str, object]:
 
 
 def _intervals(rows: Sequence[tuple[SensitivityRow, float]], part: Part, colour: str) -> dict[str, object]:
-    if part != "both" or len(rows) > MOST_INTERVALS:
+    if part in ("weight", "activation") or len(rows) > MOST_INTERVALS:
         return {"visible": False}
-    bounds = [row.exact_ci95 if is_measured(row) else row.predicted_ci95 for row, _ in rows]
+    bounds = [
+        row.gain_ci95 if part == "without" else row.exact_ci95 if is_measured(row) else row.predicted_ci95
+        for row, _ in rows
+    ]
     pairs = [(bound or (value, value), value) for bound, (_, value) in zip(bounds, rows, strict=True)]
     return {
         "type": "data", "symmetric": False, "thickness": 1, "width": 2, "color": colour,
@@ -149,24 +163,29 @@ def _intervals(rows: Sequence[tuple[SensitivityRow, float]], part: Part, colour:
     }  # fmt: skip
 
 
-def _said(row: SensitivityRow, part: Part) -> tuple[str, str, str]:
+def _said(row: SensitivityRow, of: int) -> tuple[str, str, str]:
     """A layer's name and two lines: what is known, and how."""
-    lines = in_words(row)
+    lines = in_words(row, of)
     return plain(row.layer), plain(lines[0]), plain("; ".join(lines[1:]))
 
 
-def in_words(row: SensitivityRow) -> tuple[str, ...]:
-    """All that is known of a row, in a few lines."""
+def in_words(row: SensitivityRow, of: int = 0) -> tuple[str, ...]:
+    """All that is known of a row, in a few lines; ``of`` is how many samples there are."""
     if row.refused:
         return (f"not possible: {row.refused}",)
     lines: list[str] = []
     if row.exact is not None:
-        lines.append(f"measured {three(row.exact)}{_between(row.exact_ci95)}")
+        seen = f" on {count(row.n)} of {count(of)} samples" if is_partial(row, of) else ""
+        lines.append(f"measured {three(row.exact)}{_between(row.exact_ci95)}{seen}")
+    if row.awaits_heavy:
+        lines.append(awaited(row))
     if row.predicted is not None:
         lines.append(f"predicted {three(row.predicted)}{_between(row.predicted_ci95)}")
         lines.append(f"weight alone {three(row.weight)}, input alone {three(row.activation)}")
     if row.linear is False:
         lines.append("outside the linear regime: the error is not what gradients foretell")
+    if row.gain is not None:
+        lines.append(f"left float where all others are quantized, it gains {three(row.gain)}{_between(row.gain_ci95)}")
     return tuple(lines) or ("no gradient gets from the output to this layer: measure it",)
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import plotly.graph_objects as go
 
 from qdebug.figures import colours, template
 from qdebug.figures.numbers import metric_value, share, three
 from qdebug.figures.text import plain, plural, shorten
-from qdebug.results import Shares
+from qdebug.results import Share, Shares
 
 
 def shares_finding(shares: Shares) -> str:
@@ -23,7 +25,16 @@ def shares_finding(shares: Shares) -> str:
 
 
 def worst_finding(shares: Shares) -> str:
-    """Which layers lead, by name."""
+    """Which layers lead, by name; how much of that is predicted, as long as any of it is."""
+    left = sum(row.predicted for row in shares.rows)
+    if left:
+        done = len(shares.rows) - left
+        seen = f"; {done} of {plural(len(shares.rows), 'layer')} measured" if done else ""
+        return f"Predicted: {_worst(shares)}{seen}"
+    return _worst(shares)
+
+
+def _worst(shares: Shares) -> str:
     first = sorted((row for row in shares.rows if row.share > 0), key=lambda one: -one.share)[:2]
     if not first:
         return "No layer changes the output"
@@ -63,19 +74,18 @@ def share_bars(
     fill = [colours.of_format(formats.get(row.name, "fp32"), dark) for row in shown]
     figure.add_bar(
         orientation="h", y=keys, x=[100 * row.share for row in shown], width=0.56,
-        marker={"color": fill, "line": {"width": 0}},
-        customdata=[[plain(row.name), share(row.share), formats.get(row.name, "fp32"), metric_value(metric, row.metric),
+        marker={"color": fill, "line": {"width": 0}, **_hatched(shown, dark)},
+        customdata=[[plain(row.name), share(row.share), formats.get(row.name, "fp32"), _alone(metric, row),
                      three(row.isolated)] for row in shown],
         hovertemplate="<b>%{customdata[0]}</b> in %{customdata[2]}<br>%{customdata[1]} of the output error<br>"
-                      f"{plain(metric)} with this layer alone quantized: %{{customdata[3]}}<br>"
-                      "squared output error %{customdata[4]} per sample<extra></extra>",
+                      "%{customdata[3]}<br>squared output error %{customdata[4]} per sample<extra></extra>",
         selected={"marker": {"opacity": 1}}, unselected={"marker": {"opacity": 1}},
     )  # fmt: skip
     for row in shown:
         bad = row.name in worst
         figure.add_annotation(
             x=100 * row.share, y=row.name, xanchor="left", xshift=5, showarrow=False,
-            text=f"{share(row.share)}{f'  {colours.TROUBLE_MARK}' if bad else ''}",
+            text=f"{'≈ ' if row.predicted else ''}{share(row.share)}{f'  {colours.TROUBLE_MARK}' if bad else ''}",
             font={"size": 12, "color": (colours.TROUBLE_TEXT if bad else colours.INK).on(dark)},
         )  # fmt: skip
     if len(shown) < len(rows):
@@ -95,3 +105,18 @@ def share_bars(
         },
     )  # fmt: skip
     return figure
+
+
+def _hatched(rows: Sequence[Share], dark: bool) -> dict[str, object]:
+    """The pattern of bars that are predicted; nothing where none is."""
+    if not any(row.predicted for row in rows):
+        return {}
+    shape = ["/" if row.predicted else "" for row in rows]
+    ground = colours.GROUND.on(dark)
+    return {"pattern": {"shape": shape, "fillmode": "overlay", "size": 4, "solidity": 0.45, "fgcolor": ground}}
+
+
+def _alone(metric: str, row: Share) -> str:
+    if row.metric is None:
+        return "predicted from gradients on a few samples"
+    return f"{plain(metric)} with this layer alone quantized: {metric_value(metric, row.metric)}"

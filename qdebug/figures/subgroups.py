@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal
 
 import plotly.graph_objects as go
 
@@ -30,13 +31,15 @@ def subgroups_finding(metric: Metric, rows: Sequence[Subgroup]) -> str:
         return f"{_name(worst)} changed most, {_change(worst, metric)}, all data {_all(metric)}"
     worst = worst_group(rows, metric.higher_is_better, significant=True)
     if worst is None:
-        return f"No {among} lost more than chance explains"
+        most = worst_group(rows, metric.higher_is_better)
+        least = f"; {most.called} lost most, {_lost(most, metric)}{_between(most, metric)}" if most is not None else ""
+        return f"No {among} lost more than chance explains{least}"
     hit = [row for row in rows if row.significant and loss(row, metric.higher_is_better) > 0]
     rest = [row.called for row in hit if row is not worst]
     others = f"; so did {shorten(rest[0]) if len(rest) == 1 else f'{len(rest)} others'}" if rest else ""
     return (
-        f"{_name(worst)} lost {_lost(worst, metric)}, more than chance explains among {len(rows)} "
-        f"{kinds(rows)}{others}; all data {_all(metric)}"
+        f"{_name(worst)} lost {_lost(worst, metric)}{_between(worst, metric)}, more than chance explains among "
+        f"{len(rows)} {kinds(rows)}{others}; all data {_all(metric)}"
     )
 
 
@@ -70,6 +73,12 @@ def _lost(row: Subgroup, metric: Metric) -> str:
     if unit:
         return f"{text.lstrip('+')} {unit}"
     return f"{text.lstrip('+')} in {metric_title(metric.name)}"
+
+
+def _between(row: Subgroup, metric: Metric) -> str:
+    """The interval of a change, for behind it."""
+    low, high = (metric_change(metric.name, end)[0] for end in row.ci95)
+    return f" (95 %: {low} to {high})"
 
 
 def _change(row: Subgroup, metric: Metric) -> str:
@@ -127,14 +136,14 @@ def subgroup_changes(found: Subgroups, *, dark: bool, most: int = 20) -> go.Figu
                       "%{customdata[7]}<br>adjusted p %{customdata[8]}<extra></extra>",
     )  # fmt: skip
     figure.add_vline(x=0, line={"color": colours.MUTED.on(dark), "width": 1})
+    ends = [0.0, *(end for pair in drawn for end in pair)]
     if metric.name != "sqnr_db":
         figure.add_vline(x=unit * metric.delta, line={"color": colours.ACCENT.on(dark), "width": 1, "dash": "dot"})
         figure.add_annotation(
             x=unit * metric.delta, y=1.0, yref="paper", yanchor="bottom", showarrow=False,
-            xanchor="right" if metric.delta < 0 else "left",
+            xanchor=towards_middle(unit * metric.delta, ends),
             text=f"all data {_all(metric)}", font={"size": 11, "color": colours.ACCENT.on(dark)},
         )  # fmt: skip
-    ends = [0.0, *(end for pair in drawn for end in pair)]
     room = 0.04 * (max(ends) - min(ends) or 1.0)
     axis = metric_title(metric.name)
     figure.update_layout(
@@ -146,6 +155,11 @@ def subgroup_changes(found: Subgroups, *, dark: bool, most: int = 20) -> go.Figu
                                                                                  "color": colours.INK.on(dark)}},
     )  # fmt: skip
     return figure
+
+
+def towards_middle(x: float, ends: Sequence[float]) -> Literal["left", "right"]:
+    """The side at which words beside ``x`` begin, so that they lie within an axis between these ends."""
+    return "left" if x < (min(ends) + max(ends)) / 2 else "right"
 
 
 def _drawn(rows: Sequence[Subgroup], unit: float) -> list[tuple[float, float]]:

@@ -39,17 +39,24 @@ def allowance(name: str) -> str:
     return "1 point of float" if name in FRACTIONS else "30 dB" if name == "sqnr_db" else "5 % of float"
 
 
+def harmless_words(name: str) -> str:
+    """What counts as harmless, as it follows ``to stay`` or, of an SQNR, ``keeps``."""
+    return allowance(name) if name == "sqnr_db" else f"within {allowance(name)}"
+
+
 def tradeoff_finding(candidates: tuple[Candidate, ...]) -> str:
     """The smallest recipe that does no harm, in words."""
     if not candidates:
         return "Nothing has been measured yet"
     good = [one for one in candidates if one.score.metric.harmless]
-    limit = allowance(candidates[0].score.metric.name)
+    name = candidates[0].score.metric.name
+    limit = harmless_words(name)
     if not good:
-        return f"Nothing measured so far stays within {limit}"
+        return f"Nothing measured so far {'keeps' if name == 'sqnr_db' else 'stays'} {limit}"
     best = min(good, key=lambda one: one.score.size.quantized_bytes)
     smaller = best.score.size.float_bytes / max(1, best.score.size.quantized_bytes)
-    return f"{best.label} is the smallest within {limit}: {times(smaller)} smaller"
+    within = f"that keeps {limit}" if name == "sqnr_db" else limit
+    return f"{best.label} is the smallest {within}: {times(smaller)} smaller"
 
 
 def tradeoff(candidates: tuple[Candidate, ...], *, dark: bool, height: int = 320) -> go.Figure:
@@ -73,7 +80,7 @@ def tradeoff(candidates: tuple[Candidate, ...], *, dark: bool, height: int = 320
     steep = not first.metric.higher_is_better
     figure.update_layout(
         xaxis={"title": {"text": f"size of all parameters, {unit}"}, "range": [0, biggest * 1.12], "nticks": 6},
-        yaxis={"title": {"text": f"{metric_title(name)}{', %' if factor == 100 else ', log' if steep else ''}"},
+        yaxis={"title": {"text": f"{metric_title(name)}{_unit(name, steep)}"},
                "type": "log" if steep else "linear", "nticks": 6, "range": [0, 108] if factor == 100 else None},
     )  # fmt: skip
     if steep:
@@ -82,8 +89,19 @@ def tradeoff(candidates: tuple[Candidate, ...], *, dark: bool, height: int = 320
     return figure
 
 
+def _unit(name: str, steep: bool) -> str:
+    return ", %" if name in FRACTIONS else ", dB" if name == "sqnr_db" else ", log" if steep else ""
+
+
+_WIDE = 2.6
+"""Decades beyond which a log axis has powers of ten alone."""
+
+
 def log_ticks(values: list[float]) -> list[float] | None:
-    """Numbers to write on a log axis over these values: 1, 2 and 5 times powers of ten; None where few would show."""
+    """Numbers to write on a log axis over these values; None where few would show.
+
+    They are 1, 2 and 5 times powers of ten; over much more than two decades, where these would crowd, powers alone.
+    """
     finite = [value for value in values if 0 < value < math.inf]
     if not finite:
         return None
@@ -91,6 +109,9 @@ def log_ticks(values: list[float]) -> list[float] | None:
     powers = range(math.floor(low), math.ceil(high) + 1)
     ticks = [factor * 10.0**power for power in powers for factor in (1, 2, 5)]
     inside = [tick for tick in ticks if low - 0.2 <= math.log10(tick) <= high + 0.2]
+    whole = [10.0**power for power in powers if low - 0.2 <= power <= high + 0.2]
+    if high - low > _WIDE and len(whole) >= 3:
+        return whole
     return inside if len(inside) >= 3 and high - low > 0.3 else None
 
 
@@ -106,7 +127,7 @@ def _draw_float(figure: go.Figure, score: Score, factor: float, scale: float, da
 def _draw_candidate(figure: go.Figure, one: Candidate, factor: float, scale: float, beside: str, dark: bool) -> None:
     metric, bulk, now = one.score.metric, one.score.size, one.kind == "now"
     colour = colours.of_format(one.format, dark)
-    low, high = _interval(metric)
+    low, high = interval(metric)
     figure.add_scatter(
         x=[bulk.quantized_bytes / scale], y=[factor * metric.quantized],
         mode="markers" if one.kind == "tried" else "markers+text",
@@ -124,7 +145,7 @@ def _draw_candidate(figure: go.Figure, one: Candidate, factor: float, scale: flo
     )  # fmt: skip
 
 
-def _interval(metric: Metric) -> tuple[float, float]:
+def interval(metric: Metric) -> tuple[float, float]:
     """The quantized value's interval as it is compared with float: on the same samples, which is far tighter."""
     if metric.name == "sqnr_db":  # there is no float value to add to
         return metric.quantized_ci95

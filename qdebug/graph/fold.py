@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import torch
 from torch import Tensor
 
 from qdebug.graph.layers import Layer, find_layers
@@ -17,7 +18,7 @@ def fold_batch_norm(program: Program) -> Program:
 
     Weight and bias become ``w · γ/√(σ² + ε)`` and ``(b − μ) · γ/√(σ² + ε) + β`` (Jacob et al. 2018, section 3.2). A
     normalization whose layer is read by something else too (as an output of the model, too), or whose weights are
-    shared, stays.
+    shared, stays. What a folded one said of its outputs is kept in the program's ``norms``.
     """
     shapes = {index: tuple(tensor.shape) for index, tensor in program.state.items()}
     by_step = {layer.step: layer for layer in find_layers(program, shapes)}
@@ -28,13 +29,14 @@ def fold_batch_norm(program: Program) -> Program:
         source = norm.args[0]
         layer = by_step.get(source.index) if isinstance(source, Ref) else None
         if layer and _foldable(program, layer, norm):
-            edits[layer.step] = _Edit(layer, norm, *_folded(program, layer, norm))
+            edits[layer.step] = _Edit(layer, norm, *_folded(program, layer, norm), *_said(program, norm))
     return _apply(program, edits) if edits else program
 
 
 class _Edit:
-    def __init__(self, layer: Layer, norm: Step, weight: Tensor, bias: Tensor) -> None:
+    def __init__(self, layer: Layer, norm: Step, weight: Tensor, bias: Tensor, mean: Tensor, deviation: Tensor) -> None:
         self.layer, self.norm, self.weight, self.bias = layer, norm, weight, bias
+        self.mean, self.deviation = mean, deviation
 
 
 def _foldable(program: Program, layer: Layer, norm: Step) -> bool:
@@ -66,6 +68,16 @@ def _folded(program: Program, layer: Layer, norm: Step) -> tuple[Tensor, Tensor]
     return (weight.double() * factor.view(shape)).to(weight.dtype), bias.to(weight.dtype)
 
 
+def _said(program: Program, norm: Step) -> tuple[Tensor, Tensor]:
+    """Mean and standard deviation of a normalization's outputs over the training data: β and the magnitude of γ."""
+    average = program.state[norm.args[3].index]
+    gamma, beta = (
+        program.state[arg.index] if isinstance(arg, Ref) else torch.full_like(average, otherwise)
+        for arg, otherwise in ((norm.args[1], 1.0), (norm.args[2], 0.0))
+    )
+    return beta.detach().clone(), gamma.detach().abs()
+
+
 def _apply(program: Program, edits: dict[int, _Edit]) -> Program:
     """Rebuild the step list with the folded weights, new biases before their layers and the norms as aliases."""
     weights = {edit.layer.weight: edit.weight for edit in edits.values()}
@@ -73,6 +85,7 @@ def _apply(program: Program, edits: dict[int, _Edit]) -> Program:
     steps: list[Step] = []
     state: dict[int, Tensor] = {}
     moved: dict[int, int] = {}
+    outputs: dict[int, tuple[int, int]] = {}
 
     def add(step: Step, tensor: Tensor | None = None) -> int:
         index = len(steps)
@@ -88,11 +101,16 @@ def _apply(program: Program, edits: dict[int, _Edit]) -> Program:
             edit = edits[step.index]
             name = program.steps[edit.layer.weight].name.removesuffix(".weight") + ".bias"
             bias = add(Step(0, "state", name), edit.bias)
+            said = [
+                add(Step(0, "state", f"{name}/{part}"), tensor)
+                for part, tensor in (("mean", edit.mean), ("deviation", edit.deviation))
+            ]
             assert edit.layer.bias_argument is not None
             args = list(moved_template(step.args, moved))
             args += [None] * (edit.layer.bias_argument + 1 - len(args))
             args[edit.layer.bias_argument] = Ref(bias)
             moved[step.index] = len(steps)
+            outputs[len(steps)] = said[0], said[1]
             steps.append(replace(step, index=len(steps), args=tuple(args), kwargs=moved_template(step.kwargs, moved)))
         elif step.index in norms:
             moved[step.index] = moved[norms[step.index].layer.step]
@@ -100,4 +118,4 @@ def _apply(program: Program, edits: dict[int, _Edit]) -> Program:
             moved[step.index] = moved[step.args[0].index]
         else:
             moved[step.index] = add(step, weights.get(step.index, program.state.get(step.index)))
-    return program.rebuilt(steps, state, moved)
+    return replace(program.rebuilt(steps, state, moved), norms=outputs)

@@ -65,6 +65,8 @@ class Program:
         stored: grids (``qdebug.quantize.QParams``) that came with the model, where it was quantized already, by the
             step whose value they belong to.
         everywhere: of those, the activations that all their readers see so, not layers alone.
+        norms: where a batch normalization was folded into a layer, by the layer's step: states that hold what it said
+            of the layer's outputs, their mean (β) and standard deviation (the magnitude of γ). No step reads them.
     """
 
     steps: tuple[Step, ...]
@@ -75,6 +77,7 @@ class Program:
     outputs: Mapping[str, int] = field(default_factory=dict)
     stored: Mapping[int, Any] = field(default_factory=dict)
     everywhere: frozenset[int] = frozenset()
+    norms: Mapping[int, tuple[int, int]] = field(default_factory=dict)
 
     @property
     def scored(self) -> str:
@@ -92,6 +95,11 @@ class Program:
             output=moved[self.output],
             stored={moved[index]: grid for index, grid in self.stored.items() if index in moved},
             everywhere=frozenset(moved[index] for index in self.everywhere if index in moved),
+            norms={
+                moved[layer]: (moved[mean], moved[deviation])
+                for layer, (mean, deviation) in self.norms.items()
+                if layer in moved and mean in moved and deviation in moved
+            },
         )
 
     @cached_property

@@ -6,8 +6,14 @@ from qdebug.jobs.verbs import (
     GetDetail,
     GetExport,
     GetFixes,
+    GetFixEstimate,
+    GetFixTrial,
+    GetInputCosines,
     GetLatency,
     GetLayers,
+    GetOutlook,
+    GetOutputChange,
+    GetReport,
     GetScore,
     GetSensitivity,
     GetShares,
@@ -23,7 +29,8 @@ from qdebug.jobs.verbs import (
 )  # fmt: skip
 
 __all__ = [
-    "Check", "Client", "GetDetail", "GetExport", "GetFixes", "GetLatency", "GetLayers", "GetScore", "GetSensitivity",
-    "GetShares", "GetStats", "GetTargets", "GetVerdict", "GetVerified", "Inspect", "Open", "Request", "Running",
-    "Samples", "Verb", "WorkerFault", "connect", "stop_worker",
+    "Check", "Client", "GetDetail", "GetExport", "GetFixes", "GetFixEstimate", "GetFixTrial", "GetInputCosines",
+    "GetLatency", "GetLayers", "GetOutlook", "GetOutputChange", "GetReport", "GetScore", "GetSensitivity", "GetShares",
+    "GetStats", "GetTargets", "GetVerdict", "GetVerified", "Inspect", "Open", "Request", "Running", "Samples",
+    "Verb", "WorkerFault", "connect", "stop_worker",
 ]  # fmt: skip

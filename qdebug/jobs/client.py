@@ -128,6 +128,11 @@ class Client:
         """``asker`` no longer waits for the job; it stops if nobody else does."""
         self._exchange(wire.Cancel(job, asker))
 
+    def finish(self, job: str, *, asker: str = "") -> bool:
+        """Let a job end with the best so far; False where somebody else waits for all of it, and it goes on."""
+        reply, _ = self._exchange(wire.Finish(job, asker))
+        return not isinstance(reply, wire.Refused)
+
     def hold(self) -> None:
         """Keep the compute process for the program that replaces this one (``exec``): its connection stays open."""
         with self._lock:

@@ -108,6 +108,18 @@ def content(exported: Exported) -> bytes:
     return archive.getvalue()
 
 
+def read(file: Path) -> bytes:
+    """One file of an export.
+
+    Raises:
+        FileError: it has been removed.
+    """
+    try:
+        return file.read_bytes()
+    except OSError:
+        raise FileError("The file is gone", do="Write it again.") from None
+
+
 def _read(entry: Path) -> Exported | None:
     """What an entry holds, or None where there is none or it is damaged."""
     try:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+from contextlib import closing
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -10,9 +12,9 @@ import msgspec
 from qdebug.jobs import exports, verbs
 from qdebug.jobs.models import OpenModels, stamp
 from qdebug.jobs.runtime import build
+from qdebug.jobs.sweeps import Sweeps
 from qdebug.jobs.uploads import is_upload
 from qdebug.jobs.verbs import Lane, Request
-from qdebug.recipes import Recipe
 from qdebug.results import Exported, Mixture, ModelInfo, ModelRef
 
 if TYPE_CHECKING:
@@ -25,6 +27,7 @@ class SessionHandlers:
 
     def __init__(self) -> None:
         self._models: OpenModels[Session] = OpenModels(_open)
+        self._sweeps = Sweeps()
 
     def warm(self) -> None:
         """Import what the first question would wait for."""
@@ -69,32 +72,56 @@ class SessionHandlers:
             case verbs.Inspect(ref):
                 return self._inspect(ref, work)
         session = self._models.get(request.ref, work)
+        _settled()
         match request:
             case verbs.Open():
                 return session.info()
+            case verbs.GetGraph():
+                return session.graph()
             case verbs.Check(_, recipe):
                 return session.check(recipe)
             case verbs.GetScore(_, recipe):
-                return session.score(recipe, work)
+                return session.score(recipe, work, work.part)
+            case verbs.GetOutputChange(_, recipe):
+                return session.output_change(recipe, work)
             case verbs.GetLayers(_, recipe):
                 return session.layers(recipe, work)
+            case verbs.GetErrorCourse(_, recipe):
+                return session.error_course(recipe, work)
             case verbs.GetShares(_, recipe):
-                return session.shares(recipe, work)
+                from qdebug.search.ranking import shares
+
+                return shares(session, recipe, work.part, work)
             case verbs.GetSubgroups(_, recipe):
                 return session.subgroups(recipe, work)
-            case verbs.GetSensitivity(_, recipe, formats, mode, measure):
-                from qdebug.search.sensitivity import Question, sensitivity
-
-                question = Question(formats, Recipe(fixes=recipe.fixes), measure)
-                return sensitivity(session, question, mode, show=work.part, work=work)
+            case verbs.GetSensitivity():
+                return self._sweeps.answer(request, session, work)
+            case verbs.GetOutlook():
+                return self._sweeps.outlook(request, session, work)
             case verbs.GetDetail(_, recipe, layer):
                 return session.detail(recipe, layer, work)
+            case verbs.GetPositionErrors(_, recipe, layer):
+                return session.position_errors(recipe, layer, work)
+            case verbs.GetCloseUp(_, recipe, layer, look):
+                return session.close_up(recipe, layer, look, work)
             case verbs.GetFixes(_, recipe):
                 return session.fixes(recipe, work)
-            case verbs.GetFormats(_, recipe, values):
-                return session.compare_formats(values, recipe, work)
-            case verbs.GetFormatView(_, recipe, values, notation):
-                return session.view_format(values, notation, recipe, work)
+            case verbs.GetFixTrial(_, before, after):
+                return session.tried(before, after, work)
+            case verbs.GetFixEstimate(_, recipe, fix):
+                return session.estimate_fix(recipe, fix, work)
+            case verbs.GetFormats(_, recipe, values, notations):
+                return session.compare_formats(values, recipe, work, notations=notations)
+            case verbs.GetFormatView(_, recipe, values, notation, clip):
+                return session.view_format(values, notation, recipe, work, clip=clip)
+            case verbs.GetInputRanges(_, recipe, layer):
+                return session.input_ranges(recipe, layer, work)
+            case verbs.GetInputCosines(_, recipe, layer):
+                return session.input_cosines(layer, recipe, work)
+            case verbs.GetReadRanges(_, recipe, layer):
+                return session.read_ranges(layer, recipe, work)
+            case verbs.GetClipCurve(_, recipe, layer, notation):
+                return session.clip_curve(layer, notation, recipe, work)
             case verbs.GetConvergence(_, recipe, layer):
                 return session.range_convergence(recipe, layer, work)
             case verbs.GetCalibrationCurve(_, recipe, subsets):
@@ -107,10 +134,18 @@ class SessionHandlers:
                 from qdebug.search.diagnose import diagnose
 
                 return diagnose(session, recipe, work)
+            case verbs.GetComparison(_, a, b):
+                return session.compare(a, b, work)
+            case verbs.GetFlips(_, a, b, direction, start, most):
+                return session.flips(a, b, direction, start=start, most=most, work=work)
+            case verbs.GetLayerFlips(_, recipe, layer, direction, start, most):
+                return session.layer_flips(recipe, layer, direction, start=start, most=most, work=work)
             case verbs.GetMixture():
                 return _mixture(request, session, work)
             case verbs.GetExport():
                 return self._export(request, session, work)
+            case verbs.GetReport():
+                return self._report(request, session, work)
             case verbs.GetVerified(_, recipe, runtime, simulation):
                 from qdebug.verify import verify
 
@@ -124,9 +159,29 @@ class SessionHandlers:
         """Written once for all that goes into it: the model and its data, recipe and target, and this build."""
         from qdebug.export import export_file
 
+        def write(place: Path) -> Exported:
+            return export_file(session, request.recipe, request.target, place, work=work)
+
+        return exports.kept(self._name(request, session), write)
+
+    def _report(self, request: verbs.GetReport, session: Session, work: Work) -> Exported:
+        """Measured and written once, likewise."""
+        from qdebug.figures.recipe_words import recipe_title
+        from qdebug.report import gather, gather_recipes
+        from qdebug.report.files import write_files
+
+        def write(place: Path) -> Exported:
+            if request.against is None:
+                return write_files(gather(session, request.recipe, runtime=request.runtime, work=work), place)
+            names = recipe_title(request.against), recipe_title(request.recipe)
+            return write_files(gather_recipes(session, request.against, request.recipe, names=names, work=work), place)
+
+        return exports.kept(self._name(request, session), write)
+
+    def _name(self, request: Request, session: Session) -> str:
+        """Names all that a written file is made from."""
         content = self.key(request) + f"{session.info().digest} {build()}".encode()
-        name = hashlib.blake2b(content, digest_size=16).hexdigest()
-        return exports.kept(name, lambda place: export_file(session, request.recipe, request.target, place, work=work))
+        return hashlib.blake2b(content, digest_size=16).hexdigest()
 
     def _inspect(self, ref: ModelRef, work: Work) -> ModelInfo:
         from qdebug.session import inspect
@@ -137,15 +192,30 @@ class SessionHandlers:
 
 def _mixture(request: verbs.GetMixture, session: Session, work: Work) -> Mixture:
     from qdebug.search.mixed import Wish, search
-    from qdebug.search.mixed.wish import formats_of
-    from qdebug.targets import find_device, find_platform
+    from qdebug.search.mixed.wish import whole_formats
+    from qdebug.search.sweep.journal import Journal
+    from qdebug.targets import HERE, find_device, find_platform
 
-    wish = Wish(
-        formats_of(request.formats), request.recipe, request.unit, ties=request.ties, how=request.how,
-        platform=find_platform(request.platform) if request.platform else None,
-        device=find_device(request.device) if request.device else None,
-    )  # fmt: skip
-    return search(session, wish, confirm=request.confirm, work=work)
+    formats, recipe = whole_formats(request.formats, request.recipe)
+    here, times = request.device == HERE, None
+    with closing(Journal()) as journal:
+        if here:
+            from qdebug.verify import layer_times
+
+            times = layer_times(session, formats, between=recipe.between, journal=journal, work=work)
+        wish = Wish(
+            formats, recipe, request.unit, ties=request.ties, how=request.how, times=times, judge=request.judge,
+            platform=find_platform(request.platform) if request.platform else None,
+            device=find_device(request.device) if request.device and not here else None,
+        )  # fmt: skip
+        return search(session, wish, confirm=request.confirm, journal=journal, work=work)
+
+
+def _settled() -> None:
+    """Let this thread compute on as many threads as it may, if a sweep kept it from that."""
+    from qdebug.engine.threads import settle
+
+    settle()
 
 
 def _open(ref: ModelRef, work: Work) -> Session:

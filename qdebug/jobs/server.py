@@ -117,6 +117,9 @@ class Server:
                 return self._table.ask(request, min(max(wait, 0.0), LONGEST_WAIT), asker, seen)
             case wire.Cancel(job, asker):
                 self._table.cancel(job, asker)
+            case wire.Finish(job, asker):
+                if not self._table.finish(job, asker):
+                    return wire.Refused("somebody else waits for all of it")
             case wire.Stop():
                 self._stop.set()
             case wire.Hello():

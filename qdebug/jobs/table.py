@@ -1,9 +1,9 @@
 """The job table: equal questions are one job, whoever asks; it shows progress, can be cancelled, and remembers answers.
 
 While a job runs it may show what it knows so far; whoever polls gets the newest such part once. A person's session is
-an *asker*. A job stops when the last asker who waits for it cancels, or when nobody has looked
-for it for two minutes. Finished answers are kept, encoded, under a budget; errors are told to everyone who waited and
-then forgotten.
+an *asker*. A job stops when the last asker who waits for it cancels, when nobody has looked for it for two minutes, or
+sooner where somebody else's job waits for its thread. Finished answers are kept, encoded, under a budget; errors are
+told to everyone who waited and then forgotten.
 """
 
 from __future__ import annotations
@@ -59,8 +59,9 @@ class Handlers(Protocol):
 class Job:
     """One question on its way to an answer."""
 
-    def __init__(self, key: bytes, request: Request) -> None:
+    def __init__(self, key: bytes, request: Request, lane: Lane) -> None:
         self.key = key
+        self.lane: Lane = lane
         self.name = key.hex()
         self.request = request
         self.work: Work | None = None
@@ -126,11 +127,24 @@ class Table:
                 if not job.waited_for(PATIENCE):
                     self._stop(job)
 
+    def finish(self, name: str, asker: str) -> bool:
+        """Let a job end with the best so far, which is no answer to keep; False where others wait for all of it."""
+        with self._lock:
+            job = next((job for job in self._running.values() if job.name == name), None)
+            if job is None or job.work is None:
+                return True
+            others = [last for other, last in job.askers.items() if other != asker]
+            if max(others, default=0.0) + PATIENCE > time.monotonic():
+                return False
+            job.work.finish()
+            return True
+
     def sweep(self) -> None:
         """Stop jobs that nobody waits for, and forget outcomes that nobody fetched. Called now and then."""
         with self._lock:
+            wanted = {job.lane for job in self._running.values() if job.work is None and job.waited_for(PATIENCE)}
             for job in list(self._running.values()):
-                if not job.waited_for(ABANDONED):
+                if not job.waited_for(PATIENCE if job.lane in wanted else ABANDONED):
                     self._stop(job)
             self._untold = {key: job for key, job in self._untold.items() if job.waited_for(ABANDONED)}
 
@@ -144,8 +158,8 @@ class Table:
                 return untold
             job = self._running.get(key)
             if job is None:
-                job = self._running[key] = Job(key, request)
-                self._lanes[self._handlers.lane(request)].submit(self._work, job)
+                job = self._running[key] = Job(key, request, self._handlers.lane(request))
+                self._lanes[job.lane].submit(self._work, job)
             job.askers[asker] = max(until, job.askers.get(asker, 0.0))
             return job
 
@@ -171,7 +185,8 @@ class Table:
             self._finish(job, outcome)
 
     def _finish(self, job: Job, outcome: Outcome) -> None:
-        if isinstance(outcome, wire.Done) and job.request.kept:
+        whole = job.work is None or not job.work.was_finished
+        if isinstance(outcome, wire.Done) and job.request.kept and whole:
             self._keep(job.key, outcome)
         if job.cancelled:
             return

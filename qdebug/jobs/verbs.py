@@ -2,25 +2,37 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Generic, Literal, TypeVar, get_args
+from typing import ClassVar, Literal
 
-import msgspec
-
-from qdebug.recipes import LayerPlan, Recipe
+from qdebug.jobs.verb import Lane, Verb
+from qdebug.recipes import Fix, LayerPlan, Recipe
 from qdebug.results import (
     CacheStats,
     CalibrationCurve,
+    ChannelRanges,
+    ClipCurve,
+    CloseUp,
+    Comparison,
     Convergence,
     Diagnosis,
+    ErrorCourse,
     Exported,
     FixCard,
+    FixEstimate,
+    FixTrial,
+    Flips,
     FormatComparison,
+    InputCosines,
+    InputRanges,
     Latency,
     LayerDetail,
     LayerTable,
     Mixture,
+    ModelGraph,
     ModelInfo,
     ModelRef,
+    OutputChange,
+    PositionErrors,
     RangeSetters,
     SampleCard,
     Score,
@@ -33,31 +45,14 @@ from qdebug.results import (
     Verdict,
     Verified,
 )
-from qdebug.results.mixture import How, Unit
+from qdebug.results.closeup import Look
+from qdebug.results.comparison import Direction
+from qdebug.results.mixture import How, Judge, Unit
 from qdebug.results.sensitivity import Measure, Mode
 from qdebug.results.verified import Simulation
 
-A_co = TypeVar("A_co", covariant=True)
-Lane = Literal["quick", "open", "slow"]
 Runtime = Literal["onnxruntime", "openvino"]
-
-
-class Verb(msgspec.Struct, Generic[A_co], frozen=True, tag=True, forbid_unknown_fields=True):
-    """A question whose answer has the type ``A_co``.
-
-    Attributes:
-        lane: which threads answer it, so that one person's minutes never stand before another's milliseconds.
-        kept: whether a finished answer may be given again (not where it changes by itself).
-    """
-
-    lane: ClassVar[Lane] = "quick"
-    kept: ClassVar[bool] = True
-
-    @classmethod
-    def answer_type(cls) -> object:
-        """The type that the answer is decoded as, taken from the base class ``Verb[…]``."""
-        (base,) = (base for base in cls.__orig_bases__ if getattr(base, "__origin__", None) is Verb)  # type: ignore[attr-defined]
-        return get_args(base)[0]
+Until = Literal["all", "order"]
 
 
 class Samples(Verb[tuple[SampleCard, ...]], frozen=True, tag=True):
@@ -84,8 +79,22 @@ class Check(Verb[None], frozen=True, tag=True):
     recipe: Recipe
 
 
+class GetGraph(Verb[ModelGraph], frozen=True, tag=True):
+    """The model's blocks and layers, and the ways between them. Nothing is run for it, so it waits for nobody's run."""
+
+    lane: ClassVar[Lane] = "open"
+    ref: ModelRef
+
+
 class GetScore(Verb[Score], frozen=True, tag=True):
     """The score strip."""
+
+    ref: ModelRef
+    recipe: Recipe
+
+
+class GetOutputChange(Verb[OutputChange], frozen=True, tag=True):
+    """How far the recipe moves the output, on all evaluation data."""
 
     ref: ModelRef
     recipe: Recipe
@@ -120,8 +129,11 @@ class GetSensitivity(Verb[Sensitivity], frozen=True, tag=True):
         ref: the model.
         recipe: of it only the fixes count.
         formats: a name and a plan each.
-        mode: predict, or measure too.
+        mode: predict, or measure too; what the workspace's journal has is not measured again.
         measure: what the errors are.
+        until: all data, or until the order of layers is settled.
+        worst: measure only so many layers of each format; all for 0.
+        leave_one_out: measure the whole recipes, and these but for one layer, too.
     """
 
     lane: ClassVar[Lane] = "slow"
@@ -130,6 +142,36 @@ class GetSensitivity(Verb[Sensitivity], frozen=True, tag=True):
     formats: tuple[tuple[str, LayerPlan], ...]
     mode: Mode = "predict"
     measure: Measure = "squared"
+    until: Until = "all"
+    worst: int = 0
+    leave_one_out: bool = False
+
+
+class GetOutlook(Verb[Sensitivity], frozen=True, tag=True):
+    """What such a measurement would cost, and what the journal has of it already.
+
+    Attributes:
+        turn: the answer changes with the journal; another turn is looked up anew.
+    """
+
+    lane: ClassVar[Lane] = "slow"
+    kept: ClassVar[bool] = False
+    ref: ModelRef
+    recipe: Recipe
+    formats: tuple[tuple[str, LayerPlan], ...]
+    measure: Measure = "squared"
+    until: Until = "all"
+    worst: int = 0
+    leave_one_out: bool = False
+    turn: str = ""
+
+
+class GetErrorCourse(Verb[ErrorCourse], frozen=True, tag=True):
+    """How the error grows along the depth."""
+
+    lane: ClassVar[Lane] = "slow"
+    ref: ModelRef
+    recipe: Recipe
 
 
 class GetDetail(Verb[LayerDetail], frozen=True, tag=True):
@@ -140,11 +182,47 @@ class GetDetail(Verb[LayerDetail], frozen=True, tag=True):
     layer: str
 
 
+class GetPositionErrors(Verb[PositionErrors], frozen=True, tag=True):
+    """The error of a layer's output by the position in the sequence."""
+
+    lane: ClassVar[Lane] = "slow"
+    ref: ModelRef
+    recipe: Recipe
+    layer: str
+
+
+class GetCloseUp(Verb[CloseUp], frozen=True, tag=True):
+    """A closer look at one layer than its detail is."""
+
+    ref: ModelRef
+    recipe: Recipe
+    layer: str
+    look: Look
+
+
 class GetFixes(Verb[tuple[FixCard, ...]], frozen=True, tag=True):
     """Every fix and where it applies."""
 
     ref: ModelRef
     recipe: Recipe
+
+
+class GetFixTrial(Verb[FixTrial], frozen=True, tag=True):
+    """A fix worked out and measured: the recipe ``after`` has it, ``before`` has not."""
+
+    lane: ClassVar[Lane] = "slow"
+    ref: ModelRef
+    before: Recipe
+    after: Recipe
+
+
+class GetFixEstimate(Verb[FixEstimate], frozen=True, tag=True):
+    """About how long a fix would take. Times change: another ``turn`` is estimated anew."""
+
+    ref: ModelRef
+    recipe: Recipe
+    fix: Fix
+    turn: int = 0
 
 
 class GetVerdict(Verb[Verdict], frozen=True, tag=True):
@@ -164,12 +242,21 @@ class GetDiagnosis(Verb[Diagnosis], frozen=True, tag=True):
 
 
 class GetFormats(Verb[FormatComparison], frozen=True, tag=True):
-    """Every format on the same values. Of the recipe only the fixes count."""
+    """Formats on the same values: those that are named, every one where none is. Of the recipe only the fixes count."""
 
     lane: ClassVar[Lane] = "slow"
     ref: ModelRef
     recipe: Recipe
     values: Values
+    notations: tuple[str, ...] = ()
+
+
+class GetInputCosines(Verb[InputCosines], frozen=True, tag=True):
+    """How far the channels of a layer's input go together. Of the recipe only the fixes count."""
+
+    ref: ModelRef
+    recipe: Recipe
+    layer: str
 
 
 class GetConvergence(Verb[Convergence], frozen=True, tag=True):
@@ -199,11 +286,37 @@ class GetRangeSetters(Verb[RangeSetters], frozen=True, tag=True):
 
 
 class GetFormatView(Verb[TensorView], frozen=True, tag=True):
-    """One format, in the notation of the command line, on these values."""
+    """One format, in the notation of the command line, on these values; with a clip range where one is given."""
 
     ref: ModelRef
     recipe: Recipe
     values: Values
+    notation: str
+    clip: tuple[float, float] | None = None
+
+
+class GetInputRanges(Verb[InputRanges], frozen=True, tag=True):
+    """How far a layer's input reaches, sample by sample and token by token."""
+
+    ref: ModelRef
+    recipe: Recipe
+    layer: str
+
+
+class GetReadRanges(Verb[ChannelRanges], frozen=True, tag=True):
+    """The range of a layer's weights by the input channel that they read. Of the recipe only the fixes count."""
+
+    ref: ModelRef
+    recipe: Recipe
+    layer: str
+
+
+class GetClipCurve(Verb[ClipCurve], frozen=True, tag=True):
+    """The error of a layer's weight at one symmetric clip limit after another. Of the recipe only the fixes count."""
+
+    ref: ModelRef
+    recipe: Recipe
+    layer: str
     notation: str
 
 
@@ -219,6 +332,20 @@ class GetExport(Verb[Exported], frozen=True, tag=True):
     ref: ModelRef
     recipe: Recipe
     target: str
+
+
+class GetReport(Verb[Exported], frozen=True, tag=True):
+    """All that can be found out of a recipe as a page and its data, written where they are not there yet.
+
+    With ``against`` it is the difference from that recipe.
+    """
+
+    lane: ClassVar[Lane] = "slow"
+    kept: ClassVar[bool] = False
+    ref: ModelRef
+    recipe: Recipe
+    runtime: Runtime
+    against: Recipe | None = None
 
 
 class GetVerified(Verb[Verified], frozen=True, tag=True):
@@ -242,7 +369,10 @@ class GetLatency(Verb[Latency], frozen=True, tag=True):
 
 
 class GetMixture(Verb[Mixture], frozen=True, tag=True):
-    """The front of a mixed-precision search, with some of its points measured. Of the recipe only the fixes count."""
+    """The front of a mixed-precision search, with some of its points measured.
+
+    Of the recipe only the fixes count, and what is between layers. The device ``here`` has layers timed.
+    """
 
     lane: ClassVar[Lane] = "slow"
     ref: ModelRef
@@ -254,6 +384,40 @@ class GetMixture(Verb[Mixture], frozen=True, tag=True):
     platform: str | None = None
     device: str | None = None
     confirm: int = 0
+    judge: Judge = "mean"
+
+
+class GetComparison(Verb[Comparison], frozen=True, tag=True):
+    """Two recipes side by side: two evaluations, and the layers that differ."""
+
+    lane: ClassVar[Lane] = "slow"
+    ref: ModelRef
+    a: Recipe
+    b: Recipe
+
+
+class GetFlips(Verb[Flips], frozen=True, tag=True):
+    """A page of the answers that differ between two recipes."""
+
+    lane: ClassVar[Lane] = "slow"
+    ref: ModelRef
+    a: Recipe
+    b: Recipe
+    direction: Direction | None
+    start: int
+    most: int
+
+
+class GetLayerFlips(Verb[Flips], frozen=True, tag=True):
+    """A page of the answers that one layer alone, quantized as the recipe has it, changes from float: an evaluation."""
+
+    lane: ClassVar[Lane] = "slow"
+    ref: ModelRef
+    recipe: Recipe
+    layer: str
+    direction: Direction | None
+    start: int
+    most: int
 
 
 class GetStats(Verb[CacheStats], frozen=True, tag=True):
@@ -264,8 +428,10 @@ class GetStats(Verb[CacheStats], frozen=True, tag=True):
 
 Request = (
     Samples | Open | Inspect | Check | GetScore | GetLayers | GetShares | GetSubgroups | GetSensitivity
-    | GetDiagnosis | GetDetail | GetFixes | GetVerdict | GetFormats | GetFormatView | GetConvergence
-    | GetCalibrationCurve | GetRangeSetters | GetTargets | GetExport | GetMixture | GetVerified | GetLatency
+    | GetOutlook | GetDiagnosis | GetDetail | GetFixes | GetVerdict | GetFormats | GetFormatView | GetConvergence
+    | GetCalibrationCurve | GetRangeSetters | GetTargets | GetExport | GetReport | GetMixture | GetVerified | GetLatency
+    | GetClipCurve | GetReadRanges | GetInputRanges | GetComparison | GetGraph | GetFixTrial | GetFixEstimate | GetFlips
+    | GetOutputChange | GetInputCosines | GetErrorCourse | GetCloseUp | GetPositionErrors | GetLayerFlips
     | GetStats
 )  # fmt: skip
 """All of them, as the compute process decodes what arrives."""

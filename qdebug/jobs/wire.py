@@ -66,6 +66,13 @@ class Cancel(Message, frozen=True, tag=True):
     asker: str
 
 
+class Finish(Message, frozen=True, tag=True):
+    """The job is to end with the best so far, if nobody but ``asker`` waits for it."""
+
+    job: str
+    asker: str
+
+
 class Stop(Message, frozen=True, tag=True):
     """End the compute process."""
 
@@ -114,7 +121,7 @@ class Accepted(Message, frozen=True, tag=True):
     """Heard and done; nothing to say."""
 
 
-FromClient = Hello | Ask | Cancel | Stop
+FromClient = Hello | Ask | Cancel | Finish | Stop
 FromWorker = Welcome | Refused | Done | Running | Failed | Fault | Accepted
 _from_client: msgspec.msgpack.Decoder[FromClient] = msgspec.msgpack.Decoder(FromClient)
 _from_worker: msgspec.msgpack.Decoder[FromWorker] = msgspec.msgpack.Decoder(FromWorker)

@@ -33,6 +33,26 @@ def compare(float_: Predictions, quantized: Predictions, task: str) -> Metric:
     return _agreement(float_, quantized) if float_.correct is None else _accuracy(float_, quantized)
 
 
+def value(float_: Predictions, quantized: Predictions, task: str) -> float:
+    """The quantized model's metric as :func:`compare` has it, to the last bit, without intervals.
+
+    Args:
+        float_: the float model's predictions.
+        quantized: the quantized one's, of the same samples.
+        task: the task.
+    """
+    if float_.values is not None:
+        return _sqnr_db(*powers(np.asarray(float_.values), np.asarray(quantized.values)))
+    sums = paired_sums(float_, quantized, task)
+    if sums is not None:
+        _, after, many = sums
+        share = float(after.sum()) / float(many.sum())
+        return _exp(share) if task == "language-model" else share
+    if quantized.correct is None:
+        return _flips(float_, quantized)[2]
+    return int(quantized.correct.sum()) / max(len(quantized.correct), 1)
+
+
 def _flips(one: Predictions, two: Predictions) -> tuple[int, int, float]:
     """Changed predictions, all predictions, and the share that did not change."""
     if one.top1 is None or two.top1 is None:
@@ -141,13 +161,13 @@ def _perplexity(one: Predictions, two: Predictions) -> Metric:
 
 def _sqnr(one: Predictions, two: Predictions) -> Metric:
     """Samples are independent; the interval is that of the ratio of error to signal, in decibels."""
-    signal, error = _powers(np.asarray(one.values), np.asarray(two.values))
-    value, low, high = NO_ERROR_DB, NO_ERROR_DB, NO_ERROR_DB
+    signal, error = powers(np.asarray(one.values), np.asarray(two.values))
+    value, low, high = _sqnr_db(signal, error), NO_ERROR_DB, NO_ERROR_DB
     if error.sum() > 0:
-        value, low, high = -NO_ERROR_DB, -NO_ERROR_DB, NO_ERROR_DB
+        low = -NO_ERROR_DB
         if signal.sum() > 0:
             noise, half = ratio(error, signal)
-            value, low = _decibels(1 / noise), _decibels(1 / (noise + half))
+            low = _decibels(1 / (noise + half))
             high = _decibels(1 / (noise - half)) if noise > half else NO_ERROR_DB
     return Metric(
         name="sqnr_db", float_=NO_ERROR_DB, quantized=value, delta=value - NO_ERROR_DB,
@@ -156,7 +176,13 @@ def _sqnr(one: Predictions, two: Predictions) -> Metric:
     )  # fmt: skip
 
 
-def _powers(one: NDArray[np.float32], two: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _sqnr_db(signal: NDArray[np.float64], error: NDArray[np.float64]) -> float:
+    if not error.sum() > 0:
+        return NO_ERROR_DB
+    return _decibels(1 / (float(error.sum()) / float(signal.sum()))) if signal.sum() > 0 else -NO_ERROR_DB
+
+
+def powers(one: NDArray[np.float32], two: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Energy of the output and of the error, per sample. A NaN or Inf in place of a number counts as 0, all lost."""
     before = np.where(np.isfinite(one), one, 0.0).astype(np.float64).reshape(len(one), -1)
     after = np.where(np.isfinite(two) & np.isfinite(one), two, 0.0).astype(np.float64).reshape(len(two), -1)

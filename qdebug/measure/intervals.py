@@ -54,16 +54,16 @@ def ratio(numerator: NDArray[np.float64], denominator: NDArray[np.float64]) -> t
 
 
 def mean(values: NDArray[np.float64], population: int | None = None) -> tuple[float, float]:
-    """Interval of a mean over independent samples that are not negative; [mean, mean] where they are all there are.
+    """Interval of a mean over independent samples; [mean, mean] where they are all there are.
 
-    That of :func:`skewed_mean` at 95 %, from 0 on. Infinite for one sample out of more.
+    That of :func:`skewed_mean` at 95 %, from 0 on where no sample is negative. Infinite for one sample out of more.
 
     Args:
-        values: ``[n]``, none of them negative: an error per sample.
+        values: ``[n]``: an error per sample, or a change that may be of either sign.
         population: how many there are in all; None where there is no end of them.
     """
     low, high = skewed_mean(values, population)
-    return max(0.0, low), high
+    return low if (values < 0).any() else max(0.0, low), high
 
 
 def skewed_mean(
@@ -83,18 +83,31 @@ def skewed_mean(
     """
     n, centre = len(values), float(values.mean())
     left = 1.0 if population is None else max(0.0, 1 - n / population)
-    if not left:
-        return centre, centre
-    if n < 2:
+    if left and n < 2:
         return -math.inf, math.inf
-    apart = values - centre
-    variance = float(apart @ apart) / (n - 1)
+    low, high = reach(values - centre, left, n - 1, confidence)
+    return centre + low, centre + high
+
+
+def reach(apart: NDArray[np.float64], left: float, freedom: int, confidence: float) -> tuple[float, float]:
+    """How far below and above an estimated mean the true one may lie, by :func:`skewed_mean`'s transformation.
+
+    Args:
+        apart: ``[n]``, what is left of the values without the estimate; their mean is 0.
+        left: the part of the population that was not seen, 1 where there is no end of it.
+        freedom: degrees of freedom of ``apart``.
+        confidence: how likely the true mean lies between.
+
+    Returns:
+        A number that is not positive and one that is not negative, as a rule; zeros where nothing varies or is left.
+    """
+    n, variance = len(apart), float(apart @ apart) / freedom if left else 0.0
     if not variance > 0:
-        return centre, centre
+        return 0.0, 0.0
     skewness = float((apart**3).mean()) / variance**1.5 * math.sqrt(left)
-    reach = float(stdtrit(n - 1, (1 + confidence) / 2)) / math.sqrt(n)
+    most = float(stdtrit(freedom, (1 + confidence) / 2)) / math.sqrt(n)
     spread = math.sqrt(variance * left)
-    return centre - spread * _unskewed(reach, skewness, n), centre - spread * _unskewed(-reach, skewness, n)
+    return -spread * _unskewed(most, skewness, n), -spread * _unskewed(-most, skewness, n)
 
 
 def _unskewed(value: float, skewness: float, n: int) -> float:

@@ -59,6 +59,11 @@ class OutputAccumulator:
         """Signal to error in decibels; None where there is no error or no signal."""
         return decibels(float(self._sums[2]), float(self._sums[3]))
 
+    @property
+    def mse(self) -> float:
+        """Mean squared error of a value; 0 before anything was added."""
+        return float(self._sums[3]) / max(float(self._sums[0]), 1.0)
+
     def finish(self, cumulative_sqnr_db: float | None = None) -> OutputError:
         """The result over everything added, with a cumulative SQNR measured elsewhere."""
         count = max(self._sums[0], 1.0)

@@ -51,11 +51,33 @@ class Predictions:
         """The predictions of consecutive batches as one."""
         if not parts:
             raise DataError("There is nothing to evaluate", do="Give at least one sample.")
+        if len(parts) == 1:
+            return parts[0]
         arrays: dict[str, Any] = {name: sum(getattr(part, name) for part in parts) for name in ("samples", "broken")}
         for name in ("top1", "correct", "loss", "targets", "values"):
             some = [getattr(part, name) for part in parts]
             arrays[name] = None if some[0] is None else np.concatenate(some)
         return Predictions(task=parts[0].task, **arrays)
+
+    def first(self, samples: int) -> Predictions:
+        """Those of the first so many samples."""
+        each = self._answers(samples)
+        values = None if self.values is None else self.values[:samples]
+        top1 = None if self.top1 is None else self.top1[:each]
+        broken = int((top1 == -1).sum()) if top1 is not None else 0
+        if values is not None and values.size:
+            broken = int(np.isnan(values.reshape(len(values), -1)).any(1).sum())
+        return Predictions(
+            self.task, top1, None if self.correct is None else self.correct[:each],
+            None if self.loss is None else self.loss[:samples],
+            None if self.targets is None else self.targets[:samples], values, samples, broken,
+        )  # fmt: skip
+
+    def _answers(self, samples: int) -> int:
+        """How many predictions the first so many samples have."""
+        if self.targets is not None:
+            return int(self.targets[:samples].sum())
+        return 0 if self.top1 is None else len(self.top1) // max(1, self.samples) * samples
 
     @property
     def nbytes(self) -> int:
@@ -92,13 +114,15 @@ def predictions(task: str, output: Tensor, labels: Tensor | None = None) -> Pred
         return _whole(output)
     best, top1 = output.max(dim=-1)  # torch's maximum of anything with a NaN is NaN
     nan = torch.isnan(best)
-    top1 = torch.where(nan, -1, top1)
+    broken = int(nan.sum())
+    if broken:
+        top1 = torch.where(nan, -1, top1)
     if labels is None or task == "unlabelled":
-        return Predictions(task, _numpy(top1).reshape(-1), None, None, None, None, len(output), int(nan.sum()))
+        return Predictions(task, _numpy(top1).reshape(-1), None, None, None, None, len(output), broken)
     labels = _checked(labels, output, ignored(task, output.shape[-1]))
     if task == "classification":
         right = _numpy(top1 == labels)
-        return Predictions(task, _numpy(top1), right, None, None, None, len(output), int(nan.sum()))
+        return Predictions(task, _numpy(top1), right, None, None, None, len(output), broken)
     target = labels != IGNORED
     loss = torch.where(target, _log_loss(output, labels.clamp(min=0)).double(), 0.0)
     right = _numpy((top1 == labels)[target])
@@ -160,8 +184,9 @@ def _checked(labels: Tensor, output: Tensor, ignored: Sequence[int]) -> Tensor:
     if labels.is_floating_point() or labels.dtype == torch.bool:
         raise DataError("The labels are no class indices", dtype=labels.dtype, do="Give whole numbers.")
     known = labels[~torch.isin(labels, torch.tensor(ignored, dtype=labels.dtype))] if ignored else labels
-    if known.numel() and (int(known.min()) < 0 or int(known.max()) >= classes):
-        wrong = int(known.min()) if int(known.min()) < 0 else int(known.max())
+    least, most = (int(limit) for limit in known.aminmax()) if known.numel() else (0, 0)
+    if least < 0 or most >= classes:
+        wrong = least if least < 0 else most
         raise DataError(f"A label is {wrong}", do=f"The model has {classes} classes: 0 to {classes - 1}.")
     return labels.long().to(output.device)
 

@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 import torch
+from msgspec.structs import replace
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -13,7 +14,7 @@ from qdebug.formats import Integer, find
 from qdebug.measure.limits import Limits
 from qdebug.quantize import Grid, LevelGrid, QParams, dynamic_grid, flat, is_dynamic
 from qdebug.quantize.tiles import spread, tiles
-from qdebug.recipes import TensorPlan
+from qdebug.recipes import FLOAT, TensorPlan
 from qdebug.results import ErrorSplit
 
 try:
@@ -151,6 +152,14 @@ def error_split(x: Tensor, xq: Tensor, qparams: Grid | None, plan: TensorPlan, o
     split = SplitAccumulator(plan)
     split.add(x, xq, qparams, out_axis)
     return split.finish()
+
+
+def off_grid_split(x: Tensor, xq: Tensor, plan: TensorPlan) -> ErrorSplit:
+    """The split of what lies on no grid: the product of two matrices, or codes with something in half precision added.
+
+    All of its error counts as rounding.
+    """
+    return replace(error_split(x, xq, None, FLOAT), format=plan.label)
 
 
 def decibels(signal: float, noise: float) -> float | None:

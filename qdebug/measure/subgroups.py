@@ -46,9 +46,9 @@ def subgroups(
     levels: list[NDArray[np.float64] | None] = []
     for partition in partitions:
         for index, name in enumerate(partition.names):
-            pair = _part(float_, partition, index), _part(quantized, partition, index)
+            pair = part(float_, partition, index), part(quantized, partition, index)
             metric = compare(*pair, task)
-            p, steps = _test(*pair, task)
+            p, steps = no_change(*pair, task)
             rows.append(
                 Subgroup(
                     key=partition.key, name=name, n=metric.n, float_=metric.float_, quantized=metric.quantized,
@@ -72,8 +72,8 @@ def _judged(row: Subgroup, p: float) -> Subgroup:
     )  # fmt: skip
 
 
-def _test(one: Predictions, two: Predictions, task: str) -> tuple[float | None, NDArray[np.float64] | None]:
-    """The p of no change and the values it can have."""
+def no_change(one: Predictions, two: Predictions, task: str) -> tuple[float | None, NDArray[np.float64] | None]:
+    """The p of no change between two models on the same samples, and the values it can have; None where none fits."""
     if task == "classification" and one.correct is not None:
         before, after = np.asarray(one.correct), np.asarray(two.correct)
         gained, lost = int((after & ~before).sum()), int((before & ~after).sum())
@@ -85,7 +85,7 @@ def _test(one: Predictions, two: Predictions, task: str) -> tuple[float | None, 
     return paired_ratio(after - before, weight), None
 
 
-def _part(found: Predictions, partition: Partition, index: int) -> Predictions:
+def part(found: Predictions, partition: Partition, index: int) -> Predictions:
     """The predictions of one part."""
     kept = partition.of == index
     if partition.by_prediction:

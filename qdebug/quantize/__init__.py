@@ -8,6 +8,7 @@ from qdebug.quantize.activations import (
     is_dynamic,
     is_static,
 )
+from qdebug.quantize.basis import Basis, Rotated, Scaled, Without, in_basis
 from qdebug.quantize.biases import bias_scale, fake_quantize_bias, quantize_bias
 from qdebug.quantize.blocks import block_absmax, block_grid
 from qdebug.quantize.floats import cast, decode, encode
@@ -20,9 +21,10 @@ from qdebug.quantize.rounding import dequantize, fake_quantize, quantize
 from qdebug.quantize.weights import quantize_weight, weight_grid
 
 __all__ = [
-    "SMALLEST_SCALE", "Activate", "Grid", "LevelGrid", "QParams", "aciq_range", "activation_quantizer", "bias_scale",
-    "block_absmax", "block_grid", "by_channel", "cast", "choose_grid", "choose_qparams", "decode", "dequantize",
-    "dynamic_grid", "encode", "entropy_limit", "fake_quantize", "fake_quantize_activation", "fake_quantize_bias",
-    "flat", "from_rows", "groups", "is_dynamic", "is_static", "level_grid", "memory_order", "octav_range", "quantize",
-    "quantize_bias", "quantize_weight", "rows", "search_clip", "weight_grid",
+    "SMALLEST_SCALE", "Activate", "Basis", "Grid", "LevelGrid", "QParams", "Rotated", "Scaled", "Without",
+    "aciq_range", "activation_quantizer", "bias_scale", "block_absmax", "block_grid", "by_channel", "cast",
+    "choose_grid", "choose_qparams", "decode", "dequantize", "dynamic_grid", "encode", "entropy_limit", "fake_quantize",
+    "fake_quantize_activation", "fake_quantize_bias", "flat", "from_rows", "groups", "in_basis", "is_dynamic",
+    "is_static", "level_grid", "memory_order", "octav_range", "quantize", "quantize_bias", "quantize_weight",
+    "rows", "search_clip", "weight_grid",
 ]  # fmt: skip

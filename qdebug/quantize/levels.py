@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import torch
@@ -86,7 +86,7 @@ def level_grid(form: QFormat, scale: Tensor, group_size: int = 0) -> LevelGrid:
 
 
 def round_to_levels(x: Tensor, out: Tensor, grid: LevelGrid, size: int) -> None:
-    """Write the nearest level of each value of ``x [R, C]``, as a real, to ``out``. Offsets have no part in it.
+    """Write the nearest level of each value of ``x [R, C]``, as a real, to ``out``.
 
     Floats: half to even, what is too large becomes the largest number. Tables: half-way goes to the lower level. NaN
     stays NaN, ±Inf becomes a clip limit. The quotient ``x / scale`` is a true float32 division.
@@ -97,6 +97,9 @@ def round_to_levels(x: Tensor, out: Tensor, grid: LevelGrid, size: int) -> None:
         grid: scales ``[]``, ``[R, 1]`` or ``[R, G]``.
         size: values per scale along a row.
     """
+    if grid.offset is not None:
+        _beside(x, out, grid, grid.offset, size)
+        return
     scale = grid.scale.reshape(1, 1).expand(len(x), 1) if not grid.scale.dim() else grid.scale
     if kernels is not None and all(t.dtype == torch.float32 and t.device.type == "cpu" for t in (x, out)):
         _compiled(x, out, grid, scale.contiguous(), size)
@@ -104,6 +107,15 @@ def round_to_levels(x: Tensor, out: Tensor, grid: LevelGrid, size: int) -> None:
     for tile in tiles(*x.shape, size):
         s = spread(scale, tile, size)
         out[tile] = _nearest(torch.div(x[tile].detach().float(), s), grid, tile[0]) * s
+
+
+def _beside(x: Tensor, out: Tensor, grid: LevelGrid, offset: Tensor, size: int) -> None:
+    """The nearest level plus the offset: what is left of a value without it is rounded."""
+    whole = (slice(0, len(x)), slice(0, x.shape[1]))
+    moved = spread(offset, whole, size)
+    left = (x.detach().float() - moved).contiguous()
+    round_to_levels(left, left, replace(grid, offset=None), size)
+    out.copy_(left.add_(moved))
 
 
 def _nearest(t: Tensor, grid: LevelGrid, rows: slice) -> Tensor:

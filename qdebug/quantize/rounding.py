@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -49,8 +48,10 @@ def fake_quantize(
         ``out``: the dtype of ``x`` and, where it is dense, its strides. Arithmetic is float32.
     """
     plain = rounding == "half_even"
-    if plain and out is x and isinstance(qparams, QParams) and _rounded_over(x, qparams):
-        return x
+    if plain and (out is x or out is None) and isinstance(qparams, QParams):
+        found = _rounded_at_once(x, qparams, over=out is x)
+        if found is not None:
+            return found
     result = torch.empty_like(x)
     if out is not None and out.stride() == x.stride() and out.dtype == x.dtype:
         result = out
@@ -128,21 +129,30 @@ def _spread(part: Tensor, x: Tensor, qparams: QParams) -> Tensor:
 
 
 def _compiled(*tensors: Tensor) -> bool:
-    return kernels is not None and all(t.dtype == torch.float32 and t.device.type == "cpu" for t in tensors)
+    return kernels is not None and all(t.dtype == torch.float32 and t.is_cpu for t in tensors)
 
 
-def _rounded_over(x: Tensor, qparams: QParams) -> bool:
-    """The short way for what the engine does most: one scale, written over dense values. False if that is not it."""
+def _rounded_at_once(x: Tensor, qparams: QParams, *, over: bool) -> Tensor | None:
+    """The short way for what the engine does most: one scale, dense values. None if that is not it."""
     if kernels is None or qparams.scale.dim() or not _compiled(x, qparams.scale):
-        return False
+        return None
     dense = flat(x)
     if dense is None:
-        return False
-    kernels.round_over(dense.detach().numpy(), *qparams.limits)
-    return True
+        return None
+    if over:
+        kernels.round_over(dense.detach().numpy(), *qparams.limits)
+        return x
+    result = torch.empty_like(x)
+    if result.stride() != x.stride():
+        return None
+    kernels.round_all(dense.detach().numpy(), result.as_strided(dense.shape, (1,)).numpy(), *qparams.limits)
+    return result
 
 
 def _round(source: Tensor, target: Tensor, qparams: QParams) -> None:
+    if kernels is not None and qparams.scale.dim() == 0 and _compiled(source, target, qparams.scale):
+        kernels.round_all(source.detach().numpy(), target.detach().numpy(), *qparams.limits)
+        return
     low, high = qparams.qmin - qparams.zero_point, qparams.qmax - qparams.zero_point
     if qparams.scale.dim() == 0:
         _round_all(source, target, qparams.scale, low, high)
@@ -151,10 +161,6 @@ def _round(source: Tensor, target: Tensor, qparams: QParams) -> None:
 
 
 def _round_all(x: Tensor, out: Tensor, scale: Tensor, low: Tensor, high: Tensor) -> None:
-    if kernels is not None and _compiled(x, out, scale):
-        limits = np.float32(scale.item()), np.float32(low.item()), np.float32(high.item())
-        kernels.round_all(x.detach().numpy(), out.detach().numpy(), *limits)
-        return
     for start in range(0, x.numel(), MOST):
         part = slice(start, start + MOST)
         _round_chunk(x[part], out[part], scale, low, high)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
+from msgspec.structs import replace
 from torch import Tensor
 
 from qdebug.errors import NumericError
@@ -15,9 +18,11 @@ from qdebug.quantize.grids import Grid, choose_grid
 from qdebug.quantize.layout import from_rows, groups, rows
 from qdebug.quantize.modes import cast_by
 from qdebug.quantize.ranges import groups as ranges
+from qdebug.quantize.reduction import pruned, thin_factors
 from qdebug.quantize.rounding import fake_quantize
 from qdebug.quantize.ternary import ternarize
 from qdebug.recipes import TensorPlan
+from qdebug.recipes.sparsity import is_thin
 
 _CHUNK = 1 << 16
 
@@ -29,14 +34,17 @@ def weight_grid(w: Tensor, plan: TensorPlan, out_axis: int = 0, *, layer: str | 
     batch. A hand-set clip range replaces the range of a tensor with one scale, and cuts each range of one with several.
 
     Returns:
-        Scales of shape ``[]``, ``[out, 1]`` or ``[out, groups]``; None for a float format that needs no scale.
+        Scales of shape ``[]``, ``[out, 1]`` or ``[out, groups]``; None for a float format that needs no scale, and for
+        a weight that is stored as two factors.
 
     Raises:
         NumericError: no value is finite.
     """
     form = find(plan.format)
-    if form.is_cast:
+    if form.is_cast or _is_thin(w, plan, out_axis):
         return None
+    if plan.sparsity is not None:
+        w = pruned(w, plan.sparsity, out_axis)
     _some_finite(w, layer)
     if isinstance(form, Block):
         return block_grid(rows(w, out_axis), form)
@@ -50,12 +58,17 @@ def quantize_weight(
 ) -> tuple[Tensor, Grid | None]:
     """The weight as the plan would store it, in the shape and strides of ``w``, and its grid.
 
+    A pruned weight is pruned first; of one that is stored as two factors, each is quantized, and there is no grid.
     ``grid`` is that of a plan whose range is ``stored``, and not looked at for others.
 
     Raises:
         NumericError: see :func:`weight_grid`.
     """
     form = find(plan.format)
+    if _is_thin(w, plan, out_axis):
+        return _factorized(w, plan, out_axis, layer), None
+    if plan.sparsity is not None:
+        w = pruned(w, plan.sparsity, out_axis)
     if isinstance(form, Float) and form.is_cast:
         return (cast(w, form) if plan.rounding == "half_even" else cast_by(w, form, plan.rounding, plan.seed)), None
     if _by_its_own_rule(plan):
@@ -70,9 +83,23 @@ def quantize_weight(
     return from_rows(fake_quantize(rows(w, out_axis), grid, **how), w, out_axis), grid
 
 
+def _is_thin(w: Tensor, plan: TensorPlan, out_axis: int) -> bool:
+    """Whether the weight is stored as two factors."""
+    outputs = w.shape[out_axis] if w.dim() else 1
+    return is_thin(outputs, w.numel() // max(outputs, 1), plan.rank)
+
+
+def _factorized(w: Tensor, plan: TensorPlan, out_axis: int, layer: str | None) -> Tensor:
+    one = replace(plan, rank=0)
+    _some_finite(w, layer)
+    left, right = (quantize_weight(part, one, layer=layer)[0] for part in thin_factors(rows(w, out_axis), plan.rank))
+    return from_rows((left.double() @ right.double()).to(w.dtype), w, out_axis)
+
+
 def _some_finite(w: Tensor, layer: str | None) -> None:
-    # nearly always the first values settle it
-    if w.numel() and not any(bool(torch.isfinite(part).any()) for part in w.reshape(-1).split(_CHUNK)):
+    if not w.numel() or math.isfinite(w[(0,) * w.dim()].item()):  # nearly always the first value settles it
+        return
+    if not any(bool(torch.isfinite(part).any()) for part in w.reshape(-1).split(_CHUNK)):
         raise NumericError("No value of the weight is finite", do="Mend the model's weights.", layer=layer)
 
 

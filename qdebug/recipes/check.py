@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from typing import get_args
 
 from qdebug.errors import RecipeError
-from qdebug.formats import Codebook, Integer, QFormat, Table, find
+from qdebug.formats import Codebook, Gguf, Integer, QFormat, Table, find
 from qdebug.recipes.plan import ChosenRange, TensorPlan
+from qdebug.recipes.sparsity import LARGEST, parse_sparsity
 
 Complaint = tuple[str, str]
 """What is wrong, and what to do."""
@@ -35,6 +36,7 @@ def check_tensor_plan(plan: TensorPlan, tensor: str, where: str, file: str | Non
         _side(plan, form, tensor),
         _range(plan, form),
         _storage(plan, form, tensor),
+        _reduction(plan, form, tensor),
     ):
         for what, do in complaints:
             raise RecipeError(f"{where}: {what}", file=file, do=do)
@@ -145,6 +147,33 @@ def _storage(plan: TensorPlan, form: QFormat, tensor: str) -> Iterator[Complaint
                 "double quantization of one scale",
                 "Use it with weights that have a scale per channel, group or tile.",
             )
+
+
+def _reduction(plan: TensorPlan, form: QFormat, tensor: str) -> Iterator[Complaint]:
+    """Pruned weights, and weights of two factors."""
+    if plan.is_reduced and tensor == "activation":
+        yield "an activation is neither pruned nor factorized", "Leave sparsity and rank to weights."
+    if plan.is_reduced and plan.range == "stored":
+        yield "range 'stored' on a weight that is pruned or factorized", "Choose another range, such as minmax."
+    if plan.sparsity is not None and plan.rank:
+        yield "both sparsity and rank", "Choose one of them."
+    if plan.sparsity is not None and parse_sparsity(plan.sparsity) is None:
+        yield f"sparsity '{plan.sparsity}'", f"Write '2:4', N:M up to {LARGEST}, or '50%', in quotes."
+    if plan.sparsity is not None and not has_zero(form):
+        yield f"sparsity on {form.name}, which has no exact zero for what is pruned", "Use integers, floats or nf4."
+    if plan.rank < 0:
+        yield f"rank {plan.rank}", "Use a positive whole number, or 0 for none."
+    if plan.rank and isinstance(form, (Gguf, Codebook)):
+        yield f"rank on {form.name}, whose blocks are made for whole rows", "Use integers, floats or nf4."
+    if plan.rank and plan.clip is not None:
+        yield "a hand-set clip range on a weight of two factors", "Leave one of them out."
+
+
+def has_zero(form: QFormat) -> bool:
+    """Whether zero is among a format's numbers whatever its scales are, so that what is pruned stays pruned."""
+    if isinstance(form, Table):
+        return form.rule in ("absmax", "twn", "absmean") and 0.0 in form.levels
+    return not isinstance(form, (Gguf, Codebook))
 
 
 def has_range(form: QFormat) -> bool:

@@ -9,7 +9,8 @@ from typing import Literal
 import msgspec
 
 from qdebug.errors import RecipeError, near
-from qdebug.recipes.fixes import Fix, name_of
+from qdebug.recipes.fixes import KINDS, Fix, in_order, name_of
+from qdebug.recipes.fixes.compose import why_not
 from qdebug.recipes.plan import LayerPlan, Recipe
 
 
@@ -45,15 +46,11 @@ def with_clip(
     return set_layers(recipe, {layer: msgspec.structs.replace(plan, **{tensor: changed})})
 
 
-#: A fix that changes weights comes before one that measures what is left: the order in which the field applies them.
-_ORDER = ("cle", "smoothquant", "bias-correction")
-
-
 def with_fix(recipe: Recipe, fix: Fix) -> Recipe:
-    """The recipe with that fix switched on, in the place of one of the same method if there is one."""
-    kept = [other for other in recipe.fixes if name_of(other) != name_of(fix)]
-    ordered = sorted([*kept, fix], key=lambda one: _ORDER.index(name_of(one)))
-    return msgspec.structs.replace(recipe, fixes=tuple(ordered))
+    """The recipe with that fix switched on, in the place of one of the same method or that makes no sense with it."""
+    kept = [one for one in recipe.fixes if name_of(one) != name_of(fix) and why_not(one, fix) is None]
+    shown = sorted((*kept, fix), key=lambda one: KINDS.index(type(one)))
+    return msgspec.structs.replace(recipe, fixes=in_order(tuple(shown)))
 
 
 def without_fix(recipe: Recipe, method: str) -> Recipe:

@@ -16,6 +16,7 @@ from qdebug.recipes.plan import FLOAT, LayerPlan, Recipe, Rounding, ScaleFormat,
 _PLAN = re.compile(r"w(?P<w>\d+)(?:g(?P<g>\d+))?a(?P<a>\d+)(?P<pc>-pc)?(?P<dyn>-dyn|-tok)?", re.ASCII)
 _BITS = {32: "fp32", 16: "fp16", **{bits: f"int{bits}" for bits in range(2, 9)}}
 _SHARING = re.compile(r"(?:g(?P<g>\d+)|b(?P<rows>\d+)x(?P<columns>\d+))?(?P<flags>(?:-[a-z0-9]+)*)", re.ASCII)
+_RANK = re.compile(r"r(?P<rank>[1-9]\d*)", re.ASCII)
 _ROUNDING: dict[str, Rounding] = {"away": "half_away", "stochastic": "stochastic", "floor": "floor"}
 _SCALES: dict[str, ScaleFormat] = {"dq": "double", "e8m0": "e8m0", "fp16": "fp16", "bf16": "bf16"}
 _HOW = "Write weight bits, group and activation bits such as w8a8, w8a8-pc, w4g32a16; bits are 2-8, 16 or 32."
@@ -27,10 +28,13 @@ def parse_plan(text: str) -> LayerPlan:
     Weights are symmetric per tensor, per channel with ``-pc``, per group with ``gN``. Activations are affine per
     tensor, static; ``-dyn`` takes their range from each sample, ``-tok`` from each token. 16 bits mean fp16, 32 fp32.
 
+    ``@2:4`` or ``@50%`` behind it prunes the weights, ``@r8`` makes them products of two matrices of rank 8.
+
     Raises:
         RecipeError: the text is not of this form.
     """
-    match = _PLAN.fullmatch(text.strip().lower())
+    name, *reduced = text.strip().lower().split("@")
+    match = _PLAN.fullmatch(name)
     if not match:
         raise RecipeError(f"'{text}' is not a layer format", do=_HOW)
     weight_bits, activation_bits = int(match["w"]), int(match["a"])
@@ -40,7 +44,21 @@ def parse_plan(text: str) -> LayerPlan:
             raise RecipeError(f"'{text}' asks for {bits} bits, which no format has", do=_HOW)
     if group is not None and group < 1:
         raise RecipeError(f"'{text}' asks for groups of {group}", do=_HOW)
-    return LayerPlan(_weight(weight_bits, group, bool(match["pc"])), _activation(activation_bits, match["dyn"]))
+    weight = _reduced(_weight(weight_bits, group, bool(match["pc"])), reduced, text)
+    return LayerPlan(weight, _activation(activation_bits, match["dyn"]))
+
+
+def _reduced(plan: TensorPlan, said: list[str], text: str) -> TensorPlan:
+    """A weight plan with what stands behind its ``@``: ``2:4``, ``50%``, ``r8``."""
+    if not said:
+        return plan
+    if len(said) > 1:
+        raise RecipeError(f"'{text}' has more than one '@'", do="Prune a weight, or factorize it: one of them.")
+    rank = _RANK.fullmatch(said[0])
+    more = {"rank": int(rank["rank"])} if rank else {"sparsity": said[0]}
+    changed = msgspec.structs.replace(plan, **more)
+    check_tensor_plan(changed, "weight", f"'{text}'")
+    return changed
 
 
 def _weight(bits: int, group: int | None, per_channel: bool) -> TensorPlan:
@@ -66,7 +84,7 @@ def parse_format(text: str) -> LayerPlan:
         RecipeError: it is none of these.
     """
     weight, slash, activation = text.partition("/")
-    if not slash and split_name(text.strip().lower()) is None:
+    if not slash and split_name(text.strip().lower().partition("@")[0]) is None:
         return parse_plan(text)
     return LayerPlan(parse_weight_format(weight), parse_activation_format(activation) if slash else FLOAT)
 
@@ -76,12 +94,14 @@ def parse_weight_format(text: str) -> TensorPlan:
 
     ``gN`` are groups of N input features, ``bRxC`` tiles of R output channels by C input features, ``-pc`` channels;
     nf4 takes groups of 64 if nothing is said. ``-affine`` frees the zero point; ``-away``, ``-floor``, ``-stochastic``
-    say how to round; ``-fp16``, ``-bf16``, ``-e8m0``, ``-dq`` (double quantization) how scales are stored.
+    say how to round; ``-fp16``, ``-bf16``, ``-e8m0``, ``-dq`` (double quantization) how scales are stored. ``@2:4`` or
+    ``@50%`` behind it all prunes the weight, ``@r8`` makes it a product of two matrices of rank 8.
 
     Raises:
         RecipeError: an unknown format or flag, or a combination that makes no sense; the message says what to do.
     """
-    form, sizes, flags = _tensor_format(text, ("pc", "affine", *_ROUNDING, *_SCALES))
+    name, *reduced = text.strip().lower().split("@")
+    form, sizes, flags = _tensor_format(name, ("pc", "affine", *_ROUNDING, *_SCALES))
     named = [bool(sizes), "pc" in flags]
     if all(named):
         raise RecipeError(f"'{text}' says twice how weights share scales", do="Leave out one of them.")
@@ -92,7 +112,7 @@ def parse_weight_format(text: str) -> TensorPlan:
         symmetric="affine" not in flags, **_stored(flags),
     )  # fmt: skip
     check_tensor_plan(plan, "weight", f"'{text}'")
-    return plan
+    return _reduced(plan, reduced, text)
 
 
 def parse_activation_format(text: str) -> TensorPlan:
@@ -149,8 +169,8 @@ def preset(text: str) -> Recipe:
     With ``-all`` behind it, activations between layers get the layers' activation plan too, and biases 32 bits: all
     that an integer runtime wants.
     """
-    name = text.strip().lower()
-    plan = parse_plan(name.removesuffix("-all"))
+    name, *reduced = text.strip().lower().split("@")
+    plan = parse_plan("@".join([name.removesuffix("-all"), *reduced]))
     if not name.endswith("-all"):
         return Recipe(default=plan)
     if not is_whole(plan):

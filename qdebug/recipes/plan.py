@@ -43,6 +43,10 @@ class TensorPlan(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_d
         scale_format: how scales are stored: rounded to fp16 or bf16, up to a power of two (``e8m0``), or quantized
             themselves to 8 bits in blocks of 256 (``double``: QLoRA). None computes with float32 scales and counts what
             runtimes store: 32 bits per tensor or channel, 16 per group.
+        sparsity: weights only: ``2:4`` keeps the 2 largest of each 4 neighbouring input channels, ``50%`` prunes that
+            part of the weight, the smallest values. What is left is quantized; what is pruned is exactly zero.
+        rank: weights only: the weight is the product of two matrices of that rank, each stored in the format; 0 for a
+            weight of one piece. Where two factors would hold no fewer values it stays in one piece.
     """
 
     format: str = "fp32"
@@ -57,20 +61,28 @@ class TensorPlan(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_d
     rounding: Rounding = "half_even"
     seed: int = 0
     scale_format: ScaleFormat | None = None
+    sparsity: str | None = None
+    rank: int = 0
 
     @property
     def is_float32(self) -> bool:
         """Whether the tensor is left exactly as it is."""
-        return self.format == "fp32"
+        return self.format == "fp32" and not self.is_reduced
+
+    @property
+    def is_reduced(self) -> bool:
+        """Whether a weight has fewer numbers than it came with: pruned, or the product of thin matrices."""
+        return self.sparsity is not None or self.rank > 0
 
     @property
     def label(self) -> str:
         """The short name people read, such as ``int4 g32``."""
+        reduced = f" {self.sparsity}" if self.sparsity else f" rank {self.rank}" if self.rank else ""
         if self.granularity == "group":
-            return f"{self.format} g{self.group_size}"
+            return f"{self.format} g{self.group_size}{reduced}"
         if self.granularity == "block" and self.block:
-            return f"{self.format} b{self.block[0]}×{self.block[1]}"
-        return self.format + {"channel": " pc", "token": " tok"}.get(self.granularity, "")
+            return f"{self.format} b{self.block[0]}×{self.block[1]}{reduced}"
+        return self.format + {"channel": " pc", "token": " tok"}.get(self.granularity, "") + reduced
 
 
 FLOAT = TensorPlan()

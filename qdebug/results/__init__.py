@@ -14,17 +14,33 @@ from qdebug.results.calibration import (
     RangeSetters,
     SettingSample,
 )
+from qdebug.results.clipping import ClipCurve
+from qdebug.results.closeup import Cells, ChannelRidges, CloseUp, ErrorSpectrum, OutputScatter, Ridge, WeightMatrix
+from qdebug.results.comparison import (
+    ComparedSide,
+    Comparison,
+    Excerpt,
+    FlippedSample,
+    Flips,
+    GroupDifference,
+    LayerDifference,
+    LayerSide,
+    PairedDifference,
+)
 from qdebug.results.convergence import Convergence, RangeConvergence
 from qdebug.results.costs import Bound, Cost, EnergyEstimate, LatencyEstimate, LayerEnergy, LayerLatency
+from qdebug.results.course import CourseRow, ErrorCourse
 from qdebug.results.diagnosis import Cause, Diagnosis, Remedy, Together, Trial
 from qdebug.results.exported import Exported
 from qdebug.results.formats import DISTRIBUTIONS, CrestPair, CrestView, FormatComparison, FormatRow, Values
+from qdebug.results.graph import GraphBlock, GraphEdge, GraphNode, ModelGraph
 from qdebug.results.layer import (
     ChannelRanges,
     ErrorSplit,
     Finding,
     Grid,
     Histogram,
+    InputCosines,
     LayerDetail,
     LayerReport,
     LayerTable,
@@ -33,9 +49,12 @@ from qdebug.results.layer import (
 )
 from qdebug.results.mixture import GreedyStep, Mixture, MixturePoint
 from qdebug.results.model import LayerInfo, ModelInfo, ModelRef, Pattern, SampleCard, TensorSpec
-from qdebug.results.score import Evaluation, Metric, Score, Share, Shares, Size, Subgroups, Verdict
+from qdebug.results.positions import PositionErrors, PositionSide
+from qdebug.results.ranges import InputRanges
+from qdebug.results.score import Evaluation, Metric, OutputChange, Score, Share, Shares, Size, Subgroups, Verdict
 from qdebug.results.sensitivity import Order, Sensitivity, SensitivityRow, SweepPlan, WholeRecipe
 from qdebug.results.subgroups import Subgroup, worst_group
+from qdebug.results.trials import FixEstimate, FixTrial, Losses, TriedLayer
 from qdebug.results.verified import (
     Agreement,
     Latency,
@@ -46,17 +65,21 @@ from qdebug.results.verified import (
     Verified,
     VerifiedTensor,
 )
-from qdebug.results.work import CacheStats, FixCard, FixSite, Progress, TargetCard
+from qdebug.results.work import CacheStats, FixCard, FixParameter, FixSite, Progress, TargetCard
 
 __all__ = [
-    "Agreement", "Bound", "CacheStats", "CalibrationCurve", "CalibrationPoint", "Cause", "ChannelRanges",
-    "Convergence", "Cost", "Coverage", "CrestPair", "CrestView", "Diagnosis", "DISTRIBUTIONS", "EnergyEstimate",
-    "ErrorSplit", "Evaluation", "Exported", "Extreme", "Finding", "FixCard", "FixSite", "FormatComparison",
-    "FormatRow", "GreedyStep", "Grid", "Histogram", "Latency", "LatencyEstimate", "LayerDetail", "LayerEnergy",
-    "LayerInfo", "LayerLatency", "LayerReport", "LayerTable", "LayerTime", "Metric", "Mixture", "MixturePoint",
-    "ModelInfo", "ModelRef", "Order", "OutputError", "Pattern", "Picture", "Progress", "RangeConvergence",
-    "RangeSetters", "RealMetric", "Remedy", "Result", "SampleCard", "Saturation", "Score", "Sensitivity",
-    "SensitivityRow", "SettingSample", "Share", "Shares", "Size", "Subgroup", "Subgroups", "SweepPlan", "TargetCard",
-    "TensorSpec", "TensorView", "Timing", "Together", "Trial", "Values", "Verdict", "Verified", "VerifiedTensor",
-    "WholeRecipe", "worst_group",
+    "Agreement", "Bound", "CacheStats", "CalibrationCurve", "CalibrationPoint", "Cause", "Cells", "ChannelRanges",
+    "ChannelRidges", "ClipCurve", "CloseUp", "ComparedSide", "Comparison", "Convergence", "Cost", "CourseRow",
+    "Coverage", "CrestPair", "CrestView", "Diagnosis", "DISTRIBUTIONS", "EnergyEstimate", "ErrorCourse",
+    "ErrorSpectrum", "ErrorSplit", "Evaluation", "Excerpt", "Exported", "Extreme", "Finding", "FixCard", "FixEstimate",
+    "FixParameter", "FixSite", "FixTrial", "FlippedSample", "Flips", "FormatComparison", "FormatRow", "GraphBlock",
+    "GraphEdge", "GraphNode", "GreedyStep", "Grid", "GroupDifference", "Histogram", "InputCosines", "InputRanges",
+    "Latency", "LatencyEstimate", "LayerDetail", "LayerDifference", "LayerEnergy", "LayerInfo", "LayerLatency",
+    "LayerReport", "LayerSide", "LayerTable", "LayerTime", "Losses", "Metric", "Mixture", "MixturePoint", "ModelGraph",
+    "ModelInfo", "ModelRef", "Order", "OutputChange", "OutputError", "OutputScatter", "PairedDifference", "Pattern",
+    "Picture", "PositionErrors", "PositionSide", "Progress", "RangeConvergence", "RangeSetters", "RealMetric", "Remedy",
+    "Result", "Ridge", "SampleCard", "Saturation", "Score", "Sensitivity", "SensitivityRow", "SettingSample", "Share",
+    "Shares", "Size", "Subgroup", "Subgroups", "SweepPlan", "TargetCard", "TensorSpec", "TensorView", "Timing",
+    "Together", "Trial", "TriedLayer", "Values", "Verdict", "Verified", "VerifiedTensor", "WeightMatrix", "WholeRecipe",
+    "worst_group",
 ]  # fmt: skip

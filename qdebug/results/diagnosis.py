@@ -14,6 +14,30 @@ CauseKind = Literal[
 """The closed list of causes; ``docs/diagnosis.md`` has a paragraph on each."""
 
 
+METHODS: dict[str, str] = {
+    "cle": "cross-layer equalization", "bias-correction": "bias correction", "smoothquant": "SmoothQuant",
+    "per-channel": "one scale per channel", "per-group": "one scale per group", "per-token": "one scale per token",
+    "dynamic": "ranges at run time", "clip": "another clip range", "recalibrate": "ranges from the evaluation data",
+    "more-bits": "more bits", "fewer-bits": "fewer bits", "keep-float": "leaving it in float",
+    "round-to-nearest": "rounding to nearest", "between-float": "values between layers in float",
+}  # fmt: skip
+"""What a diagnosis tries, in words that fit into a sentence."""
+
+
+def method_words(method: str) -> str:
+    """A remedy's method in words: ``cle,bias-correction`` is ``cross-layer equalization and bias correction``."""
+    parts: list[str] = []
+    for one in method.split(","):
+        name, _, detail = one.partition(":")
+        if name == "range":
+            parts.append(f"ranges by {'least squared error' if detail == 'mse' else detail.replace('_', ' ')}")
+        elif name == "format":
+            parts.append(f"the format {detail}")
+        else:
+            parts.append(METHODS.get(name, name))
+    return " and ".join(parts)
+
+
 class Remedy(Result, frozen=True, kw_only=True):
     """A change to a recipe, which :func:`qdebug.recipes.remedied` makes.
 
@@ -34,11 +58,14 @@ class Trial(Result, frozen=True, kw_only=True):
         metric: the task metric with it; None where the recipe then cannot run.
         recovered: the part of the loss that it wins back: of the metric's where the metric lost something, of the
             output's squared error otherwise. Negative where it does harm.
+        certain: whether the output's error or the metric gets better by more than its 95 % interval, paired over
+            samples. One sample has no interval.
     """
 
     fix: Remedy
     metric: float | None
     recovered: float
+    certain: bool = True
 
 
 class Cause(Result, frozen=True, kw_only=True):
@@ -98,6 +125,9 @@ class Diagnosis(Result, frozen=True, kw_only=True):
         causes: most damage first.
         together: the fixes of all causes at once; None where there is no fix.
         n: samples of the evaluation data behind metrics; errors may be of fewer.
+        tensors: how many the recipe quantizes; 0 where nothing had to be explained, as of the next two.
+        measured: how many of them were quantized alone; the damage of the others is predicted.
+        looked_at: the most harmful, whose causes were asked for.
         seconds: what it took.
         text: one sentence on the whole, without a full stop.
     """
@@ -114,3 +144,6 @@ class Diagnosis(Result, frozen=True, kw_only=True):
     n: int
     seconds: float
     text: str
+    tensors: int = 0
+    measured: int = 0
+    looked_at: int = 0

@@ -66,6 +66,26 @@ class OutputError(Result, frozen=True, kw_only=True):
     cumulative_sqnr_db: float | None = None
 
 
+class InputCosines(Result, frozen=True, kw_only=True):
+    """How far the channels of a layer's input go together.
+
+    Attributes:
+        layer: the layer.
+        channels: those that are told of, at most 64 of ``total``.
+        total: all channels.
+        cosines: a row and a column for each of them; 1 on the diagonal.
+        typical: root mean square of all cosines beside the diagonal.
+        n: rows (tokens or positions) that they rest on.
+    """
+
+    layer: str
+    channels: tuple[int, ...]
+    total: int
+    cosines: tuple[tuple[float, ...], ...]
+    typical: float
+    n: int
+
+
 class LayerReport(Result, frozen=True, kw_only=True):
     """A row of the layer table. ``weight`` or ``activation`` is None where the layer has none to quantize."""
 
@@ -143,6 +163,7 @@ class LayerDetail(Result, frozen=True, kw_only=True):
         weight, activation: None where there is none.
         output: local and cumulative.
         shift: mean output error per output channel (quantized − float, local), in channel order.
+        mse: mean squared error of a value of the output, local.
         text: the finding, in words.
         findings: what is odd here.
         plain: whether the finding is that nothing stands out.
@@ -158,3 +179,9 @@ class LayerDetail(Result, frozen=True, kw_only=True):
     text: str
     findings: tuple[Finding, ...] = ()
     plain: bool = False
+    mse: float = 0.0
+
+    @property
+    def mean_square_shift(self) -> float:
+        """What of ``mse`` the channels' mean errors make."""
+        return sum(one * one for one in self.shift) / len(self.shift) if self.shift else 0.0

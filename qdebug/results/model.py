@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from qdebug.results.base import Result
+from qdebug.results.base import Result, path
 
 
 class ModelRef(Result, frozen=True, kw_only=True):
@@ -14,11 +14,13 @@ class ModelRef(Result, frozen=True, kw_only=True):
         model: a sample's name or a path on the machine's disk.
         data: path of the evaluation data (``.npz``), or None for the sample's own.
         calib: path of the calibration data, or None: the sample's own, or the first 256 samples of ``data``.
+        train: path of data to train on, or None: the sample's own, or ``calib``.
     """
 
     model: str
     data: str | None = None
     calib: str | None = None
+    train: str | None = None
 
 
 class TensorSpec(Result, frozen=True, kw_only=True):
@@ -50,6 +52,7 @@ class LayerInfo(Result, frozen=True, kw_only=True):
         weight_bits: bits of a stored weight in the model as it was opened.
         input_values, output_values: values of the activations read and written for one sample (of the indices, for an
             embedding); 0 where the layer was not reached.
+        positions: tokens along the sequence axis of its output; 0 where it has none.
     """
 
     name: str
@@ -66,6 +69,7 @@ class LayerInfo(Result, frozen=True, kw_only=True):
     weight_bits: int = 32
     input_values: int = 0
     output_values: int = 0
+    positions: int = 0
 
 
 class Pattern(Result, frozen=True, kw_only=True):
@@ -75,11 +79,18 @@ class Pattern(Result, frozen=True, kw_only=True):
         kind: ``conv-act-conv`` (cross-layer equalization) or ``norm-linear`` (SmoothQuant).
         layers: the names along it, in the order of the data.
         refused: why the fix cannot apply here, or None where it can.
+        first: how many of the layers write the values in between; the others read them.
     """
 
     kind: Literal["conv-act-conv", "norm-linear"]
     layers: tuple[str, ...]
     refused: str | None = None
+    first: int = 1
+
+    @property
+    def path(self) -> str:
+        """The layers as people read them: those that write → those that read."""
+        return path(self.layers, self.first)
 
 
 class ModelInfo(Result, frozen=True, kw_only=True):

@@ -12,6 +12,8 @@ from qdebug.results.subgroups import Subgroup, worst_group
 
 FRACTIONS = ("accuracy", "pixel_accuracy", "agreement")
 """Metrics that are shares of the predictions."""
+TITLES = {"sqnr_db": "output SQNR", "agreement": "agreement with float", "pixel_accuracy": "pixel accuracy"}
+"""Metrics in words, where their names are none."""
 
 
 class Metric(Result, frozen=True, kw_only=True):
@@ -72,7 +74,7 @@ class Score(Result, frozen=True, kw_only=True):
 
     Attributes:
         recipe: the recipe's digest.
-        exact: False for an estimate.
+        exact: False for an estimate, from the first ``metric.n`` samples.
         seconds: what the answer took when it was computed.
     """
 
@@ -84,19 +86,35 @@ class Score(Result, frozen=True, kw_only=True):
     findings: tuple[Finding, ...] = ()
 
 
+class OutputChange(Result, frozen=True, kw_only=True):
+    """How far a recipe moves the model's output, whatever the task.
+
+    Attributes:
+        recipe: the recipe's digest.
+        error: mean squared change of the output per sample, against the float model.
+        n: samples.
+    """
+
+    recipe: str
+    error: float
+    n: int
+
+
 class Share(Result, frozen=True, kw_only=True):
     """One layer's part in the damage: quantized alone, everything else float.
 
     Attributes:
         isolated: mean squared change of the model's output per sample.
         share: ``isolated`` over the sum of all layers'.
-        metric: the task metric with this layer alone quantized.
+        metric: the task metric with this layer alone quantized; None where that was not measured.
+        predicted: whether ``isolated`` was predicted from gradients, and not measured yet.
     """
 
     name: str
     isolated: float
     share: float
-    metric: float
+    metric: float | None
+    predicted: bool = False
 
 
 class Shares(Result, frozen=True, kw_only=True):
@@ -111,10 +129,12 @@ class Shares(Result, frozen=True, kw_only=True):
     def leading(self) -> tuple[Share, ...]:
         """The fewest layers that together make 80 % of the damage, worst first; none where there is no damage."""
         found: list[Share] = []
+        total = 0.0
         for row in sorted(self.rows, key=lambda one: -one.share):
-            if row.share <= 0 or sum(one.share for one in found) >= 0.8:
+            if row.share <= 0 or total >= 0.8:
                 break
             found.append(row)
+            total += row.share
         return tuple(found)
 
 

@@ -6,8 +6,10 @@ from typing import Literal
 
 from qdebug.results.base import Result
 
-Measure = Literal["squared", "kl"]
+Measure = Literal["squared", "kl", "loss"]
 Mode = Literal["predict", "exact"]
+HEAVY = 0.1
+"""Part of a layer's predicted error from which on a sample not yet measured is told of."""
 
 
 class SensitivityRow(Result, frozen=True, kw_only=True):
@@ -18,7 +20,8 @@ class SensitivityRow(Result, frozen=True, kw_only=True):
         format: as it was asked for, for instance ``w8a8``.
         predicted: the predicted error per sample; None where it was not predicted.
         weight, activation: the same with the weight or the input alone quantized.
-        exact: the measured error per sample; None where it was not measured.
+        exact: the measured error per sample; None where it was not measured. While only part of the samples were, what
+            these and the predictions of all tell of the mean of all.
         predicted_ci95, exact_ci95: their 95 % intervals.
         metric: the task metric with this layer alone quantized, where measured.
         n: samples that the measured error and the metric rest on; all, or fewer while it is measured or where the order
@@ -26,6 +29,8 @@ class SensitivityRow(Result, frozen=True, kw_only=True):
         linear: whether both agree as far as chance allows; a layer for which they do not is outside the linear regime,
             where small errors add up and large ones need not. None unless both are there.
         refused: why the layer cannot have the format; empty where it can.
+        unseen: the largest part of the layer's predicted error that one sample has which was not measured yet; None
+            where all were, or nothing is predicted.
         seconds: what measuring took.
         without: the measured error per sample of the whole recipe, every layer in this format, but for this layer.
         gain: by how much that is less than the whole recipe's error; negative where the layer's quantization makes up
@@ -46,12 +51,18 @@ class SensitivityRow(Result, frozen=True, kw_only=True):
     n: int = 0
     linear: bool | None = None
     refused: str = ""
+    unseen: float | None = None
     seconds: float = 0.0
     without: float | None = None
     gain: float | None = None
     without_ci95: tuple[float, float] | None = None
     gain_ci95: tuple[float, float] | None = None
     without_metric: float | None = None
+
+    @property
+    def awaits_heavy(self) -> bool:
+        """Whether one sample that was not measured yet is predicted to have a good part of the error."""
+        return self.unseen is not None and self.unseen > HEAVY
 
 
 class WholeRecipe(Result, frozen=True, kw_only=True):
@@ -111,8 +122,9 @@ class Sensitivity(Result, frozen=True, kw_only=True):
     Attributes:
         model, digest: the model.
         recipe: the digest of the recipe whose fixes were applied first.
-        measure: what the errors are: the output's ``squared`` change per sample, or the Kullback-Leibler
-            divergence (``kl``) in nats per sample.
+        measure: what the errors are: the output's ``squared`` change per sample, the Kullback-Leibler divergence from
+            the float output (``kl``), or the change of the task's log-loss (``loss``, of either sign); the latter two
+            in nats per target, which is a sample, a token or a pixel.
         mode: how far it was asked for.
         formats: as asked.
         rows: by format, then in the order of the graph.

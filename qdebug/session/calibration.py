@@ -11,7 +11,7 @@ import numpy as np
 
 from qdebug.engine import Batch, Sheet, Work
 from qdebug.measure import Predictions, compare
-from qdebug.recipes import BiasCorrection, Recipe, SmoothQuant
+from qdebug.recipes import Recipe
 from qdebug.results import CalibrationCurve, CalibrationPoint, Metric
 from qdebug.results.score import FRACTIONS
 from qdebug.session.memo import Memo
@@ -50,7 +50,7 @@ class CalibrationMeter:
         start = time.perf_counter()
         full = self._preparer.sheet(recipe, work)
         reference = sites(self._subject, full)
-        learns = any(isinstance(fix, SmoothQuant | BiasCorrection) for fix in recipe.fixes)
+        learns = any(fix.looks_at_data for fix in recipe.fixes)
         total = len(self._subject.calib)
         numbers = counts(total) if reference or learns else (total,)
         runs = subsets * (len(numbers) - 1) + 1

@@ -5,9 +5,11 @@ from __future__ import annotations
 from qdebug.errors import NumericError, RecipeError, near
 from qdebug.formats import find
 from qdebug.graph import Layer
-from qdebug.recipes import BiasCorrection, LayerPlan, Recipe
+from qdebug.recipes import LayerPlan, Recipe
 from qdebug.recipes.check import check_tensor_plan
 from qdebug.recipes.fixes import name_of
+from qdebug.recipes.fixes.compose import check_fixes
+from qdebug.recipes.plan import FLOAT_LAYER
 from qdebug.session.subject import Subject
 
 
@@ -15,6 +17,7 @@ def check_recipe(recipe: Recipe, subject: Subject) -> None:
     """Refuse a recipe that does not fit.
 
     Raises:
+        MethodError: its fixes make no sense together.
         RecipeError: it was made for another model, names a layer that is not there, or asks for what a layer cannot do.
         NumericError: it quantizes a weight that holds NaN or Inf.
     """
@@ -24,6 +27,7 @@ def check_recipe(recipe: Recipe, subject: Subject) -> None:
             model=subject.info.name, do="Open that model, or delete the recipe's 'model' line to use it here anyway.",
         )  # fmt: skip
     check_tensor_plan(recipe.between, "activation", "between")
+    check_fixes(recipe.fixes)
     for name, _ in recipe.layers:
         if name not in subject.by_name:
             raise RecipeError(
@@ -35,7 +39,7 @@ def check_recipe(recipe: Recipe, subject: Subject) -> None:
 
 def _check_stored(layer: Layer, plan: LayerPlan, recipe: Recipe, subject: Subject) -> None:
     """Ranges that came with the model have to be there, and to belong to the tensors as they are."""
-    moving = [name_of(fix) for fix in recipe.fixes if not isinstance(fix, BiasCorrection)]
+    moving = [name_of(fix) for fix in recipe.fixes if fix.stage != "correction"]
     if moving and "stored" in (plan.weight.range, plan.activation.range):
         raise RecipeError(
             f"The fix '{moving[0]}' changes tensors whose ranges came with the model's file", layer=layer.name,
@@ -56,6 +60,8 @@ def check_layer(layer: Layer, plan: LayerPlan, recipe: Recipe, subject: Subject)
         RecipeError: it asks for what the layer cannot do.
         NumericError: it quantizes a weight that holds NaN or Inf.
     """
+    if plan == FLOAT_LAYER:
+        return
     check_tensor_plan(plan.weight, "weight", f"{layer.name}.weight")
     check_tensor_plan(plan.activation, "activation", f"{layer.name}.activation")
     _check_stored(layer, plan, recipe, subject)
@@ -63,6 +69,11 @@ def check_layer(layer: Layer, plan: LayerPlan, recipe: Recipe, subject: Subject)
         raise RecipeError(
             "A convolution's input has no tokens", layer=layer.name, op=layer.op,
             do="Use activation granularity tensor (dynamic: true takes the range from each sample).",
+        )  # fmt: skip
+    if plan.weight.rank and layer.groups > 1:
+        raise RecipeError(
+            "Each group of the layer's outputs reads channels of its own, and would need factors of its own",
+            layer=layer.name, op=layer.op, do=f"Leave it whole, for instance --set '{layer.name}=w8a8'.",
         )  # fmt: skip
     broken = subject.broken_weights.get(layer.step)
     if broken and not find(plan.weight.format).is_cast:

@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from typing import Literal
 
+import msgspec
 import torch
 from torch import Tensor
 
 from qdebug.calibrate import choose_range
 from qdebug.engine import Work
 from qdebug.errors import RecipeError, near
+from qdebug.formats import find
 from qdebug.measure import channel_limits, channel_ranges, error_split, grid
+from qdebug.measure.clipping import clip_curve
 from qdebug.measure.contest import Calibrated, contest, crests, limit, quantized
+from qdebug.measure.cosines import input_cosines
 from qdebug.measure.distributions import draw
 from qdebug.quantize import choose_grid, is_dynamic, rows
 from qdebug.recipes import Recipe, TensorPlan, parse_activation_format, parse_weight_format
 from qdebug.recipes.candidates import ACTIVATIONS, WEIGHTS
-from qdebug.results import DISTRIBUTIONS, FormatComparison, TensorView, Values
+from qdebug.results import DISTRIBUTIONS, ClipCurve, FormatComparison, InputCosines, TensorView, Values
 from qdebug.session.detail import tensor_histogram
 from qdebug.session.prepare import Preparer
 from qdebug.session.subject import Subject
@@ -35,17 +40,25 @@ class Contests:
     def __init__(self, subject: Subject, preparer: Preparer) -> None:
         self._subject, self._preparer = subject, preparer
 
-    def comparison(self, recipe: Recipe, values: Values, work: Work) -> FormatComparison:
-        """All formats worth comparing, on the same values."""
+    def comparison(self, recipe: Recipe, values: Values, work: Work, notations: Sequence[str] = ()) -> FormatComparison:
+        """The formats that are named, or all worth comparing, on the same values."""
         matrix, count = self._matrix(recipe, values, work)
-        plans = plans_for(values.tensor, tokens=not self._has_no_tokens(values))
+        plans = {one: self._plan(values, one) for one in notations}
+        plans = plans or plans_for(values.tensor, tokens=not self._has_no_tokens(values))
         return compared(values, matrix, count, plans, work, self._calibrated(recipe, values, work))
 
-    def view(self, recipe: Recipe, values: Values, notation: str, work: Work) -> TensorView:
+    def clip_curve(self, recipe: Recipe, layer: str, notation: str, work: Work) -> ClipCurve:
+        """A layer's weight at one clip limit after another."""
+        plan = parse_weight_format(notation)
+        if not find(plan.format).is_integer or plan.granularity != "tensor" or not plan.symmetric:
+            raise RecipeError(f"'{notation}' has no single symmetric range", do="Choose for instance int4.")
+        return clip_curve(_thinned(self._matrix(recipe, Values(layer=layer), work)[0]), plan)
+
+    def view(
+        self, recipe: Recipe, values: Values, notation: str, work: Work, clip: tuple[float, float] | None = None
+    ) -> TensorView:
         """One format on these values: histogram, grid and error."""
-        plan = _parse(values.tensor, notation)
-        if self._has_no_tokens(values) and plan.granularity == "token":
-            raise RecipeError("A convolution's input has no tokens", layer=values.layer, do="Choose another format.")
+        plan = msgspec.structs.replace(self._plan(values, notation), clip=clip)
         x = _thinned(self._matrix(recipe, values, work)[0])
         xq, chosen = quantized(x, plan, values.tensor, self._calibrated(recipe, values, work))
         axis = 0 if values.tensor == "weight" else 1
@@ -54,6 +67,16 @@ class Contests:
             channels=channel_ranges(*channel_limits(x, axis)), error=error_split(x, xq, chosen, plan),
             dynamic=values.tensor == "activation" and is_dynamic(plan),
         )  # fmt: skip
+
+    def input_cosines(self, recipe: Recipe, layer: str, work: Work) -> InputCosines:
+        """How far the channels of a layer's input go together."""
+        return input_cosines(self._matrix(recipe, Values(layer=layer, tensor="activation"), work)[0], layer)
+
+    def _plan(self, values: Values, notation: str) -> TensorPlan:
+        plan = _parse(values.tensor, notation)
+        if self._has_no_tokens(values) and plan.granularity == "token":
+            raise RecipeError("A convolution's input has no tokens", layer=values.layer, do="Choose another format.")
+        return plan
 
     def _has_no_tokens(self, values: Values) -> bool:
         layer = self._subject.by_name.get(values.layer)

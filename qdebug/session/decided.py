@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from qdebug.engine import LayerQuant, Overlay, Work
+from qdebug.engine import Rounded, Sheet, Work
 from qdebug.graph import Layer
-from qdebug.quantize import Grid, weight_grid
+from qdebug.quantize import Basis, Grid, weight_grid
 from qdebug.recipes import Recipe, TensorPlan
 from qdebug.session.prepare import Preparer
 
@@ -39,10 +39,13 @@ class DecidedLayer:
         node: the node's name in the model.
         activation: its input, by the value's name; None where the layer has none to quantize (an embedding).
         weight: its weight, by the stored tensor's name. The grid's rows are output channels.
-        values: the weight's float values after all fixes, as the layer wants them.
+        values: the weight's float values after all fixes that compute the same, as the layer wants them.
         bias: the stored bias's name, or None.
         bias_values: the bias after all fixes; set without a name where a fix gives a layer its first bias.
         output: name of the value that it writes.
+        rounded: the quantized weight that a method chose in the place of rounding to nearest, or that is pruned or of
+            two factors, on the weight's grid (on none where that is None); None where there is none.
+        basis: what its input is quantized in, where that is not the one it comes in.
         has_int32_bias: whether the bias is to be rounded as integer runtimes store it.
     """
 
@@ -54,7 +57,14 @@ class DecidedLayer:
     bias: str | None
     bias_values: Tensor | None
     output: str
+    rounded: Rounded | None = None
+    basis: Basis | None = None
     has_int32_bias: bool = False
+
+    @property
+    def is_on_grid(self) -> bool:
+        """Whether the quantized weight is codes on a grid and nothing else."""
+        return self.rounded is None or self.rounded.is_on_grid
 
     @property
     def is_quantized(self) -> bool:
@@ -87,37 +97,41 @@ def decide(preparer: Preparer, recipe: Recipe, work: Work) -> Decided:
     """
     subject, program = preparer.subject, preparer.subject.program
     sheet = preparer.sheet(recipe, work)
-    layers = tuple(
-        _layer(preparer, layer, recipe, sheet.quants.get(layer.step), sheet.overlay) for layer in subject.layers
-    )
+    layers = tuple(_layer(preparer, layer, recipe, sheet) for layer in subject.layers)
     points = tuple(
         DecidedTensor(program.steps[index].name, point.plan.activation, point.activation)
         for index, point in sorted(sheet.points.items())
     )
-    replaced = {program.steps[index].name: tensor for index, tensor in sheet.overlay.tensors.items()}
+    replaced = {
+        program.steps[index].name: tensor
+        for index, tensor in sheet.overlay.tensors.items()
+        if program.consumers[index]  # others are known here alone
+    }
     return Decided(recipe, layers, points, replaced)
 
 
-def _layer(
-    preparer: Preparer, layer: Layer, recipe: Recipe, quant: LayerQuant | None, overlay: Overlay
-) -> DecidedLayer:
+def _layer(preparer: Preparer, layer: Layer, recipe: Recipe, sheet: Sheet) -> DecidedLayer:
     program, cache = preparer.subject.program, preparer.subject.engine.cache
-    sheet = preparer.float_sheet_of(overlay)
+    quant, rounded = sheet.quants.get(layer.step), sheet.rounded(layer.step)
     plan = recipe.plan_for(layer.name, layer.kind)
     values = sheet.constant(layer.weight, cache)
-    if plan.weight.range == "stored":
+    if rounded is None and plan.weight.is_reduced:
+        rounded = Rounded(*sheet.quantized(layer, plan.weight, cache))
+    if rounded is not None:
+        grid = rounded.grid if rounded.is_on_grid else None
+    elif plan.weight.range == "stored":
         grid = program.stored.get(layer.weight)
     else:
         grid = None if plan.weight.is_float32 else weight_grid(values, plan.weight, layer.out_axis, layer=layer.name)
-    added = overlay.biases.get(layer.step)
+    added = sheet.overlay.biases.get(layer.step)
     own = sheet.constant(layer.bias, cache) if layer.bias is not None else None
     activation = None
     if layer.kind != "embedding":
         activation = DecidedTensor(program.steps[layer.x].name, plan.activation, quant.activation if quant else None)
     return DecidedLayer(
         layer=layer, node=program.steps[layer.step].module or layer.name, activation=activation,
-        weight=DecidedTensor(program.steps[layer.weight].name, plan.weight, grid), values=values,
+        weight=DecidedTensor(program.steps[layer.weight].name, plan.weight, grid), values=values, rounded=rounded,
         bias=program.steps[layer.bias].name if layer.bias is not None else None,
         bias_values=own if added is None else added, output=program.steps[layer.step].name,
-        has_int32_bias=quant is not None and quant.has_int32_bias,
+        basis=quant.basis if quant else None, has_int32_bias=sheet.has_int32_bias(layer.step),
     )  # fmt: skip

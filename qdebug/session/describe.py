@@ -10,13 +10,14 @@ import torch
 from qdebug.doors import Dataset
 from qdebug.doors.axes import declared_alike, fed_shape
 from qdebug.doors.onnx.body import layers_inside
-from qdebug.graph import Layer, Program, chains, norm_sites
+from qdebug.graph import Layer, Program, norm_sites, scale_groups
 from qdebug.graph.trace import Trace
 from qdebug.quantize.finite import all_finite
 from qdebug.recipes import dumps
 from qdebug.results import LayerInfo, ModelInfo, Pattern, SampleCard, TensorSpec
 from qdebug.session.loading import Loaded
 from qdebug.session.own import is_matrix
+from qdebug.session.sequences import lies_along, sequence_length
 
 ROUNDED_ALREADY = "“Float” is this file with its weights read back from their codes: they are rounded already."
 
@@ -29,7 +30,10 @@ def describe(
     program = loaded.program
     alike = data.alike if data else declared_alike(loaded.inputs)
     same = program.alike(alike)
-    parameters = [tensor for tensor in program.state.values() if tensor.dtype.is_floating_point]
+    said = {index for pair in program.norms.values() for index in pair}  # of the outputs, read by nothing
+    parameters = [
+        tensor for index, tensor in program.state.items() if tensor.dtype.is_floating_point and index not in said
+    ]
     return ModelInfo(
         name=name,
         title=card.title if card else "",
@@ -38,8 +42,8 @@ def describe(
         source=loaded.kind,
         task=task,
         inputs=tuple(TensorSpec(name=s.name, shape=fed_shape(s, alike), dtype=s.dtype) for s in loaded.inputs),
-        layers=tuple(layer_info(program, layer, traced, same) for layer in layers),
-        patterns=patterns(program, layers),
+        layers=tuple(layer_info(program, layer, traced, same, sequence_length(data)) for layer in layers),
+        patterns=patterns(program, layers, traced),
         params=sum(tensor.numel() for tensor in parameters),
         float_bytes=sum(tensor.numel() * tensor.element_size() for tensor in parameters),
         n_eval=len(data) if data else 0,
@@ -61,8 +65,16 @@ def _has_rounded_weights(loaded: Loaded, layers: tuple[Layer, ...]) -> bool:
     return own is not None and not all(own.plan_for(one.name, one.kind).weight.is_float32 for one in layers)
 
 
-def layer_info(program: Program, layer: Layer, traced: Trace, alike: Collection[int]) -> LayerInfo:
-    """One layer in numbers; ``alike`` are the steps whose values are the same for every sample."""
+def layer_info(program: Program, layer: Layer, traced: Trace, alike: Collection[int], length: int = 0) -> LayerInfo:
+    """One layer in numbers.
+
+    Args:
+        program: the program.
+        layer: the layer.
+        traced: shapes.
+        alike: the steps whose values are the same for every sample.
+        length: tokens of a sample; 0 where the model reads no sequences.
+    """
     shape = tuple(traced.shapes[layer.weight])
     bias = math.prod(traced.shapes[layer.bias]) if layer.bias is not None else 0
     out = shape[layer.out_axis]
@@ -74,12 +86,14 @@ def layer_info(program: Program, layer: Layer, traced: Trace, alike: Collection[
     positions = math.prod(walked) // samples if walked else 0
     fan = math.prod(shape) // max(shape[0], 1) if transposed else features
     stored = program.state.get(layer.weight)
+    along = layer.step not in alike and lies_along(layer, traced.shapes.get(layer.step), traced.samples, length)
     return LayerInfo(
         name=layer.name, op=layer.op, kind=layer.kind, weight_shape=shape, params=math.prod(shape) + bias,
         macs=0 if layer.kind == "embedding" else positions * fan, out_channels=out, in_features=features,
         has_bias=layer.bias is not None, weight_name=program.steps[layer.weight].name,
         input_name=program.steps[layer.x].name, weight_bits=8 * (stored.element_size() if stored is not None else 4),
         input_values=_per_sample(traced, layer.x), output_values=_per_sample(traced, layer.step),
+        positions=length if along else 0,
     )  # fmt: skip
 
 
@@ -89,12 +103,15 @@ def _per_sample(traced: Trace, step: int) -> int:
     return math.prod(shape) // traced.samples if shape else 0
 
 
-def patterns(program: Program, layers: tuple[Layer, ...]) -> tuple[Pattern, ...]:
+def patterns(program: Program, layers: tuple[Layer, ...], traced: Trace) -> tuple[Pattern, ...]:
     """Where fixes could apply, and where not and why."""
     pairs = [
-        Pattern(kind="conv-act-conv", layers=(chain.first.name, chain.second.name), refused=chain.refused)
-        for chain in chains(program, layers)
-    ]
+        Pattern(
+            kind="conv-act-conv", refused=group.refused, first=len(group.writers),
+            layers=(*(layer.name for layer in group.writers), *(reader.layer.name for reader in group.readers)),
+        )
+        for group in scale_groups(program, layers, traced.shapes)
+    ]  # fmt: skip
     sites = [
         Pattern(kind="norm-linear", layers=(site.name, *(layer.name for layer in site.layers)), refused=site.refused)
         for site in norm_sites(program, layers)

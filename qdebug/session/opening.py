@@ -57,6 +57,7 @@ def open_model(
     data: str | os.PathLike[str] | Arrays | None = None,
     calib: str | os.PathLike[str] | Arrays | None = None,
     *,
+    train: str | os.PathLike[str] | Arrays | None = None,
     cache: ValueCache | None = None,
     work: Work | None = None,
     untrusted: Untrusted = nobody,
@@ -68,6 +69,8 @@ def open_model(
         data: evaluation data: the path of an ``.npz`` or a mapping of arrays, keyed by the model's inputs, plus
             optionally ``labels`` and ``group``. Samples bring their own.
         calib: calibration data likewise; without it a sample's own, or the first 256 samples of ``data``.
+        train: data that fixes which train the network may train it on, likewise; without it a sample's own, or
+            ``calib``. Never ``data``.
         cache: where values are remembered; the process's shared cache if not given.
         work: progress and cancel.
         untrusted: whether a file was given by a stranger; then it is parsed in a process of its own, with hard limits.
@@ -79,12 +82,13 @@ def open_model(
     work = work or Work()
     arrays, source = _arrays(data, "data", work, untrusted)
     calibration = _arrays(calib, "calibration data", work, untrusted)
+    training = _arrays(train, "training data", work, untrusted)
     if isinstance(model, nn.Module):
         if arrays is None:
             raise DataError("A module needs data", do="Give data={'input name': array, ..., 'labels': array}.")
         work.step(0, 3, "capturing the model")
         loaded = from_module(model, arrays)
-        return _session(loaded, arrays, source, calibration, None, type(model).__name__, cache, work)
+        return _session(loaded, arrays, source, calibration, training, None, type(model).__name__, cache, work)
     name = _path(model, "model", "a sample's name, a path or a module")
     if name in SAMPLE_NAMES:
         work.step(0, 3, f"loading {name}")
@@ -93,12 +97,14 @@ def open_model(
         loaded = from_module(sample.module, sample.data, "sample")
         own_calib = (sample.calib, OWN) if calib is None and arrays is None else calibration
         own_data = sample.data if arrays is None else arrays
-        return _session(loaded, own_data, source or name, own_calib, sample.card, name, cache, work)
+        if train is None and sample.train is not None:
+            training = (sample.train, OWN)
+        return _session(loaded, own_data, source or name, own_calib, training, sample.card, name, cache, work)
     work.step(0, 3, f"loading {Path(name).name}")
     loaded = from_path(name, untrusted, work.check)
     if arrays is None:
         raise DataError("This model comes without data", file=name, do="Give an .npz with --data (data=... in Python).")
-    return _session(loaded, arrays, source, calibration, None, Path(name).name, cache, work)
+    return _session(loaded, arrays, source, calibration, training, None, Path(name).name, cache, work)
 
 
 def inspect_model(
@@ -123,7 +129,7 @@ def inspect_model(
 
 def open_ref(ref: ModelRef, work: Work | None = None, untrusted: Untrusted = nobody) -> Session:
     """Open what a reference names, on the process's shared cache. Arguments as for :func:`open_model`."""
-    return open_model(ref.model, ref.data, ref.calib, work=work, untrusted=untrusted)
+    return open_model(ref.model, ref.data, ref.calib, train=ref.train, work=work, untrusted=untrusted)
 
 
 def _arrays(given: object, what: str, work: Work, untrusted: Untrusted) -> tuple[Arrays | None, str]:
@@ -145,11 +151,14 @@ def _path(given: object, what: str, wanted: str) -> str:
 
 
 def _session(
-    loaded: Loaded, arrays: Arrays, source: str, calib: tuple[Arrays | None, str], card: SampleCard | None, name: str,
-    cache: ValueCache | None, work: Work,
+    loaded: Loaded, arrays: Arrays, source: str, calib: tuple[Arrays | None, str], train: tuple[Arrays | None, str],
+    card: SampleCard | None, name: str, cache: ValueCache | None, work: Work,
 ) -> Session:  # fmt: skip
     data = join_data(arrays, loaded.inputs, source)
     calibration, words = _calibration(calib, data, loaded.inputs)
+    training = None if calib[0] is None else calibration
+    if train[0] is not None:
+        training = _same_once(join_data(train[0], loaded.inputs, train[1]), data)
     loaded = _batched(loaded, data)
     program = loaded.program
     work.step(2, 3, "running it once")
@@ -157,13 +166,15 @@ def _session(
     traced, layers = _seen(loaded, padded(data.rows(0, size), data.alike, size), size, name)
     output = traced.shapes[program.output]
     task = _task(data, output, card)
+    if training is not None and task != "unlabelled":
+        training = _with_fitting_labels(training, data, task, output)
     info = describe(name, card, loaded, layers, traced, data, calibration, words, task)
     program = channels_last(program, layers)
     engine = Engine(program, layers, cache or shared_cache())
     return Session(
         Subject(
             program, layers, traced.shapes, traced.samples, traced.floating, data, calibration, task, engine, info,
-            loaded.recipe, loaded.origin, loaded.is_strange,
+            loaded.recipe, loaded.origin, loaded.is_strange, training,
         )
     )  # fmt: skip
 
@@ -214,13 +225,18 @@ def _calibration(calib: tuple[Arrays | None, str], data: Dataset, specs: tuple[T
         few = "the one sample" if count == 1 else f"the first {count} samples"
         return data.first(count), f"{few} of the evaluation data (no calibration data were given)"
     kept = {key: value for key, value in arrays.items() if key not in ("labels", "group") or _is_plain(arrays, key)}
-    joined = join_data(kept, specs, source)
-    for name in data.alike ^ joined.alike:
-        raise DataError(
-            f"'{name}' is given once for all samples in one of evaluation and calibration data, for each in the other",
-            file=source, do="Give both alike.",
-        )  # fmt: skip
+    joined = _same_once(join_data(kept, specs, source), data)
     return joined, f"{len(joined)} samples from {source}"
+
+
+def _same_once(other: Dataset, data: Dataset) -> Dataset:
+    """Data beside the evaluation data, refused where an input is given once in one of them alone."""
+    for name in data.alike ^ other.alike:
+        raise DataError(
+            f"'{name}' is given once for all samples in one of evaluation and other data, for each in the other",
+            file=other.source, do="Give both alike.",
+        )  # fmt: skip
+    return other
 
 
 def _task(data: Dataset, output: tuple[int, ...], card: SampleCard | None) -> str:
@@ -244,6 +260,15 @@ def _task(data: Dataset, output: tuple[int, ...], card: SampleCard | None) -> st
         do="Give one class per sample for [N, classes], one token per position for [N, T, tokens], one class per pixel "
         "for [N, classes, H, W]; or leave 'labels' out: then outputs are compared with the float model's.",
     )  # fmt: skip
+
+
+def _with_fitting_labels(training: Dataset, data: Dataset, task: str, output: tuple[int, ...]) -> Dataset:
+    """Training data whose labels are like the evaluation data's; others are left out, since they may not be needed."""
+    if training.labels is None or data.labels is None or training.labels.shape[1:] != data.labels.shape[1:]:
+        return replace(training, labels=None)
+    axis = class_axis(data.labels.shape, output) if task == "segmentation" else -1
+    _check_labels(training, output[-1 if axis is None else axis], task)
+    return training
 
 
 def _check_labels(data: Dataset, classes: int, task: str) -> None:

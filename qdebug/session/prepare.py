@@ -5,22 +5,19 @@ from __future__ import annotations
 import threading
 from collections.abc import Mapping
 
-import torch
 from torch import Tensor
 
-from qdebug.calibrate import ActivationStats, Observer, choose_range
+from qdebug.calibrate import AVERAGED, ActivationStats, Observer, choose_range
 from qdebug.engine import NOTHING, Batch, LayerQuant, Overlay, Sheet, Work
 from qdebug.errors import NumericError
 from qdebug.graph import Layer
 from qdebug.graph.points import grid_source
-from qdebug.methods import correct_biases, equalize, smooth
 from qdebug.quantize import Grid, choose_grid, is_static
-from qdebug.recipes import BiasCorrection, CrossLayerEqualization, Fix, LayerPlan, Recipe, SmoothQuant, TensorPlan
+from qdebug.recipes import LayerPlan, Recipe, TensorPlan, with_fix
 from qdebug.session.memo import Memo
+from qdebug.session.repair import Repairs, Shortened
+from qdebug.session.rewriting import Rewrites
 from qdebug.session.subject import Subject
-
-AVERAGED = 32
-"""Samples whose limits are one step of the moving average, whatever batches the engine runs in."""
 
 
 class Preparer:
@@ -29,16 +26,26 @@ class Preparer:
     def __init__(self, subject: Subject) -> None:
         self.subject = subject
         self._sheets: Memo[Sheet] = Memo(64)
-        self._overlays: Memo[Overlay] = Memo(32)
         self._floats: Memo[Sheet] = Memo(64)
         self._grids: Memo[Grid] = Memo(8192)
         self._stats: dict[bytes, ActivationStats] = {}
         self._calibrating = threading.Lock()
+        self.rewrites = Rewrites(self)
+        self.repairs = Repairs(self)
         self.float_sheet = self.sheet_of(NOTHING, {})
 
     def sheet(self, recipe: Recipe, work: Work) -> Sheet:
         """The sheet of a recipe."""
-        return self._sheets.get(recipe.digest, lambda: self._sheet(recipe, work))
+        return self._sheets.get(recipe, lambda: self._sheet(recipe, work))
+
+    def worked_out(self, recipe: Recipe, work: Work) -> Recipe:
+        """Work a recipe out; what came of it, where somebody had enough of a fix before its end, is another recipe."""
+        try:
+            with work.takes_less():
+                self.sheet(recipe, work)
+        except Shortened as early:
+            return with_fix(recipe, early.fix)
+        return recipe
 
     def sheet_of(
         self, overlay: Overlay, quants: Mapping[int, LayerQuant], points: Mapping[int, LayerQuant] | None = None
@@ -56,12 +63,7 @@ class Preparer:
 
     def overlay(self, recipe: Recipe, work: Work) -> Overlay:
         """The tensors that the recipe's function-preserving fixes replace."""
-        fixes = tuple(fix for fix in recipe.fixes if not isinstance(fix, BiasCorrection))
-        overlay = NOTHING
-        for count in range(1, len(fixes) + 1):
-            before, fix = overlay, fixes[count - 1]
-            overlay = self._overlays.get(fixes[:count], lambda b=before, f=fix: self._applied(b, f, work))  # type: ignore[misc]
-        return overlay
+        return self.rewrites.overlay(recipe, work)
 
     def quants(self, recipe: Recipe, overlay: Overlay, work: Work) -> dict[int, LayerQuant]:
         """Every quantized layer's quantization, by step."""
@@ -108,30 +110,12 @@ class Preparer:
                 self._calibrate(sheet, work, index)
             return self._stats[key]
 
-    def _applied(self, overlay: Overlay, fix: Fix, work: Work) -> Overlay:
-        tensors = _Current(self.float_sheet_of(overlay), self.subject)
-        if isinstance(fix, CrossLayerEqualization):
-            work.step(0, 1, "equalizing channel ranges")
-            return overlay.updated(equalize(tensors, self.subject.chains, fix.iterations))
-        assert isinstance(fix, SmoothQuant)
-        sites = [site for site in self.subject.norm_sites if site.refused is None]
-        maxima = {site.layers[0].name: _maxima(self.stats(overlay, site.layers[0], work)) for site in sites}
-        return overlay.updated(smooth(tensors, sites, maxima, fix.alpha))
-
     def _sheet(self, recipe: Recipe, work: Work) -> Sheet:
         overlay = self.overlay(recipe, work)
         quants = self.quants(recipe, overlay, work)
         points = self.points(recipe, overlay, work)  # on the grids of the layers that read them: before biases change
-        if any(isinstance(fix, BiasCorrection) for fix in recipe.fixes):
-            overlay = self._corrected(overlay, quants, work)
-        return self.sheet_of(overlay, quants, points)
-
-    def _corrected(self, overlay: Overlay, quants: dict[int, LayerQuant], work: Work) -> Overlay:
-        layers = [layer for layer in self.subject.layers if layer.step in quants and layer.kind != "embedding"]
-        return correct_biases(
-            self.subject.engine, layers, overlay, lambda o: self.sheet_of(o, quants), self.float_sheet_of(overlay),
-            self.subject.calib_batches, work,
-        )  # fmt: skip
+        found = self.repairs.repaired(recipe, overlay, quants, work, points)
+        return self.sheet_of(found.overlay, found.quants, points)
 
     def _grid(self, layer: Layer, recipe: Recipe, overlay: Overlay, work: Work) -> Grid | None:
         plan = recipe.plan_for(layer.name, layer.kind).activation
@@ -191,23 +175,6 @@ def observe(subject: Subject, sheet: Sheet, batch: Batch, observers: Mapping[int
             observers[x].update(part)
 
     subject.engine.visit(sheet, batch, observers, show, work, remember=False)
-
-
-class _Current(dict[int, Tensor]):
-    """Constants by step index as a sheet has them."""
-
-    def __init__(self, sheet: Sheet, subject: Subject) -> None:
-        super().__init__()
-        self._sheet, self._subject = sheet, subject
-
-    def __missing__(self, index: int) -> Tensor:
-        value: Tensor = self._sheet.constant(index, self._subject.engine.cache)
-        return value
-
-
-def _maxima(stats: ActivationStats) -> Tensor:
-    low, high = torch.as_tensor(stats.channel_low), torch.as_tensor(stats.channel_high)
-    return torch.maximum(low.abs(), high.abs()).double()
 
 
 def _refuse_nonfinite(stats: ActivationStats, name: str) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from qdebug.engine import Batch, Sheet, Work
 from qdebug.measure import Predictions, compare, predictions
@@ -13,6 +13,11 @@ from qdebug.session.memo import Memo
 from qdebug.session.prepare import Preparer
 from qdebug.session.size import size
 from qdebug.session.subject import Subject
+
+LEFT = 0.3
+"""Seconds that a score must still take for an estimate of it to be worth while."""
+SoFar = Callable[[Sequence[Predictions], float], None]
+"""Told what was predicted batch by batch, and the part of the batches that this is."""
 
 
 class Scorer:
@@ -24,39 +29,72 @@ class Scorer:
         self._scores: Memo[Score] = Memo(512)
         self._predictions: Memo[Predictions] = Memo(128)
 
-    def score(self, recipe: Recipe, work: Work) -> Score:
-        """The recipe's score on all evaluation data."""
-        return self._scores.get(recipe.digest, lambda: self._score(recipe, work))
+    def score(self, recipe: Recipe, work: Work, show: Callable[[Score], None] | None = None) -> Score:
+        """The recipe's score on all evaluation data.
+
+        Args:
+            recipe: the recipe.
+            work: reports progress, and stops it.
+            show: called with estimates of the score from the first batches, each from twice as many, while the rest
+                still takes a while.
+        """
+        return self._scores.get(recipe.digest, lambda: self._score(recipe, work, show))
 
     def metric(self, sheet: Sheet, batches: Sequence[Batch], work: Work) -> Metric:
         """A sheet's metric against the float model's, on some batches."""
         reference = self.predictions(self._preparer.float_sheet, batches, work)
         return compare(reference, self.predictions(sheet, batches, work), self._subject.task)
 
-    def predictions(self, sheet: Sheet, batches: Sequence[Batch], work: Work, *, remember: bool = True) -> Predictions:
+    def predictions(
+        self, sheet: Sheet, batches: Sequence[Batch], work: Work, *, remember: bool = True, so_far: SoFar | None = None
+    ) -> Predictions:
         """What a sheet predicts. Sheets with equal outputs share the answer.
 
         ``remember`` tells whether the cache keeps the values inside the network.
         """
         key = (sheet.keys[self._subject.program.output], batches[0].key, len(batches))
-        return self._predictions.get(key, lambda: self.predict(sheet, batches, work, remember=remember))
+        return self._predictions.get(key, lambda: self.predict(sheet, batches, work, remember=remember, so_far=so_far))
 
-    def predict(self, sheet: Sheet, batches: Sequence[Batch], work: Work, *, remember: bool) -> Predictions:
+    def predict(
+        self, sheet: Sheet, batches: Sequence[Batch], work: Work, *, remember: bool, so_far: SoFar | None = None
+    ) -> Predictions:
         """As :meth:`predictions`, which nobody will ask for again: they are not remembered."""
         parts: list[Predictions] = []
         for done, (batch, labels) in enumerate(self._subject.labelled(batches)):
             work.step(done, len(batches), "evaluating")
             output = self._subject.engine.output(sheet, batch, work, remember=remember)
             parts.append(predictions(self._subject.task, output, labels))
+            if so_far and len(parts) < len(batches):
+                so_far(parts, len(parts) / len(batches))
         return Predictions.join(parts)
 
-    def _score(self, recipe: Recipe, work: Work) -> Score:
+    def _score(self, recipe: Recipe, work: Work, show: Callable[[Score], None] | None) -> Score:
         start = time.perf_counter()
-        metric = self.metric(self._preparer.sheet(recipe, work), self._subject.eval_batches, work)
-        return Score(
-            recipe=recipe.digest, metric=metric, size=size(self._subject, recipe), exact=True,
-            seconds=time.perf_counter() - start, findings=_findings(metric),
-        )  # fmt: skip
+        sheet, batches = self._preparer.sheet(recipe, work), self._subject.eval_batches
+        bulk = size(self._subject, recipe, sheet)
+        reference = self.predictions(self._preparer.float_sheet, batches, work)
+
+        def made(found: Predictions, *, exact: bool = True) -> Score:
+            metric = compare(reference if exact else reference.first(found.samples), found, self._subject.task)
+            seconds = time.perf_counter() - start
+            return Score(
+                recipe=recipe.digest, metric=metric, size=bulk, exact=exact, seconds=seconds, findings=_findings(metric)
+            )
+
+        so_far = _estimates(lambda parts: show(made(Predictions.join(parts), exact=False))) if show else None
+        return made(self.predictions(sheet, batches, work, so_far=so_far))
+
+
+def _estimates(tell: Callable[[Sequence[Predictions]], None]) -> SoFar:
+    """Tells after one batch, two, four and so on, where the others still take a while: each costs a comparison."""
+    start = time.perf_counter()
+
+    def told(parts: Sequence[Predictions], part: float) -> None:
+        left = (time.perf_counter() - start) * (1 / part - 1)
+        if left > LEFT and len(parts) & (len(parts) - 1) == 0:
+            tell(parts)
+
+    return told
 
 
 def _findings(metric: Metric) -> tuple[Finding, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,47 +11,64 @@ from torch import Tensor
 
 from qdebug.engine import Batch, Work
 from qdebug.errors import UsageError
+from qdebug.graph.outline import outline
 from qdebug.measure import Predictions
-from qdebug.recipes import Recipe, as_recipe
+from qdebug.recipes import Fix, Recipe, as_recipe, with_fix, without_fix
+from qdebug.recipes.fixes import name_of
 from qdebug.results import (
     CacheStats,
     CalibrationCurve,
-    Convergence,
+    ChannelRanges,
+    CloseUp,
+    Comparison,
+    ErrorCourse,
     Evaluation,
     Finding,
     FixCard,
-    FormatComparison,
+    FixEstimate,
+    FixTrial,
+    Flips,
+    InputRanges,
     LayerDetail,
     LayerTable,
     Metric,
+    ModelGraph,
     ModelInfo,
+    OutputChange,
+    PositionErrors,
     RangeSetters,
     Score,
     Shares,
     Subgroups,
-    TensorView,
-    Values,
     Verdict,
 )  # fmt: skip
+from qdebug.results.closeup import LOOKS, Look
+from qdebug.results.comparison import Direction
 from qdebug.session.calibration import SUBSETS, CalibrationMeter
 from qdebug.session.cards import Cards
 from qdebug.session.check import check_recipe
+from qdebug.session.closeup import CloseUps
+from qdebug.session.comparing import Comparer
 from qdebug.session.contest import Contests
 from qdebug.session.decided import Decided, decide
 from qdebug.session.detail import Details
+from qdebug.session.format_questions import FormatQuestions
 from qdebug.session.memo import Memo
+from qdebug.session.outlook import Outlook
+from qdebug.session.positions import PositionMeter
 from qdebug.session.prepare import Preparer
 from qdebug.session.scoring import Scorer
 from qdebug.session.setters import SetterMeter
 from qdebug.session.settling import Settling
-from qdebug.session.shares import ShareMeter
+from qdebug.session.shares import Measured, ShareMeter
 from qdebug.session.subgroups import SubgroupMeter
 from qdebug.session.subject import Subject
 from qdebug.session.tables import Tables
+from qdebug.session.trial import Trials
 from qdebug.session.verdict import verdict
 
 
-class Session:
+class Session(FormatQuestions):
     """A model and its data, opened with :func:`qdebug.open`.
 
     Every method is a function of the recipe: nothing is remembered but answers. Methods may be called from many
@@ -64,13 +81,18 @@ class Session:
         self._scorer = Scorer(subject, self._preparer)
         self._tables = Tables(subject, self._preparer)
         self._details = Details(subject, self._preparer, self._tables)
+        self._close_ups = CloseUps(subject, self._preparer, self._tables)
         self._shares = ShareMeter(subject, self._preparer, self._scorer)
         self._cards = Cards(subject, self._preparer)
         self._contests = Contests(subject, self._preparer)
         self._settling = Settling(subject, self._preparer)
         self._subgroups = SubgroupMeter(subject, self._preparer, self._scorer)
+        self._comparer = Comparer(subject, self._preparer, self._scorer, self._tables)
+        self._outlook = Outlook(subject, self._preparer)
+        self._trials = Trials(self._preparer, self._scorer, self._tables, self._outlook)
         self._calibration = CalibrationMeter(subject, self._preparer, self._scorer)
         self._setters = SetterMeter(subject, self._preparer)
+        self._positions = PositionMeter(subject, self._preparer, self._tables)
         self._fitting: Memo[Recipe] = Memo(512)
 
     def __repr__(self) -> str:
@@ -81,6 +103,10 @@ class Session:
     def info(self) -> ModelInfo:
         """What is known of the model before anything is quantized."""
         return self._subject.info
+
+    def graph(self) -> ModelGraph:
+        """The model's blocks and layers, and what leads from one to the next."""
+        return outline(self._subject.program, self._subject.layers)
 
     def own_recipe(self) -> Recipe | None:
         """The recipe in a model that was quantized already; None for a float model."""
@@ -105,34 +131,94 @@ class Session:
         """
         check_recipe(recipe, self._subject)
 
-    def score(self, recipe: Recipe | str, work: Work | None = None) -> Score:
-        """Metric and size of a recipe (or a preset's name) on all evaluation data."""
+    def score(
+        self, recipe: Recipe | str, work: Work | None = None, show: Callable[[Score], None] | None = None
+    ) -> Score:
+        """Metric and size of a recipe (or a preset's name) on all evaluation data.
+
+        Args:
+            recipe: the recipe.
+            work: reports progress, and stops it.
+            show: called with estimates (``exact`` is False) from more and more of the data, where all of it takes long.
+        """
         recipe = self._checked(recipe)
-        return self._scorer.score(recipe, work or Work())
+        return self._scorer.score(recipe, work or Work(), show)
 
     def layers(self, recipe: Recipe | str, work: Work | None = None) -> LayerTable:
         """Every layer's local errors."""
         recipe = self._checked(recipe)
         return self._tables.table(recipe, work or Work())
 
-    def shares(self, recipe: Recipe | str, work: Work | None = None) -> Shares:
-        """Every layer's isolated error and its share of the sum. Costs about half an evaluation per layer."""
-        recipe = self._checked(recipe)
-        return self._shares.shares(recipe, work or Work())
+    def shares(
+        self, recipe: Recipe | str, work: Work | None = None, *, order: Sequence[str] = (),
+        show: Measured | None = None,
+    ) -> Shares:  # fmt: skip
+        """Every layer's isolated error and its share of the sum. Costs about half an evaluation per layer.
+
+        Args:
+            recipe: the recipe, or a preset's name.
+            work: progress and cancel.
+            order: layers that are measured first, in this order.
+            show: gets each layer's name, error and metric as it comes.
+        """
+        return self._shares.shares(self._checked(recipe), work or Work(), order, show)
 
     def subgroups(self, recipe: Recipe | str, work: Work | None = None) -> Subgroups:
         """The metric by class and by the data's ``group`` key, with what chance alone explains. Free after a score."""
         return self._subgroups.of(self._checked(recipe), work or Work())
+
+    def compare(self, a: Recipe | str, b: Recipe | str, work: Work | None = None) -> Comparison:
+        """Recipe B against recipe A: paired difference, layers that differ, classes and groups."""
+        a, b = self._checked(a), self._checked(b)
+        return self._comparer.compare(a, b, work or Work())
+
+    def flips(
+        self, a: Recipe | str, b: Recipe | str, direction: Direction | None = None, *, start: int = 0, most: int = 24,
+        work: Work | None = None,
+    ) -> Flips:  # fmt: skip
+        """The answers that differ between two recipes, the most decided first, with pictures or text.
+
+        Args:
+            a: one recipe, or a preset's name.
+            b: the other.
+            direction: ``lost`` (right in A alone), ``gained`` (right in B alone), ``other``, or None for all.
+            start: the place of the first, from 0.
+            most: how many, at most 96.
+            work: progress and cancel.
+
+        Raises:
+            UsageError: there is no such direction or page.
+        """
+        a, b = self._checked(a), self._checked(b)
+        return self._comparer.flips(a, b, direction, start, most, work or Work())
+
+    def layer_flips(
+        self, recipe: Recipe | str, layer: str, direction: Direction | None = None, *, start: int = 0, most: int = 24,
+        work: Work | None = None,
+    ) -> Flips:  # fmt: skip
+        """As :meth:`flips`, from float (A) to one layer alone quantized as the recipe has it (B)."""
+        recipe = self._checked(recipe)
+        return self._comparer.layer_flips(recipe, self._subject.layer(layer), direction, start, most, work or Work())
 
     def errors(self, recipe: Recipe | str, batches: Sequence[Batch], work: Work | None = None) -> NDArray[np.float64]:
         """The squared change of the output that a recipe makes, of each sample of some batches of the data."""
         recipe, work = self._checked(recipe), work or Work()
         return self._shares.errors(self._preparer.sheet(recipe, work), batches, work)
 
+    def output_change(self, recipe: Recipe | str, work: Work | None = None) -> OutputChange:
+        """The mean of :meth:`errors` on all evaluation data."""
+        recipe = self._checked(recipe)
+        errors = self.errors(recipe, self._subject.eval_batches, work)
+        return OutputChange(recipe=recipe.digest, error=float(errors.mean()), n=len(errors))
+
     def metric(self, recipe: Recipe | str, batches: Sequence[Batch], work: Work | None = None) -> Metric:
         """A recipe's metric against the float model's on the first batches of the evaluation data."""
         recipe, work = self._checked(recipe), work or Work()
         return self._scorer.metric(self._preparer.sheet(recipe, work), batches, work)
+
+    def error_course(self, recipe: Recipe | str, work: Work | None = None) -> ErrorCourse:
+        """How the error grows from layer to layer: each output's SQNR, alone and with all before it quantized."""
+        return self._tables.course(self._checked(recipe), work or Work())
 
     def detail(self, recipe: Recipe | str, layer: str, work: Work | None = None) -> LayerDetail:
         """Everything about one layer.
@@ -142,6 +228,44 @@ class Session:
         """
         recipe = self._checked(recipe)
         return self._details.detail(recipe, self._subject.layer(layer), work or Work())
+
+    def position_errors(self, recipe: Recipe | str, layer: str, work: Work | None = None) -> PositionErrors:
+        """The error of a layer's output by the position in the sequence, alone and with all before it quantized.
+
+        Raises:
+            RecipeError: there is no such layer, or its output has no positions (``LayerInfo.positions`` is 0).
+        """
+        recipe = self._checked(recipe)
+        return self._positions.of(recipe, self._subject.layer(layer), work or Work())
+
+    def close_up(self, recipe: Recipe | str, layer: str, look: Look, work: Work | None = None) -> CloseUp:
+        """A closer look at one layer: ``channels``, ``matrix-largest``, ``spectrum``, ``output-alone`` … .
+
+        Raises:
+            RecipeError: there is no such layer.
+            UsageError: there is no such look.
+        """
+        if look not in LOOKS:
+            raise UsageError(f"There is no look '{look}' at a layer", do=f"Take one of {', '.join(LOOKS)}.")
+        return self._close_ups.look(self._checked(recipe), self._subject.layer(layer), look, work or Work())
+
+    def input_ranges(self, recipe: Recipe | str, layer: str, work: Work | None = None) -> InputRanges:
+        """How far a layer's input reaches in the first evaluation samples, token by token, with the recipe's fixes.
+
+        Raises:
+            RecipeError: there is no such layer, or its input is an index.
+        """
+        recipe = self._checked(recipe)
+        return self._details.input_ranges(recipe, self._subject.layer(layer), work or Work())
+
+    def read_ranges(self, layer: str, recipe: Recipe | None = None, work: Work | None = None) -> ChannelRanges:
+        """The range of a layer's weights by the input channel that they read, with the recipe's fixes.
+
+        Raises:
+            RecipeError: there is no such layer, or its channels are read in groups.
+        """
+        recipe = self._checked(recipe or Recipe())
+        return self._details.read_ranges(recipe, self._subject.layer(layer), work or Work())
 
     def decided(self, recipe: Recipe | str, work: Work | None = None) -> Decided:
         """The recipe worked out: every tensor's grid, and the values that its fixes leave."""
@@ -174,39 +298,41 @@ class Session:
         value: Tensor = found[index]
         return value
 
+    def worked_out(self, recipe: Recipe | str, work: Work | None = None) -> Recipe:
+        """Do a recipe's slow fixes now, and keep what they find.
+
+        Args:
+            recipe: the recipe, or a preset's name.
+            work: progress and cancel; ``work.finish()`` ends training with the best so far.
+
+        Returns:
+            The recipe; where training was ended early, the one that trains for so many steps alone.
+        """
+        return self._preparer.worked_out(self._checked(recipe), work or Work())
+
     def fixes(self, recipe: Recipe | str, work: Work | None = None) -> tuple[FixCard, ...]:
         """Every fix: what it does, where it applies here, where not and why."""
         recipe = self._checked(recipe)
         return self._cards.cards(recipe, work or Work())
 
-    def compare_formats(
-        self, values: Values, recipe: Recipe | None = None, work: Work | None = None
-    ) -> FormatComparison:
-        """Every format worth comparing on a layer's weight or input, or on a distribution.
+    def try_fix(self, recipe: Recipe | str, fix: Fix, work: Work | None = None) -> FixTrial:
+        """The model and every layer without a fix and with it (:func:`qdebug.recipes.with_fix`).
 
         Args:
-            values: which values.
-            recipe: its fixes are applied to the float model first.
-            work: progress and cancel.
-
-        Raises:
-            RecipeError: there is no such layer or distribution.
+            recipe: the recipe, or a preset's name.
+            fix: the fix; where the recipe has one of its method, that is left out of what is compared with.
+            work: progress and cancel. A cancelled trial changes nothing.
         """
-        return self._contests.comparison(self._checked(recipe or Recipe()), values, work or Work())
+        return self.tried(without_fix(as_recipe(recipe), name_of(fix)), with_fix(as_recipe(recipe), fix), work)
 
-    def view_format(
-        self, values: Values, notation: str, recipe: Recipe | None = None, work: Work | None = None
-    ) -> TensorView:
-        """One format, in the notation of the command line, on such values."""
-        return self._contests.view(self._checked(recipe or Recipe()), values, notation, work or Work())
+    def tried(self, before: Recipe | str, after: Recipe | str, work: Work | None = None) -> FixTrial:
+        """The model and every layer under a recipe and under the same with a fix."""
+        before, after = self._checked(before), self._checked(after)
+        return self._trials.trial(before, after, work or Work())
 
-    def range_convergence(self, recipe: Recipe | str, layer: str, work: Work | None = None) -> Convergence:
-        """The clip range that each range method would choose for a layer's input after 1, 2, 4 … calibration samples.
-
-        Raises:
-            RecipeError: there is no such layer, or it has no input to quantize.
-        """
-        return self._settling.of(self._checked(recipe), layer, work or Work())
+    def estimate_fix(self, recipe: Recipe | str, fix: Fix, work: Work | None = None) -> FixEstimate:
+        """About how long a fix would take in a recipe: from the shapes of layers and a float pass timed just now."""
+        return self._outlook.estimate(self._checked(recipe), fix, work or Work())
 
     def calibration_curve(
         self, recipe: Recipe | str, *, subsets: int = SUBSETS, samples: int | None = None, seed: int = 0,

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import msgspec
 from torch import Tensor
 
-from qdebug.calibrate import Observer, convergence
+from qdebug.calibrate import AVERAGED, Observer, convergence
 from qdebug.engine import Batch, Work
 from qdebug.errors import RecipeError
 from qdebug.quantize import is_static
@@ -15,7 +15,7 @@ from qdebug.recipes import Recipe, TensorPlan
 from qdebug.recipes.check import range_methods
 from qdebug.results import Convergence
 from qdebug.session.memo import Memo
-from qdebug.session.prepare import AVERAGED, Preparer
+from qdebug.session.prepare import Preparer
 from qdebug.session.subject import Subject
 
 USUAL = TensorPlan("int8", symmetric=False)

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from qdebug.engine import Batch, Sheet, Work
+from qdebug.measure.losses import Loss
 from qdebug.recipes import Recipe
 from qdebug.results import Share, Shares
 from qdebug.session.memo import Memo
@@ -19,6 +18,8 @@ from qdebug.session.scoring import Scorer
 from qdebug.session.subject import Subject
 from qdebug.session.tables import alone
 
+Measured = Callable[[str, float, float], None]
+"""Gets a layer's name, its error and the metric with it alone quantized."""
 #: Multiply-accumulates that all layers together may cost; beyond it, fewer samples are used.
 _BUDGET = 10**11
 _FEWEST = 32
@@ -39,25 +40,34 @@ class ShareMeter:
         samples = max(_BUDGET // cost, _FEWEST)
         return self._subject.eval_batches[: max(1, -(-samples // self._subject.batch_size))]
 
-    def shares(self, recipe: Recipe, work: Work) -> Shares:
-        """All layers' shares under a recipe."""
+    def shares(self, recipe: Recipe, work: Work, order: Sequence[str] = (), show: Measured | None = None) -> Shares:
+        """All layers' shares under a recipe.
+
+        Args:
+            recipe: the recipe.
+            work: progress and cancel.
+            order: layers that are measured first, in this order.
+            show: gets each layer's name, error and metric as it comes.
+        """
         start = time.perf_counter()
         full = self._preparer.sheet(recipe, work)
         reference = self._preparer.float_with_fixes(recipe, work)
-        batches = self.batches
-        sheets: list[Sheet] = [alone(self._preparer, reference, full, layer) for layer in self._subject.layers]
-        errors: list[float] = []
-        for done, (layer, sheet) in enumerate(zip(self._subject.layers, sheets, strict=True)):
-            work.step(done, len(sheets), f"quantizing {layer.name} alone")
-            errors.append(self.isolated(sheet, batches, work) if layer.step in sheet.quants else 0.0)
-        total = sum(error for error in errors if error == error) or 1.0
+        batches, layers = self.batches, self._subject.layers
+        places = {name: place for place, name in enumerate(order)}
+        errors: dict[str, tuple[float, float]] = {}
+        for layer in sorted(layers, key=lambda one: places.get(one.name, len(places))):
+            work.step(len(errors), len(layers), f"quantizing {layer.name} alone")
+            sheet = alone(self._preparer, reference, full, layer)
+            error = self.isolated(sheet, batches, work) if layer.step in sheet.quants else 0.0
+            errors[layer.name] = error, self._scorer.metric(sheet, batches, work).quantized
+            if show is not None:
+                show(layer.name, *errors[layer.name])
+        total = sum(errors[layer.name][0] for layer in layers if errors[layer.name][0] == errors[layer.name][0]) or 1.0
         rows = tuple(
-            Share(
-                name=layer.name, isolated=error, share=error / total,
-                metric=self._scorer.metric(sheet, batches, work).quantized,
-            )
-            for layer, sheet, error in zip(self._subject.layers, sheets, errors, strict=True)
-        )  # fmt: skip
+            Share(name=layer.name, isolated=error, share=error / total, metric=metric)
+            for layer in layers
+            for error, metric in [errors[layer.name]]
+        )
         return Shares(
             recipe=recipe.digest, rows=rows, n=sum(b.count for b in batches), seconds=time.perf_counter() - start
         )
@@ -73,11 +83,4 @@ class ShareMeter:
 
     def _changes(self, sheet: Sheet, batch: Batch, work: Work) -> NDArray[np.float64]:
         engine, reference = self._subject.engine, self._preparer.float_sheet
-        return squared_changes(engine.output(reference, batch, work), engine.output(sheet, batch, work))
-
-
-def squared_changes(before: Tensor, after: Tensor) -> NDArray[np.float64]:
-    """Squared change of each sample's output, ``[N]``, of two outputs ``[N, …]``."""
-    rows = (after - before).reshape(len(after), -1)
-    found: NDArray[np.float64] = torch.linalg.vector_norm(rows, dim=1, dtype=torch.float64).square().cpu().numpy()
-    return found
+        return Loss("squared").changes(engine.output(reference, batch, work), engine.output(sheet, batch, work), None)

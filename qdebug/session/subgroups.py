@@ -40,39 +40,47 @@ class SubgroupMeter:
         overall = self._scorer.score(recipe, work).metric
         before = self._scorer.predictions(preparer.float_sheet, batches, work)
         after = self._scorer.predictions(preparer.sheet(recipe, work), batches, work)
-        partitions, left_out = self._partitions(before)
-        rows = subgroups(before, after, self._subject.task, partitions)
+        parts, left_out = partitions(self._subject, before)
+        rows = subgroups(before, after, self._subject.task, parts)
         return Subgroups(
             recipe=recipe.digest, overall=overall, rows=rows, left_out=left_out, seconds=time.perf_counter() - start
         )
 
-    def _partitions(self, found: Predictions) -> tuple[list[Partition], str]:
-        data, partitions, left_out = self._subject.data, list[Partition](), list[str]()
-        task = self._subject.task
-        candidates: list[tuple[Key, NDArray, bool]] = []
-        if data.labels is not None and found.correct is not None and task in ("classification", "segmentation"):
-            candidates.append(("class", self._classes(data.labels.numpy()), task == "segmentation"))
-        if data.group is not None:
-            candidates.append(("group", data.group, False))
-        for key, values, by_prediction in candidates:
-            names, of = np.unique(values, return_inverse=True)
-            if len(names) > MOST:
-                left_out.append(f"'{key}' has {len(names):,} different values: too many to be groups.")
-            elif len(names) > 1:
-                partitions.append(Partition(key, tuple(map(_name, names)), of.reshape(-1), by_prediction))
-        return partitions, " ".join(left_out)
 
-    def _classes(self, labels: NDArray[np.int64]) -> NDArray[np.int64]:
-        """The label of each prediction: of each sample, or of each pixel that is a target."""
-        if self._subject.task == "classification":
-            return labels
-        return labels[~np.isin(labels, self._void(labels))]
+def partitions(subject: Subject, found: Predictions) -> tuple[list[Partition], str]:
+    """What the labels and the data's ``group`` key part the samples into, and what was left out and why.
 
-    def _void(self, labels: NDArray[np.int64]) -> Sequence[int]:
-        """Labels that are no class, as the scoring reads them: 255 is one where the model has as many."""
-        output = self._subject.shapes[self._subject.program.output]
-        classes = output[1] if tuple(output[2:]) == labels.shape[1:] else output[-1]
-        return ignored("segmentation", classes)
+    Args:
+        subject: the model and its data.
+        found: predictions on all evaluation data.
+    """
+    data, task, parts, left_out = subject.data, subject.task, list[Partition](), list[str]()
+    candidates: list[tuple[Key, NDArray, bool]] = []
+    if data.labels is not None and found.correct is not None and task in ("classification", "segmentation"):
+        candidates.append(("class", _classes(subject, data.labels.numpy()), task == "segmentation"))
+    if data.group is not None:
+        candidates.append(("group", data.group, False))
+    for key, values, by_prediction in candidates:
+        names, of = np.unique(values, return_inverse=True)
+        if len(names) > MOST:
+            left_out.append(f"'{key}' has {len(names):,} different values: too many to be groups.")
+        elif len(names) > 1:
+            parts.append(Partition(key, tuple(map(_name, names)), of.reshape(-1), by_prediction))
+    return parts, " ".join(left_out)
+
+
+def _classes(subject: Subject, labels: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The label of each prediction: of each sample, or of each pixel that is a target."""
+    if subject.task == "classification":
+        return labels
+    return labels[~np.isin(labels, _void(subject, labels))]
+
+
+def _void(subject: Subject, labels: NDArray[np.int64]) -> Sequence[int]:
+    """Labels that are no class, as the scoring reads them: 255 is one where the model has as many."""
+    output = subject.shapes[subject.program.output]
+    classes = output[1] if tuple(output[2:]) == labels.shape[1:] else output[-1]
+    return ignored("segmentation", classes)
 
 
 def _name(value: object) -> str:

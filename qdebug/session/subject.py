@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
+from itertools import pairwise
 from pathlib import Path
 
 import torch
@@ -14,12 +15,26 @@ from torch.export import ExportedProgram
 
 from qdebug.doors import Dataset
 from qdebug.engine import Batch, Engine
-from qdebug.errors import RecipeError, near
-from qdebug.graph import Chain, Layer, NormSite, Program, chains, norm_sites
+from qdebug.errors import RecipeError, UsageError, near
+from qdebug.graph import (
+    Flow,
+    Layer,
+    NormSite,
+    Program,
+    ScaleGroup,
+    flows,
+    norm_sites,
+    scale_groups,
+    unplaced,
+)
 from qdebug.graph.points import find_points
+from qdebug.measure.losses import Loss
+from qdebug.methods.places import ScaleSite, scale_sites
+from qdebug.methods.training.data import Places, TrainingData
 from qdebug.quantize.finite import all_finite
 from qdebug.recipes import Recipe
 from qdebug.results import ModelInfo
+from qdebug.results.sensitivity import Measure
 
 #: A batch keeps its largest activation within so many bytes: few calls for small models, little memory for large ones.
 _ACTIVATION_BYTES = 2**24
@@ -43,6 +58,7 @@ class Subject:
         recipe: that of a model that was quantized already.
         origin: what an export starts from: the ONNX file, or the program that torch captured.
         is_strange: whether a stranger gave the file; then nothing but a process with walls opens it.
+        training: data that the network may be trained on: none of the evaluation data; None where there are no others.
     """
 
     program: Program
@@ -58,6 +74,25 @@ class Subject:
     recipe: Recipe | None = None
     origin: Path | ExportedProgram | None = None
     is_strange: bool = False
+    training: Dataset | None = None
+
+    @cached_property
+    def lessons(self) -> TrainingData | None:
+        """The training data as methods that train want them; None where there are none."""
+        data = self.training
+        if data is None:
+            return None
+        axis, left_out = None, ()
+        if self.data.labels is not None and self.task != "unlabelled":
+            loss = self.loss("kl")
+            axis, left_out = loss.axis, loss.ignored
+        return TrainingData(data, partial(self._picked, data), self.program.batch or None, axis, left_out)
+
+    def _picked(self, data: Dataset, rows: Places) -> Batch:
+        """A batch of some samples, by their places."""
+        key = hashlib.blake2b(data.digest + b"picked" + rows.tobytes(), digest_size=16).digest()
+        size = self.program.batch or len(rows)
+        return Batch(key, padded(data.take(rows).inputs, data.alike, size), len(rows), size)
 
     @cached_property
     def by_name(self) -> dict[str, Layer]:
@@ -86,9 +121,9 @@ class Subject:
         }
 
     @cached_property
-    def chains(self) -> tuple[Chain, ...]:
-        """Pairs of layers for cross-layer equalization."""
-        return chains(self.program, self.layers)
+    def scale_groups(self) -> tuple[ScaleGroup, ...]:
+        """Groups of layers for cross-layer equalization."""
+        return scale_groups(self.program, self.layers, self.shapes)
 
     @cached_property
     def points(self) -> tuple[int, ...]:
@@ -105,6 +140,21 @@ class Subject:
     def norm_sites(self) -> tuple[NormSite, ...]:
         """Normalizations for SmoothQuant."""
         return norm_sites(self.program, self.layers)
+
+    @cached_property
+    def flows(self) -> tuple[Flow, ...]:
+        """Linear layers and those that read what they write, for factors."""
+        return flows(self.program, self.layers, self.shapes)
+
+    @cached_property
+    def scale_sites(self) -> tuple[ScaleSite, ...]:
+        """Where channels can be divided by factors that weights take up: for SmoothQuant and AWQ."""
+        return scale_sites(self.norm_sites, self.flows)
+
+    @cached_property
+    def unplaced(self) -> dict[str, str]:
+        """Why the factors of a layer's inputs have no place to go to, by the names of the layers without one."""
+        return unplaced(self.program, self.layers, self.shapes, self.norm_sites, self.flows)
 
     @cached_property
     def batch_size(self) -> int:
@@ -124,6 +174,19 @@ class Subject:
         """
         return tuple(self._batch(data, start, stop) for start, stop in data.ranges(size or self.batch_size))
 
+    def batches_between(self, data: Dataset, borders: Sequence[int]) -> tuple[Batch, ...]:
+        """The batches of a data set, each from one border to the next; no larger than the program's fixed size."""
+        return tuple(self._batch(data, start, stop) for start, stop in pairwise(borders))
+
+    def loss(self, measure: Measure) -> Loss:
+        """How changes of this model's output are counted.
+
+        Raises:
+            UsageError: the output is not known to be class scores, and they are asked for.
+        """
+        shape = (self.traced, *self.shapes[self.program.output][1:])
+        return Loss.of(measure, self.task, shape, self.data.labels, self.program.scored)
+
     @cached_property
     def eval_batches(self) -> tuple[Batch, ...]:
         """Batches of the evaluation data."""
@@ -140,6 +203,18 @@ class Subject:
     def calib_batches(self) -> tuple[Batch, ...]:
         """Batches of the calibration data."""
         return self.batches(self.calib)
+
+    def calibration_in(self, size: int) -> tuple[Batch, ...]:
+        """The calibration data in batches of so many samples; of the program's own size where that is fixed."""
+        return self.batches(self.calib, self.program.batch or size)
+
+    @cached_property
+    def class_axis(self) -> int | None:
+        """The axis of the output along which scores of classes lie; None where it is not known to hold any."""
+        try:
+            return self.loss("kl").axis
+        except UsageError:
+            return None
 
     def _batch(self, data: Dataset, start: int, stop: int) -> Batch:
         key = hashlib.blake2b(data.digest + f"{start}:{stop}".encode(), digest_size=16).digest()

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 
 import msgspec
 
-from qdebug.engine import Batch, LayerQuant, Overlay, Sheet, Work
+from qdebug.engine import Batch, LayerQuant, Sheet, Work
 from qdebug.formats import find
 from qdebug.graph import Layer
-from qdebug.measure import OutputAccumulator, SplitAccumulator, error_split
-from qdebug.quantize import dynamic_grid, fake_quantize_activation, is_dynamic, quantize_weight
+from qdebug.measure import OutputAccumulator, SplitAccumulator, error_split, off_grid_split
+from qdebug.quantize import dynamic_grid, fake_quantize_activation, is_dynamic, rows
 from qdebug.recipes import FLOAT, LayerPlan, Recipe
-from qdebug.results import ErrorSplit, LayerReport, LayerTable, OutputError
+from qdebug.results import CourseRow, ErrorCourse, ErrorSplit, LayerReport, LayerTable, OutputError
 from qdebug.session.memo import Memo
 from qdebug.session.prepare import Preparer
 from qdebug.session.subject import Subject
@@ -30,6 +30,7 @@ class Local:
     activation: ErrorSplit | None
     output: OutputError
     shift: tuple[float, ...]
+    mse: float
 
 
 class Tables:
@@ -79,17 +80,38 @@ class Tables:
         key = (reference.keys[layer.step], full.keys[layer.step])
         return self._cumulative.get(key, lambda: self._compare(reference, full, layer, work).sqnr_db)
 
+    def course(self, recipe: Recipe, work: Work) -> ErrorCourse:
+        """Every layer's output error, alone and with everything upstream quantized, in graph order."""
+        rows = []
+        for done, layer in enumerate(self._subject.layers):
+            work.step(done, len(self._subject.layers), f"following the error to {layer.name}")
+            alone_db = self.local(recipe, layer, work).output.sqnr_db
+            rows.append(CourseRow(name=layer.name, alone_db=alone_db, all_db=self.cumulative(recipe, layer, work)))
+        n = sum(batch.count for batch in self.batches)
+        return ErrorCourse(recipe=recipe.digest, rows=tuple(rows), n=n)
+
     def weight_split(self, sheet: Sheet, layer: Layer, plan: LayerPlan) -> ErrorSplit:
         """What quantization does to a layer's weight."""
-        key = (sheet.weight_key(layer), msgspec.json.encode(plan.weight), layer.out_axis)
+        rounded = sheet.rounded(layer.step)
+        key = (sheet.weight_key(layer), msgspec.json.encode(plan.weight), layer.out_axis, rounded and rounded.key)
         return self._weights.get(key, lambda: self._weight_split(sheet, layer, plan))
 
     def _weight_split(self, sheet: Sheet, layer: Layer, plan: LayerPlan) -> ErrorSplit:
-        weight = sheet.constant(layer.weight, self._subject.engine.cache)
-        quantized, qparams = quantize_weight(
-            weight, plan.weight, layer.out_axis, grid=self._subject.program.stored.get(layer.weight)
-        )
-        return error_split(weight, quantized, qparams, plan.weight, layer.out_axis)
+        cache = self._subject.engine.cache
+        weight, rounded = sheet.constant(layer.weight, cache), sheet.rounded(layer.step)
+        if rounded is None or rounded.is_on_grid:
+            quantized, qparams = sheet.quantized(layer, plan.weight, cache)
+            if qparams is None and plan.weight.rank:
+                return off_grid_split(weight, quantized, plan.weight)
+            return error_split(weight, quantized, qparams, plan.weight, layer.out_axis)
+        # What is kept beside is no part of what was rounded, and that was rounded in another basis.
+        kept = weight if rounded.side is None else weight - rounded.side
+        pair = [rows(one, layer.out_axis) for one in (kept, rounded.values)]
+        if rounded.basis is not None:
+            pair = [rounded.basis.into(one) for one in pair]
+        if rounded.grid is None:
+            return off_grid_split(pair[0], pair[1], plan.weight)
+        return error_split(pair[0], pair[1], rounded.grid, plan.weight)
 
     def _local(self, reference: Sheet, alone: Sheet, layer: Layer, plan: LayerPlan, work: Work) -> Local:
         quant = alone.quants.get(layer.step)
@@ -97,7 +119,8 @@ class Tables:
         activation = None
         if layer.kind != "embedding":
             activation = self._activation_split(reference, layer, quant, plan, work)
-        return Local(self.weight_split(reference, layer, plan), activation, comparison.finish(), comparison.shift)
+        return Local(self.weight_split(alone, layer, plan), activation, comparison.finish(), comparison.shift,
+                     comparison.mse)  # fmt: skip
 
     def _activation_split(
         self, reference: Sheet, layer: Layer, quant: LayerQuant | None, plan: LayerPlan, work: Work
@@ -107,6 +130,8 @@ class Tables:
         for batch in self.batches:
             value = self._subject.engine.values(reference, batch, (layer.x,), work)[layer.x]
             x = batch.real_rows(value)
+            if quant and quant.basis:
+                x = quant.basis.into(x)
             grid = (
                 dynamic_grid(x, chosen, layer.channel_axis)
                 if is_dynamic(chosen)
@@ -136,5 +161,7 @@ def alone(preparer: Preparer, reference: Sheet, full: Sheet, layer: Layer) -> Sh
     if layer.bias is not None and layer.bias in full.overlay.tensors:
         overlay = overlay.updated(tensors={layer.bias: full.overlay.tensors[layer.bias]})
     if layer.step in full.overlay.biases:
-        overlay = Overlay(overlay.tensors, {**overlay.biases, layer.step: full.overlay.biases[layer.step]})
+        overlay = overlay.updated(biases={layer.step: full.overlay.biases[layer.step]})
+    if layer.step in full.overlay.rounded:
+        overlay = overlay.updated(rounded={layer.step: full.overlay.rounded[layer.step]})
     return preparer.sheet_of(overlay, quants)

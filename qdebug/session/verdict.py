@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from qdebug.results import LayerDetail, Metric, Score, Shares, Verdict
-from qdebug.results.score import FRACTIONS
+from qdebug.results.score import FRACTIONS, TITLES
 
 #: A float accuracy this low is no model's; and the margin in points from which a sentence should say how wide it is.
 _HOPELESS = 0.05
@@ -66,6 +66,10 @@ def _healthy(metric: Metric) -> str:
         if metric.predictions
         else "outputs moved a little"
     )
+    if metric.name == "sqnr_db":  # the float model's has no error and is no number
+        part = 10 ** (-metric.quantized / 20)
+        kept = f"{_title(metric)} {metric.quantized:.1f} dB"
+        return f"This recipe is sound: {kept}, an error of {100 * part:.2g} % of the output."
     quantized, float_ = _number(metric.quantized, metric), _number(metric.float_, metric)
     return f"This recipe is sound: {_title(metric)} {quantized} against {float_} in float, {flips}."
 
@@ -75,7 +79,7 @@ def _number(value: float, metric: Metric) -> str:
 
 
 def _title(metric: Metric) -> str:
-    return metric.name.replace("_", " ")
+    return TITLES.get(metric.name, metric.name)
 
 
 def _lower(text: str) -> str:

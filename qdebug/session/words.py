@@ -60,7 +60,7 @@ def _clipped(weight: TensorView | None, activation: TensorView | None) -> str | 
             and view.error.clipping_rate > 1e-5
         ):
             part = 100 * view.error.clipping_mse / view.error.mse
-            limits = f"[{view.error.clip_min:.3g}, {view.error.clip_max:.3g}]"
+            limits = f"{view.error.clip_min:.3g} to {view.error.clip_max:.3g}".replace("-", "−")
             return f"{part:.0f} % of the error of the {what} is clipping: the range {limits} is too tight"
     return None
 

@@ -8,7 +8,7 @@ from qdebug.targets.accepts import Accepts
 from qdebug.targets.arithmetic import arithmetic
 from qdebug.targets.cost import cost, model_size, total_bops, weight_bits
 from qdebug.targets.device import Device, Figure
-from qdebug.targets.devices import DEVICES, find_device
+from qdebug.targets.devices import DEVICES, HERE, find_device
 from qdebug.targets.energy import energy, mac_picojoules
 from qdebug.targets.kernel import Fact, Kernel, kind_of
 from qdebug.targets.platform import Platform
@@ -18,7 +18,7 @@ from qdebug.targets.storage import SECOND, stored_bits
 from qdebug.targets.traffic import moved_bytes
 
 __all__ = [
-    "DEVICES", "PLATFORMS", "SECOND", "Accepts", "Device", "Fact", "Figure", "Kernel", "Measured", "Platform",
+    "DEVICES", "HERE", "PLATFORMS", "SECOND", "Accepts", "Device", "Fact", "Figure", "Kernel", "Measured", "Platform",
     "arithmetic", "cost", "energy", "find_device", "find_platform", "kind_of", "mac_picojoules", "model_size",
     "moved_bytes", "roofline", "stored_bits", "total_bops", "weight_bits",
 ]  # fmt: skip

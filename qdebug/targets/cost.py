@@ -5,17 +5,28 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 
+from msgspec.structs import replace
+
 from qdebug.formats import find
-from qdebug.recipes.plan import LayerPlan, Recipe
+from qdebug.recipes.plan import LayerPlan, Recipe, TensorPlan
+from qdebug.recipes.sparsity import is_thin
 from qdebug.results import Cost, LayerInfo, ModelInfo, Size
-from qdebug.targets.storage import stored_bits
+from qdebug.targets.storage import kept_values, stored_bits
+
+_MIDDLE = 16
+"""Bits of the values between two factors."""
 
 
 def weight_bits(layer: LayerInfo, plan: LayerPlan) -> int:
     """Bits of a layer's stored weight, with scales, zero points and codebooks."""
     if plan.weight.is_float32:
         return math.prod(layer.weight_shape) * layer.weight_bits
-    return stored_bits(layer.out_channels, layer.in_features, plan.weight)
+    return stored_bits(layer.out_channels, layer.in_features, plan.weight, kernel_of(layer))
+
+
+def kernel_of(layer: LayerInfo) -> int:
+    """Places of a convolution's kernel; 1 of other layers."""
+    return math.prod(layer.weight_shape[2:]) if layer.kind == "conv" else 1
 
 
 def cost(layer: LayerInfo, plan: LayerPlan) -> Cost:
@@ -23,13 +34,39 @@ def cost(layer: LayerInfo, plan: LayerPlan) -> Cost:
 
     Bit-operations are MACs · b_w · b_a (van Baalen et al. 2020, Bayesian Bits, arXiv 2005.07093; Baskin et
     al. 2018, UNIQ, arXiv 1804.10969, also count the accumulator). b_w and b_a are the bits of codes, whatever unit
-    multiplies them; what is not quantized has 32.
+    multiplies them; what is not quantized has 32. Products with pruned weights are not counted, as if all were skipped;
+    of two factors of rank r there are r · (rows + columns) products in the place of rows · columns, and what the first
+    hands the second counts 16 bits, or the input's where these are more.
     """
     bits = weight_bits(layer, plan)
-    bops = layer.macs * find(plan.weight.format).bits * find(plan.activation.format).bits
+    rows, columns = layer.out_channels, layer.in_features
+    own, read = find(plan.weight.format).bits, find(plan.activation.format).bits
+    first, second = products(layer, plan)
+    if second:
+        macs, bops = first + second, own * (first * read + second * max(_MIDDLE, read))
+    else:
+        macs = layer.macs * kept_values(rows, columns, plan.weight, kernel_of(layer))[0] / max(rows * columns, 1)
+        bops = macs * own * read
     return Cost(
-        bits=bits, bits_per_weight=bits / max(math.prod(layer.weight_shape), 1), macs=layer.macs, bops=round(bops)
+        bits=bits, bits_per_weight=bits / max(math.prod(layer.weight_shape), 1), macs=round(macs), bops=round(bops)
     )
+
+
+def products(layer: LayerInfo, plan: LayerPlan) -> tuple[float, float]:
+    """Multiply-accumulates of a sample that read the layer's input, and those of a second factor, which read the first.
+
+    Pruned weights count as if they were whole; there is no second factor where the weight is in one piece.
+    """
+    rows, columns, rank = layer.out_channels, layer.in_features, plan.weight.rank
+    if is_thin(rows, columns, rank):
+        return layer.macs * rank / rows, layer.macs * rank / columns
+    return float(layer.macs), 0.0
+
+
+def after_first(plan: LayerPlan) -> LayerPlan:
+    """How the second of two factors is multiplied: by what the first hands it, in 16 bits, or the input's if more."""
+    wide = find(plan.activation.format).bits >= _MIDDLE
+    return plan if wide else replace(plan, activation=TensorPlan("fp16"))
 
 
 def total_bops(layers: Iterable[LayerInfo], recipe: Recipe) -> int:

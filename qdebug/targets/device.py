@@ -42,6 +42,8 @@ class Device:
         title: what people read.
         rates: operations per second by arithmetic.
         bandwidth: bytes per second of the main memory.
+        sparse: the peak rate with weights pruned 2:4 over the dense one, in all arithmetics but fp32; None where no
+            unit skips them.
         platforms: names of the platforms that run on it.
         note: what should be known beside the numbers.
     """
@@ -50,6 +52,7 @@ class Device:
     title: str
     rates: tuple[tuple[str, Figure], ...]
     bandwidth: Figure
+    sparse: Figure | None = None
     platforms: tuple[str, ...] = ()
     note: str = ""
 

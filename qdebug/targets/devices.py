@@ -11,6 +11,7 @@ _A100 = (
     "nvidia-a100-datasheet-us-nvidia-1758950-r4-web.pdf"
 )
 _AMPERE = "https://images.nvidia.com/aem-dam/en-zz/Solutions/data-center/nvidia-ampere-architecture-whitepaper.pdf"
+_SPARSE_CORES = "https://developer.nvidia.com/blog/accelerating-inference-with-sparsity-using-ampere-and-tensorrt"
 _ORIN = (
     "https://www.nvidia.com/content/dam/en-zz/Solutions/gtcf21/jetson-orin/nvidia-jetson-agx-orin-technical-brief.pdf"
 )
@@ -52,13 +53,17 @@ def _bus(bits: int, megatransfers: float, source: str) -> Figure:
     return Figure(value=bits / 8 * megatransfers * 1e6, source=source, derivation=derivation)
 
 
+_SPARSE = Figure(
+    value=2.0, source=_SPARSE_CORES, derivation="peak with 2:4 weights over the dense one, compute alone"
+)  # fmt: skip
+
 H100 = Device(
     name="h100-sxm", title="NVIDIA H100 SXM, 80 GB",
     rates=(
         ("fp8", _halved(3958, _H100)), ("int8", _halved(3958, _H100)), ("fp16", _halved(1979, _H100)),
         ("bf16", _halved(1979, _H100)), ("tf32", _halved(989, _H100)), ("fp32", _tera(67, _H100)),
     ),
-    bandwidth=Figure(value=3.35e12, source=_H100), platforms=("tensorrt", "llama-cpp"),
+    bandwidth=Figure(value=3.35e12, source=_H100), sparse=_SPARSE, platforms=("tensorrt", "llama-cpp"),
 )  # fmt: skip
 A100 = Device(
     name="a100-sxm", title="NVIDIA A100 SXM, 80 GB",
@@ -66,7 +71,7 @@ A100 = Device(
         ("int4", _tera(1248, _AMPERE)), ("int8", _tera(624, _A100)), ("fp16", _tera(312, _A100)),
         ("bf16", _tera(312, _A100)), ("tf32", _tera(156, _A100)), ("fp32", _tera(19.5, _A100)),
     ),
-    bandwidth=Figure(value=2.039e12, source=_A100), platforms=("tensorrt", "llama-cpp"),
+    bandwidth=Figure(value=2.039e12, source=_A100), sparse=_SPARSE, platforms=("tensorrt", "llama-cpp"),
 )  # fmt: skip
 ORIN = Device(
     name="jetson-agx-orin", title="NVIDIA Jetson AGX Orin 64 GB (its GPU)",
@@ -75,7 +80,7 @@ ORIN = Device(
         ("fp16", Figure(value=42.5e12, source=_ORIN, derivation="half of INT8: HMMA of 16 against IMMA of 32")),
         ("fp32", _tera(5.3, _ORIN)),
     ),
-    bandwidth=Figure(value=204.8e9, source=_ORIN), platforms=("tensorrt", "llama-cpp"),
+    bandwidth=Figure(value=204.8e9, source=_ORIN), sparse=_SPARSE, platforms=("tensorrt", "llama-cpp"),
     note="The 275 TOPS that are advertised are sparse and count the two DLA as well.",
 )  # fmt: skip
 HEXAGON = Device(
@@ -114,6 +119,10 @@ PI5 = Device(
 )  # fmt: skip
 
 DEVICES: dict[str, Device] = {one.name: one for one in (H100, A100, ORIN, HEXAGON, M4, LAPTOP, PI5)}
+
+
+HERE = "here"
+"""In a device's place: this machine, whose layers are timed instead of modelled."""
 
 
 def find_device(name: str) -> Device:

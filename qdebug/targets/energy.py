@@ -15,6 +15,7 @@ from typing import Literal
 from qdebug.recipes.plan import LayerPlan, Recipe
 from qdebug.results import EnergyEstimate, LayerEnergy, LayerInfo
 from qdebug.targets.arithmetic import SIGNIFICANDS, arithmetic, widths
+from qdebug.targets.cost import after_first, products
 from qdebug.targets.kernel import Kernel
 from qdebug.targets.platform import Platform
 from qdebug.targets.roofline import runs
@@ -67,7 +68,8 @@ def energy(
     """An estimate of the energy of a batch: every multiply-accumulate, and every byte moved once.
 
     It is of no device: the numbers are of one process, and processors spend more on instructions than on arithmetic. It
-    is for comparing recipes.
+    is for comparing recipes. Products with pruned weights count as if these were whole; two factors are two products,
+    the second of activations of 16 bits or more.
 
     Args:
         layers: the layers.
@@ -86,7 +88,10 @@ def energy(
     for layer in layers:
         plan = recipe.plan_for(layer.name, layer.kind)
         kernel = runs(layer, plan, platform)
-        compute = layer.macs * batch * mac_picojoules(plan, kernel) if layer.macs else 0.0
+        first, second = products(layer, plan)
+        compute = first * batch * mac_picojoules(plan, kernel) if layer.macs else 0.0
+        if second:
+            compute += second * batch * mac_picojoules(after_first(plan))
         through = moved_bytes(layer, plan, recipe, batch)
         found.append(
             LayerEnergy(

@@ -22,6 +22,8 @@ class Platform:
         between: what it takes of activations between layers; None where these stay float.
         bias: how biases of integer layers are stored.
         merges: which layers are run as one, and so want one plan; empty where the documents name none.
+        sparse: that weights pruned 2:4 are read and multiplied as such, where the document says so; else they are
+            computed as if they were whole.
         facts: what else is known, and what is not documented.
     """
 
@@ -31,12 +33,14 @@ class Platform:
     between: Accepts | None
     bias: BiasFormat
     merges: tuple[Fact, ...] = ()
+    sparse: Fact | None = None
     facts: tuple[Fact, ...]
 
     @property
     def sources(self) -> tuple[str, ...]:
         """The documents behind it, each once."""
         said = (*(one.fact for one in self.kernels), *self.merges, *self.facts)
+        said = (*said, *([self.sparse] if self.sparse else []))
         return tuple(dict.fromkeys(fact.source for fact in said))
 
     def kernel(self, layer: LayerInfo, plan: LayerPlan) -> Kernel | None:

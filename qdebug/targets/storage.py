@@ -4,22 +4,50 @@ from __future__ import annotations
 
 import math
 
-from qdebug.formats import Block, Codebook, Float, Gguf, find
+from msgspec.structs import replace
+
+from qdebug.formats import Block, Codebook, Float, Gguf, QFormat, find
 from qdebug.recipes import TensorPlan
+from qdebug.recipes.sparsity import is_thin, parse_sparsity, pruned_count
 
 SECOND = 256
 """Scales that share a scale of their own under double quantization (Dettmers et al. 2023, section 3)."""
 
 
-def stored_bits(rows: int, columns: int, plan: TensorPlan) -> int:
-    """Bits of a matrix ``[rows, columns]`` under a plan.
+def stored_bits(rows: int, columns: int, plan: TensorPlan, kernel: int = 1) -> int:
+    """Bits of a matrix ``[rows, columns]`` under a plan; each input channel has ``kernel`` columns.
 
     Codes, scales, zero points (one code each) and codebooks. Where the plan does not say how scales are stored they
     count 32 bits per tensor, channel or token, as ONNX stores them, and 16 bits per group or tile, as GPTQ, AWQ and
     llama.cpp do (nf4's groups 32, as bitsandbytes).
+
+    Of a pruned matrix only what is kept, and where it is: ⌈log₂ (M choose N)⌉ bits for each group of N:M (2:4: 3, where
+    NVIDIA's kernels store 4), one bit for each value where the smallest are pruned wherever they are. Two factors of a
+    rank r count as matrices ``[rows, r]`` and ``[r, columns]``, where these hold fewer values.
     """
+    if plan.rank:
+        whole = replace(plan, rank=0)
+        if is_thin(rows, columns, plan.rank):
+            return stored_bits(rows, plan.rank, whole) + stored_bits(plan.rank, columns, whole)
+        return stored_bits(rows, columns, whole, kernel)
     form = find(plan.format)
-    values = rows * columns
+    values, places = kept_values(rows, columns, plan, kernel)
+    return places + _bits(form, values, rows, columns, plan)
+
+
+def kept_values(rows: int, columns: int, plan: TensorPlan, kernel: int = 1) -> tuple[int, int]:
+    """Values of a matrix that are not pruned, and the bits that say where they are; see :func:`stored_bits`."""
+    found = parse_sparsity(plan.sparsity) if plan.sparsity else None
+    if found is None:
+        return rows * columns, 0
+    if not found.of:
+        return rows * columns - pruned_count(rows * columns, found), rows * columns
+    groups = columns // kernel // found.of
+    return rows * (columns - kernel * groups * (found.of - found.kept)), rows * kernel * groups * found.index_bits
+
+
+def _bits(form: QFormat, values: int, rows: int, columns: int, plan: TensorPlan) -> int:
+    """Codes, scales, zero points and codebooks of so many values."""
     match form:
         case Float() if form.is_cast:
             return values * (form.stored_bits or math.ceil(form.bits))

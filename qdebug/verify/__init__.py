@@ -10,14 +10,15 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from qdebug.verify.check import RUNTIMES, check_runtime, verify
+    from qdebug.verify.kernel_times import layer_times
     from qdebug.verify.latency import measure_latency
     from qdebug.verify.simulate import integer_metric
 
 _FROM = {
-    "RUNTIMES": "check", "check_runtime": "check", "verify": "check", "measure_latency": "latency",
-    "integer_metric": "simulate",
+    "RUNTIMES": "check", "check_runtime": "check", "verify": "check", "layer_times": "kernel_times",
+    "measure_latency": "latency", "integer_metric": "simulate",
 }  # fmt: skip
-__all__ = ["RUNTIMES", "check_runtime", "integer_metric", "measure_latency", "verify"]
+__all__ = ["RUNTIMES", "check_runtime", "integer_metric", "layer_times", "measure_latency", "verify"]
 
 
 def __getattr__(name: str) -> object:

@@ -107,7 +107,9 @@ def _beyond(facts: Facts, mode: str, share: float, words: str) -> Iterator[str]:
         causes = [CAUSES[kernel] for kernel in kernels if kernel in CAUSES]
         unfollowed = sorted(UNFOLLOWED.intersection(facts.kernels))
         if mode == "integer" and unfollowed:
-            causes.append(f"It does not follow the runtime's float arithmetic in {_some(tuple(unfollowed))}.")
+            causes.append(
+                f"The simulation does not follow the runtime's float arithmetic in {_some(tuple(unfollowed))}."
+            )
         yield " ".join([f"Codes depart from {words} beyond its bounds at {_some(tuple(parts))}.", *causes])
 
 

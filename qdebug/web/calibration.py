@@ -11,10 +11,9 @@ from qdebug.figures.calibration import curve_finding, multiple, setters_finding,
 from qdebug.figures.picture import data_uri
 from qdebug.figures.text import listed, plural, shorten
 from qdebug.jobs.verbs import GetCalibrationCurve, GetRangeSetters, GetScore
-from qdebug.recipes import BiasCorrection, SmoothQuant
 from qdebug.results import CalibrationCurve, Coverage, Extreme, ModelInfo, RangeSetters, Score, SettingSample
-from qdebug.web import ask, chart, clicked, state, words
-from qdebug.web.theme import is_dark
+from qdebug.web.core import ask, chart, clicked, state, words
+from qdebug.web.core.theme import is_dark
 
 CHEAP = 15.0
 """Seconds that a curve may be expected to take for it to be measured without a click."""
@@ -45,7 +44,7 @@ def curve(info: ModelInfo) -> None:
 def _is_free() -> bool:
     """Whether nothing in the recipe depends on calibration data, as far as is known by now."""
     found = ask.look(_request(), wait=0.0)
-    learns = any(isinstance(fix, SmoothQuant | BiasCorrection) for fix in state.recipe().fixes)
+    learns = any(fix.looks_at_data for fix in state.recipe().fixes)
     return isinstance(found, RangeSetters) and not found.tensors and not learns
 
 
@@ -58,7 +57,7 @@ def _curve(found: CalibrationCurve) -> None:
     if len(found.points) < 2:
         st.html(f'<h2 class="q-found">{html.escape(curve_finding(found))}.</h2>')
         return
-    chart.show(calibration_curve(found, dark=is_dark()), "calibration-curve")
+    chart.show(chart.of(calibration_curve, found, dark=is_dark()), "calibration-curve", "curve")
     last = found.points[-1]
     st.html(words.quiet(
         f"Line and band: mean and span of {plural(found.subsets, 'nested draw')}, measured on "
@@ -67,7 +66,7 @@ def _curve(found: CalibrationCurve) -> None:
         f"Float: {numbers.metric_value(found.metric, found.float_value)}."
     ))  # fmt: skip
     if found.calibrated:
-        chart.show(range_growth(found, dark=is_dark()), "range-growth")
+        chart.show(chart.of(range_growth, found, dark=is_dark()), "range-growth", "growth")
 
 
 def coverage() -> None:
@@ -87,7 +86,7 @@ def _coverage(found: RangeSetters) -> None:
             "at run time, were set by hand, or come with the file.</p>"
         )
         return
-    chart.show(coverage_bars(found, dark=is_dark()), "coverage")
+    chart.show(chart.of(coverage_bars, found, dark=is_dark()), "coverage", "coverage")
     st.html(words.quiet(
         "Counted is what lies more than half a step outside; a vertical line marks the calibration data's own share, "
         "which a range method may clip on purpose. “Farthest” is how far beyond values go, in widths of the range."
@@ -120,7 +119,7 @@ def samples_html(samples: tuple[SettingSample, ...]) -> str:
             "most narrower without it", "by"]  # fmt: skip
     rows = "".join(_sample(one, pictured=pictured, labelled=labelled) for one in samples)
     cells = "".join(f'<th scope="col"{_LEFT if text in _NAMES else ""}>{text}</th>' for text in head)
-    return f'<div class="q-scroll q-tall"><table class="q-setters"><tr>{cells}</tr>{rows}</table></div>'
+    return words.scrolling(f'<table class="q-setters"><tr>{cells}</tr>{rows}</table>', tall=True)
 
 
 def _sample(one: SettingSample, *, pictured: bool, labelled: bool) -> str:
@@ -145,7 +144,7 @@ def ranges_html(found: RangeSetters) -> str:
             "outside", "farthest")  # fmt: skip
     cells = "".join(f'<th scope="col"{_LEFT if text in _NAMES else ""}>{text}</th>' for text in head)
     rows = "".join(_range(row) for row in worst_covered(found))
-    return f'<div class="q-scroll q-tall"><table class="q-setters q-wide"><tr>{cells}</tr>{rows}</table></div>'
+    return words.scrolling(f'<table class="q-setters q-wide"><tr>{cells}</tr>{rows}</table>', tall=True)
 
 
 def _range(row: Coverage) -> str:

@@ -51,7 +51,7 @@ def train() -> nn.Module:
 
 
 def write_data() -> None:
-    """data.npz: all 540 evaluation images, with the group of each; calib.npz: 256 of the long tail, as they come."""
+    """data.npz: all 540 evaluation images, with the group of each; train.npz: the long tail; calib.npz: 256 of it."""
     x, y = long_tail()
     pick = np.random.default_rng(SEED).permutation(len(x))[:CALIB_IMAGES]
     _, (eval_x, eval_y) = load_split()
@@ -59,10 +59,11 @@ def write_data() -> None:
     group = np.array([of[int(label)] for label in eval_y])
     write_npz(FOLDER / "data.npz", images=eval_x, labels=eval_y, group=group)
     write_npz(FOLDER / "calib.npz", images=x[pick], labels=y[pick])
+    write_npz(FOLDER / "train.npz", images=x, labels=y)
 
 
 def main() -> None:
-    """Write weights.safetensors, data.npz and calib.npz next to this file."""
+    """Write weights.safetensors, data.npz, calib.npz and train.npz next to this file."""
     model = train()
     _, (x, y) = load_split()
     print(f"training images {counts()}")

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import numpy as np
 import torch
 from safetensors.torch import save_file
 from torch import nn
@@ -55,13 +56,20 @@ def plant_outliers(model: nn.Module) -> None:
         scale_inputs(model.blocks[index].get_submodule(reader), channels, FACTOR)
 
 
+def write_training_windows(text: np.ndarray) -> None:
+    """Write train.npz: the training topics in windows that do not overlap, as bytes."""
+    tokens, labels = (part.numpy().astype(np.uint8) for part in training_windows(text, CONTEXT, CONTEXT))
+    write_npz(FOLDER / "train.npz", tokens=tokens, labels=labels)
+
+
 def main() -> None:
-    """Write weights.safetensors, data.npz (held-out topics) and calib.npz (training topics) next to this file."""
+    """Write weights, data.npz (held-out topics), calib.npz and train.npz (training topics) next to this file."""
     training, held_out = load_topics()
     tokens, labels = spread_windows(held_out, CONTEXT, EVAL_SEQUENCES)
     write_npz(FOLDER / "data.npz", tokens=tokens, labels=labels)
     calib_tokens, calib_labels = spread_windows(training, CONTEXT, CALIB_SEQUENCES)
     write_npz(FOLDER / "calib.npz", tokens=calib_tokens, labels=calib_labels)
+    write_training_windows(training)
     model = train()
     print(f"perplexity before planting {perplexity(model, torch.from_numpy(tokens), torch.from_numpy(labels)):.4f}")
     plant_outliers(model)

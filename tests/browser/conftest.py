@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 import urllib.request
+from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -18,16 +19,15 @@ PATIENCE = 120_000
 """Milliseconds: the first visitor waits for torch to be imported and the sample to be opened and calibrated."""
 
 
-@pytest.fixture(scope="session")
-def address(runtime_dir, tmp_path_factory):
-    """Where the app is served, over a compute process of this test process alone."""
+@contextmanager
+def served(log, runtime, **variables):
+    """The app on a port of its own, with variables in its environment."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    log = tmp_path_factory.mktemp("server") / "log"
     environment = {name: value for name, value in os.environ.items() if name not in ("QDEBUG_DATA", "QDEBUG_CALIB")}
-    environment |= {"QDEBUG_RUNTIME": str(runtime_dir), "QDEBUG_MODEL": "digits-mobilenet"}
-    command = [sys.executable, "-m", "streamlit", "run", str(ROOT / "app.py"), "--server.headless=true",
+    environment |= {"QDEBUG_RUNTIME": str(runtime), "QDEBUG_MODEL": "digits-mobilenet", **variables}
+    command = [sys.executable, "-m", "qdebug.web.serve", "run", str(ROOT / "app.py"), "--server.headless=true",
                f"--server.port={port}", "--server.address=127.0.0.1"]  # fmt: skip
     with log.open("wb") as out:
         server = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=out, stderr=out)
@@ -37,6 +37,13 @@ def address(runtime_dir, tmp_path_factory):
     finally:
         server.terminate()
         server.wait(20)
+
+
+@pytest.fixture(scope="session")
+def address(runtime_dir, tmp_path_factory):
+    """Where the app is served, over a compute process of this test process alone."""
+    with served(tmp_path_factory.mktemp("server") / "log", runtime_dir) as found:
+        yield found
 
 
 def _wait(url, server, log):
@@ -49,6 +56,10 @@ def _wait(url, server, log):
         except OSError:
             time.sleep(0.1)
     raise AssertionError(f"the server does not answer:\n{log.read_text()}")
+
+
+STANDS = ".q-strip, .st-key-lesson, .st-key-lesson-list, .st-key-workshop-door"
+"""What every page has: screens the strip, lessons, their list and the door a place of their own."""
 
 
 class Screen:
@@ -73,7 +84,7 @@ class Screen:
     def go(self, screen=""):
         """Open a screen by its address and wait until nothing is being measured."""
         self.page.goto(f"{self.address}/{screen}")
-        self.page.wait_for_selector(".q-strip")
+        self.page.wait_for_selector(STANDS)
         return self.rest()
 
     def to(self, title):
@@ -85,19 +96,41 @@ class Screen:
         return self.rest()
 
     def rest(self):
-        """Wait until the page neither runs nor measures: for as long as two looks at the compute process take."""
+        """Wait until the page neither runs nor measures nor waits for an answer, and no toast lies over it.
+
+        Streamlit's toasts name an element as their label that is not there, which axe calls a fault; a page that meets
+        a compute process that an earlier test killed says so in one.
+        """
         self.page.wait_for_function(
-            """() => {
-                const busy = document.querySelector('[class*="st-key-working-"], [data-testid="stStatusWidget"]')
+            """stands => {
+                const signs = '[class*="st-key-working-"], .q-waiting, [data-testid="stStatusWidget"], '
+                    + '[data-testid="stToast"]';
+                const busy = document.querySelector(signs)
                     || document.querySelector('.stApp')?.dataset.testScriptState === 'running';
                 const now = performance.now();
-                if (busy || !document.querySelector('.q-strip')) window.qdebugBusy = now;
-                return now - (window.qdebugBusy ??= now) > 900;
+                if (busy || !document.querySelector(stands)) window.qdebugBusy = now;
+                return now - (window.qdebugBusy ??= now) > 700;
             }""",
+            arg=STANDS,
             polling=100,
         )
         self.page.evaluate("delete window.qdebugBusy")
         return self
+
+    def in_theme(self, scheme):
+        """Change the browser's theme and wait until the page has been drawn in it."""
+        self.page.emulate_media(color_scheme=scheme)
+        self.page.wait_for_function(
+            """scheme => [...document.querySelectorAll('style')].some(
+                one => one.textContent.includes('[data-testid=stDialog]{color-scheme:' + scheme))""",
+            arg=scheme,
+        )
+        return self.rest()
+
+    @property
+    def at(self):
+        """Which screen's address this is; what it holds is left out."""
+        return urlsplit(self.page.url).path.strip("/")
 
     @property
     def strip(self):

@@ -39,6 +39,7 @@ def test_text_says_the_cause_and_the_measured_gain(cli, toy):
     assert first.startswith("1.")
     assert "int4 is too coarse for the weights of" in first
     assert "brings accuracy from 92.3 % to" in first
+    assert "92.3\u00a0%" in out.split("worst layer")[1]  # the table writes it as the sentence does
 
 
 def test_a_nan_that_a_recipe_is_refused_for_is_a_cause(cli, toy, tmp_path):
@@ -54,6 +55,9 @@ def test_a_nan_that_a_recipe_is_refused_for_is_a_cause(cli, toy, tmp_path):
     assert (cause["kind"], cause["layer"], cause["tensor"], cause["fix"]) == ("nan", "body", "weight", None)
     assert cause["metric_before"] is None
     assert "1 value that is NaN" in cause["text"]
+    status, out, err = cli("diagnose", tmp_path / "nan.pt2", "--data", toy / "toy.npz")
+    assert status == 0, err
+    assert "body" in out.split("worst layer")[1]
 
 
 def test_mistakes_are_told_in_one_line(cli, toy):

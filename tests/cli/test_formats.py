@@ -1,4 +1,4 @@
-"""``qdebug formats`` and ``qdebug compare``: the cards, and formats against each other on a layer's values."""
+"""``qdebug formats`` and ``qdebug compare-formats``: the cards, and formats against each other on a layer's values."""
 
 import json
 
@@ -64,7 +64,7 @@ def test_an_unknown_format_lists_what_is_near(cli, text, near):
 
 
 def test_compare_says_the_findings_and_a_row_per_format(cli, model):
-    status, out, err = cli("compare", *model[:1], "head", *model[1:])
+    status, out, err = cli("compare-formats", *model[:1], "head", *model[1:])
     assert status == 0, err
     findings, rest = out.split("\n\n")
     assert findings.startswith("Near 4 bits ")
@@ -77,7 +77,7 @@ def test_compare_says_the_findings_and_a_row_per_format(cli, model):
 
 
 def test_compare_as_json(cli, model):
-    status, out, err = cli("compare", *model[:1], "body", *model[1:], "--tensor", "activation", "--json")
+    status, out, err = cli("compare-formats", *model[:1], "body", *model[1:], "--tensor", "activation", "--json")
     assert status == 0, err
     found = json.loads(out)
     assert found["values"] == {"layer": "body", "tensor": "activation", "distribution": ""}
@@ -92,16 +92,18 @@ def test_compare_as_json(cli, model):
 
 
 def test_compare_a_distribution(cli, model):
-    found = json.loads(cli("compare", *model, "--distribution", "uniform", "--tensor", "activation", "--json")[1])
+    found = json.loads(
+        cli("compare-formats", *model, "--distribution", "uniform", "--tensor", "activation", "--json")[1]
+    )
     assert found["values"]["distribution"] == "uniform"
     assert found["count"] == 256 * 512
 
 
 def test_a_distribution_needs_no_model(cli):
-    status, out, _ = cli("compare", "--distribution", "gaussian", "--json")
+    status, out, _ = cli("compare-formats", "--distribution", "gaussian", "--json")
     found = json.loads(out)
     assert (status, found["values"]["distribution"], found["total"]) == (0, "gaussian", 256 * 512)
-    assert "Near 4 bits" in cli("compare", "--distribution", "gaussian")[1]
+    assert "Near 4 bits" in cli("compare-formats", "--distribution", "gaussian")[1]
 
 
 def test_the_card_of_a_notation_is_that_of_its_format(cli):
@@ -112,7 +114,7 @@ def test_the_card_of_a_notation_is_that_of_its_format(cli):
 
 def test_compare_after_a_fix(cli, model):
     plain, fixed = (
-        json.loads(cli("compare", *model[:1], "stem", *model[1:], *more, "--json")[1])["rows"]
+        json.loads(cli("compare-formats", *model[:1], "stem", *model[1:], *more, "--json")[1])["rows"]
         for more in ((), ("--fix", "cle"))
     )
     one, two = ({row["notation"]: row["sqnr_db"] for row in rows} for rows in (plain, fixed))
@@ -131,7 +133,7 @@ def test_compare_after_a_fix(cli, model):
     ],
 )
 def test_mistakes(cli, model, words, near):
-    status, out, err = cli("compare", model[0], *words, *model[1:])
+    status, out, err = cli("compare-formats", model[0], *words, *model[1:])
     assert (status, out) == (2, "")
     assert near in err
     assert "Traceback" not in err

@@ -15,12 +15,12 @@ import qdebug
 from qdebug.cli import app
 from qdebug.cli.export import TARGETS
 from qdebug.cli.output import print_json, table
-from qdebug.cli.places import app_script, sample_names
 from qdebug.cli.program import VERBS, parse
 from qdebug.cli.progress import Reporter
 from qdebug.errors import UsageError
 from qdebug.export import cards
 from qdebug.jobs import Client
+from qdebug.places import app_script, sample_names
 from qdebug.results import Progress
 
 

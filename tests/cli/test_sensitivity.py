@@ -82,20 +82,22 @@ def test_another_program_s_journal_is_one_clear_error(measure, workspace):
 
 
 @pytest.mark.skipif(os.name != "posix", reason="signals")
-def test_interrupted_it_says_how_to_go_on(toy):
-    """The signal comes when the first measurement is kept."""
+def test_interrupted_it_says_how_to_go_on(toy, tmp_path):
+    """The signal comes when the first measurement is kept, in a workspace that knows nothing yet."""
     script = (
         "import os, signal, sys\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # a background job starts with it ignored
         "from qdebug.search.sweep.journal import Journal\n"
-        "put = Journal.put\n"
+        "put = Journal.put_all\n"
         "def noted(*row): put(*row); os.kill(os.getpid(), signal.SIGINT)\n"
-        "Journal.put = noted\n"
+        "Journal.put_all = noted\n"
         "from qdebug.cli import main\n"
         "sys.exit(main(sys.argv[1:]))"
     )
     command = ["sensitivity", str(toy / "toy.pt2"), "--data", str(toy / "toy.npz"), "--mode", "exact"]
     ran = subprocess.run(
-        [sys.executable, "-c", script, *command], capture_output=True, text=True, timeout=250, check=False
-    )
+        [sys.executable, "-c", script, *command], capture_output=True, text=True, timeout=250, check=False,
+        env={**os.environ, "QDEBUG_WORKSPACE": str(tmp_path)},
+    )  # fmt: skip
     assert ran.returncode == 128 + signal.SIGINT
     assert "the same command goes on from there" in ran.stderr and not ran.stdout

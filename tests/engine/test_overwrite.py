@@ -7,6 +7,7 @@ import random
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from qdebug.engine import LayerQuant, Sheet, ValueCache
 from qdebug.engine.overwrite import overwriting
@@ -15,10 +16,13 @@ from qdebug.formats import INT8
 from qdebug.graph.program import tensor_key
 from qdebug.quantize import choose_qparams, fake_quantize_activation
 from qdebug.recipes import parse_plan
+from qdebug.search.sweep.items import reached
 from qdebug.session import open as open_model
 from tests.engine.plain import execute
 from tests.engine.test_against_plain import random_sheet
 from tests.networks import Attention, Residual, data_for, seeded
+
+aten = torch.ops.aten
 
 
 class Shared(nn.Module):
@@ -83,6 +87,36 @@ def test_who_asks_for_a_layers_input_gets_it_unquantized(kind):
         raw = asked[layer.x]
         assert not torch.equal(raw, fake_quantize_activation(raw, parse_plan("w8a8").activation, grid)), layer.name
         assert torch.equal(asked[layer.step], subject.engine.values(sheet, batch, (layer.step,))[layer.step])
+
+
+class Calls(TorchDispatchMode):
+    """Counts the convolutions and matrix products that are computed."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.count = 0
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        self.count += func.overloadpacket in (aten.convolution, aten.mm, aten.addmm)
+        return func(*args, **(kwargs or {}))
+
+
+@pytest.mark.parametrize("kind", [Shared, Residual])
+@pytest.mark.parametrize("grid", [(0.0, 2.0), (-0.5, 2.0)])
+def test_what_was_remembered_unquantized_is_only_quantized(kind, grid):
+    """One layer's input on a grid, all else as in a float pass before: nothing upstream of the layer runs again."""
+    session, fresh = opened(kind), opened(kind)
+    subject, batch = session._subject, session._subject.eval_batches[0]
+    subject.engine.output(session.preparer.float_sheet, batch)
+    for layer in subject.layers:
+        quant = LayerQuant(parse_plan("w32a8"), choose_qparams(*grid, INT8, False))
+        sheet = Sheet(subject.program, subject.layers, quants={layer.step: quant})
+        with Calls() as calls:
+            found = subject.engine.output(sheet, batch, remember=False)
+        behind = reached(subject.program, layer.step)
+        assert calls.count == sum(other.step in behind for other in subject.layers), layer.name
+        assert torch.equal(found, fresh._subject.engine.output(sheet, batch, remember=False))
+        assert torch.equal(found, fresh._subject.engine.output(sheet, batch))  # stopping at each station
 
 
 @pytest.mark.parametrize("grid", [(0.0, 2.0), (-0.5, 2.0)])

@@ -5,6 +5,7 @@ import numpy as np
 import onnx
 import pytest
 
+from qdebug.errors import RecipeError
 from qdebug.export import write_onnx
 from qdebug.recipes import Recipe, parse_fix, preset, with_fix
 from tests.export.networks import inputs_of
@@ -18,8 +19,8 @@ def fixed(recipe: Recipe, *fixes: str) -> Recipe:
 
 
 CASES = {
-    "residual": ("cle", "bias-correction"), "mlp": ("cle",), "transposing": ("bias-correction",),
-    "attention": ("smoothquant", "bias-correction"),
+    "residual": ("cle", "gptq", "bias-correction"), "mlp": ("cle",), "transposing": ("bias-correction",),
+    "attention": ("smoothquant", "gptq", "bias-correction"),
 }  # fmt: skip
 
 
@@ -38,7 +39,7 @@ def test_a_fixed_and_quantized_model_is_the_simulations(opened, tmp_path, networ
 @pytest.mark.parametrize("network", ["residual", "mlp", "attention"])
 def test_in_float_the_fixes_alone_are_left(opened, tmp_path, network):
     session, source = opened(network)
-    functional = [fix for fix in CASES[network] if fix != "bias-correction"]
+    functional = [fix for fix in CASES[network] if parse_fix(fix).stage == "equivalent"]
     recipe = fixed(Recipe(), *functional)
     done = write_onnx(session, recipe, tmp_path / "out.onnx")
     assert done.added == 0
@@ -109,3 +110,21 @@ def test_bias_correction_leaves_layers_and_the_values_they_read_on_one_grid(open
         nodes = onnx.load(tmp_path / "out.onnx").graph.node
         counts.append(sum(node.op_type == "QuantizeLinear" for node in nodes))
     assert counts[0] == counts[1]
+
+
+@pytest.mark.parametrize("fixes", [("low-rank:rank=2",), ("hadamard", "ldlq"), ("outliers:keep=20", "low-rank:rank=2")])
+def test_what_is_kept_beside_the_codes_or_rotated_is_written_as_a_float_weight(opened, tmp_path, fixes):
+    session, _ = opened("attention")
+    recipe = fixed(preset("w4a32"), *fixes)
+    done = write_onnx(session, recipe, tmp_path / "out.onnx")
+    assert any("keeps something beside their codes" in sentence for sentence in done.unsaid)
+    expected = simulated(session, recipe)["scores"].numpy()
+    (found,) = by_runtime(tmp_path / "out.onnx", inputs_of("attention"))
+    assert_agree(found, expected, 1e-5)
+
+
+@pytest.mark.parametrize(("fix", "reason"), [("hadamard", "rotated"), ("outliers:keep=20", "split in two")])
+def test_an_input_quantized_in_another_form_is_refused(opened, tmp_path, fix, reason):
+    session, _ = opened("attention")
+    with pytest.raises(RecipeError, match=reason):
+        write_onnx(session, fixed(preset("w8a8-pc"), fix), tmp_path / "out.onnx")

@@ -49,6 +49,20 @@ def test_samples_compute_what_the_session_does(tmp_path, name, short):
     assert {value.type.tensor_type.shape.dim[0].dim_param for value in proto.graph.input} == {"batch"}
 
 
+@pytest.mark.parametrize("kind", [Residual, Attention])
+@pytest.mark.parametrize(
+    "fixes", ["gptq", "adaround:iterations=30", "cle bias-correction", "awq gptq", "smoothquant:search=true"]
+)
+def test_what_fixes_found_is_what_is_written(tmp_path, kind, fixes):
+    session, recipe = qdebug.open(seeded(kind), data_for(kind, 16)), preset("w4a8")
+    for text in fixes.split():
+        recipe = with_fix(recipe, parse_fix(text))
+    write_onnx(session, recipe, tmp_path / "out.onnx")
+    inputs, want = batch_of(session, recipe)
+    (found,) = by_runtime(tmp_path / "out.onnx", inputs, NONE)
+    assert sqnr(found, want) > 80
+
+
 def test_integer_convolutions_of_a_sample_are_exactly_the_simulations(tmp_path):
     session = sample("digits-mobilenet")
     write_onnx(session, preset("w8a8-pc-all"), tmp_path / "out.onnx")

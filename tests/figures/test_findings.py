@@ -1,9 +1,11 @@
 """A title says what its figure shows."""
 
+from msgspec.structs import replace
+
 from qdebug.figures import Candidate
 from qdebug.figures.channels import before_after_finding, channels_finding
 from qdebug.figures.histogram import histogram_finding
-from qdebug.figures.shares import shares_finding, worst_finding
+from qdebug.figures.shares import share_bars, shares_finding, worst_finding
 from qdebug.figures.shift import shift_finding
 from qdebug.figures.split import error_parts, split_finding
 from qdebug.figures.tradeoff import log_ticks, tradeoff_finding
@@ -63,6 +65,20 @@ def test_shares():
     assert shares(a=0.0).leading == ()
 
 
+def test_predicted_shares_are_called_so_until_all_are_measured():
+    rows = list(shares(a=0.4, b=0.6).rows)
+    guesses = [replace(row, predicted=True, metric=None) for row in rows]
+    said = "b alone causes 60 % of the output error, a 40 %"
+    assert words(worst_finding(replace(shares(), rows=tuple(guesses)))) == f"Predicted: {said}"
+    half = replace(shares(), rows=(guesses[0], rows[1]))
+    assert words(worst_finding(half)) == f"Predicted: {said}; 1 of 2 layers measured"
+    assert words(worst_finding(replace(shares(), rows=tuple(rows)))) == said
+    bars = share_bars(half, {}, "accuracy", dark=False).data[0]
+    assert list(bars.y) == ["b", "a"]
+    assert list(bars.marker.pattern.shape) == ["", "/"]
+    assert [row[3].split()[0] for row in bars.customdata] == ["accuracy", "predicted"]
+
+
 def test_shift():
     assert (
         words(shift_finding(detail()))
@@ -94,4 +110,5 @@ def test_ticks_of_a_log_axis_are_whole_numbers_people_read():
     assert log_ticks([3.38, 28.1]) == [5.0, 10.0, 20.0]
     assert log_ticks([3.38, 3.46]) is None  # Plotly's own are fine where the axis is all but linear
     assert log_ticks([3.0, float("inf"), 1000.0]) == [2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1000.0]
+    assert log_ticks([0.005, 3.0]) == [0.01, 0.1, 1.0]
     assert log_ticks([float("nan")]) is None

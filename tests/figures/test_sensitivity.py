@@ -1,10 +1,12 @@
 """Sensitivity in words and pictures: what is predicted is never drawn as if it had been measured."""
 
 import pytest
+from msgspec.structs import replace
 
 from qdebug.figures import colours
-from qdebug.figures.sensitivity import agreement_finding, depth_finding, finding, known, leading_format
+from qdebug.figures.sensitivity import agreement_finding, cost, depth_finding, finding, known, leading_format, sure
 from qdebug.figures.sensitivity_charts import by_depth, in_words, predicted_measured
+from qdebug.results import Order, SweepPlan, WholeRecipe
 from tests.figures.values import sensitivity, sensitivity_row
 
 FORMATS = {"w8a8": "int8", "w4a8": "int4"}
@@ -96,6 +98,40 @@ def test_names_of_strangers_stay_text():
     assert "customdata[0]" not in figure.data[0].hovertemplate
 
 
+def test_what_rests_on_part_of_the_data_is_not_told_as_if_it_were_all():
+    rows = [replace(sensitivity_row("a", "w4a8", 2.0, 3.0, True), n=n) for n in (10, 5)]
+    assert "of the error;" in finding(sensitivity(rows[0]))
+    assert "of the error seen so far;" in finding(sensitivity(rows[1]))
+    assert in_words(rows[1], 10)[0] == "measured 3.00 on 5 of 10 samples"
+    assert in_words(rows[0], 10)[0] == "measured 3.00"
+
+
+def test_all_but_one_says_which_layer_it_pays_to_leave_float():
+    rows = [
+        replace(sensitivity_row(name, "w4a8", 1.0), gain=gain) for name, gain in (("a", 1.0), ("b", 3.0), ("c", -1.0))
+    ]
+    whole = WholeRecipe(format="w4a8", exact=6.0, exact_ci95=(6.0, 6.0), metric=0.5, n=10)
+    found = replace(sensitivity(*rows), whole=(whole,))
+    said = "with all layers in w4a8, it pays most to leave b float and takes 50.0\u00a0% of the error away"
+    assert finding(found, "without") == said
+    (marks,) = by_depth(found, FORMATS, dark=False, part="without").data
+    assert (list(marks.y), list(marks.marker.symbol)) == ([1.0, 3.0], ["circle", "circle"])
+    assert "In w4a8, 75.0\u00a0% of the gain is in the middle third" in depth_finding(found, "without")
+    assert finding(sensitivity(rows[2]), "without") == "leaving one layer float gains nothing in any of the formats"
+    plain = sensitivity(sensitivity_row("a", "w4a8", 1.0))
+    assert "not been measured yet" in finding(plain, "without")
+    assert "not measured yet" in depth_finding(plain, "without")
+
+
+def test_cost_and_certainty_in_words():
+    plan = SweepPlan(items=14, parts=(10,), passes=7.6, kept=0.0, cores=1, seconds=0.5)
+    assert cost(plan) == "7.60 float passes, about 0.50\u00a0s on one core"
+    assert cost(replace(plan, kept=3.0, cores=2)).endswith("on 2 cores; 3.00 passes more are in the journal")
+    assert sure(Order(settled=True, confidence=1.0)) == "exact on these data"
+    tied = Order(settled=True, confidence=0.95, ties=(("w4a8", "a", "b"),))
+    assert sure(tied) == "settled, 95.0\u00a0% sure; ties: a and b in w4a8"
+
+
 def test_a_cell_in_words():
     assert in_words(sensitivity_row("a", "w4a8", None, refused="it has no tokens")) == (
         "not possible: it has no tokens",
@@ -105,3 +141,10 @@ def test_a_cell_in_words():
     assert lines[1] == "predicted 4.00 (95 %: 3.60 to 4.40)"
     assert "outside the linear regime" in lines[-1]
     assert "measure it" in in_words(sensitivity_row("a", "w4a8", None))[0]
+
+
+def test_a_heavy_sample_that_was_not_measured_yet_is_told_of():
+    row = sensitivity_row("a", "w4a8", 4.0, 9.0)
+    for unseen, told in ((0.4, True), (0.05, False), (None, False)):
+        words = "one sample not measured yet has 40\u00a0% of the predicted error"
+        assert (words in in_words(replace(row, unseen=unseen))) == told

@@ -26,7 +26,8 @@ def overall(delta=-0.011, name="accuracy") -> Metric:
 def test_the_worst_is_named_with_what_it_lost_and_among_how_many():
     rows = (row("3", -0.02), row("7", -0.062, p=0.01), row("8", 0.01))
     assert subgroups_finding(overall(), rows) == (
-        "Class 7 lost 6.20 points, more than chance explains among 3 classes; all data −1.10 points"
+        "Class 7 lost 6.20 points (95 %: −11.2 to −1.20), more than chance explains among 3 classes; "
+        "all data −1.10 points"
     )
     more = (*rows, row("day", -0.05, key="group", p=0.02), row("night", -0.04, key="group", p=0.03))
     assert "among 5 classes and groups; so did 2 others; all data" in subgroups_finding(overall(), more)
@@ -34,7 +35,9 @@ def test_the_worst_is_named_with_what_it_lost_and_among_how_many():
 
 
 def test_that_none_lost_more_than_chance_explains_is_said():
-    assert subgroups_finding(overall(), (row("a", -0.5), row("b", 0.0))) == ("No class lost more than chance explains")
+    assert subgroups_finding(overall(), (row("a", -0.5), row("b", 0.0))) == (
+        "No class lost more than chance explains; class a lost most, 50.0 points (95 %: −55.0 to −45.0)"
+    )
     gained = (row("a", 0.5, p=0.001), row("b", 0.0, key="group"))
     assert subgroups_finding(overall(), gained) == "No class or group lost more than chance explains"
     assert subgroups_finding(overall(), ()) == "The data name no two classes or groups"
@@ -43,7 +46,8 @@ def test_that_none_lost_more_than_chance_explains_is_said():
 def test_a_perplexity_rises():
     rows = (row("law", 1.2, key="group", p=0.001, name_of="ppl"), row("news", 0.1, key="group", name_of="ppl"))
     assert subgroups_finding(overall(0.3, "perplexity"), rows) == (
-        "Group law lost 1.20 in perplexity, more than chance explains among 2 groups; all data +0.300"
+        "Group law lost 1.20 in perplexity (95 %: +1.15 to +1.25), more than chance explains among 2 groups; "
+        "all data +0.300"
     )
 
 

@@ -7,8 +7,8 @@ import types
 import pytest
 
 ROOMS = [
-    "calibrate", "cli", "doors", "engine", "figures", "formats", "graph", "jobs", "measure", "methods", "quantize",
-    "recipes", "results", "session", "targets",
+    "calibrate", "cli", "doors", "engine", "facade", "figures", "formats", "graph", "jobs", "measure", "methods",
+    "quantize", "recipes", "results", "session", "targets",
 ]  # fmt: skip
 PACKAGE = {"QDebugError", "Recipe", "Session", "open", "preset"}
 

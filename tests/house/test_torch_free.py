@@ -28,7 +28,7 @@ def test_importing_it_brings_nothing_heavy(module):
 def test_every_module_of_the_web_room():
     code = (
         "import pkgutil, importlib, qdebug.web\n"
-        "for module in pkgutil.iter_modules(qdebug.web.__path__, 'qdebug.web.'): importlib.import_module(module.name)"
+        "for module in pkgutil.walk_packages(qdebug.web.__path__, 'qdebug.web.'): importlib.import_module(module.name)"
     )
     assert heavy_after(code) == set()
 

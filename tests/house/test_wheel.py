@@ -38,7 +38,7 @@ def test_nothing_but_the_package_lands_in_site_packages(installed):
 
 
 def test_the_app_with_its_screens_and_settings(installed):
-    script = Path(run(installed, "-c", "from qdebug.cli.places import app_script; print(app_script())").strip())
+    script = Path(run(installed, "-c", "from qdebug.places import app_script; print(app_script())").strip())
     assert script == installed / "qdebug" / "_bundle" / "app.py"
     for name in ("app.py", "pages", ".streamlit/config.toml"):
         ours, theirs = ROOT / name, script.parent / name

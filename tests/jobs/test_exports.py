@@ -8,16 +8,20 @@ import zipfile
 from pathlib import Path
 from types import SimpleNamespace
 
+import msgspec
 import pytest
 
 from qdebug.engine import Work
 from qdebug.errors import FileError, RecipeError
-from qdebug.jobs import GetExport, GetLatency, GetVerified, exports
+from qdebug.jobs import GetExport, GetLatency, GetReport, GetVerified, exports
 from qdebug.jobs.folders import IN_USE_SECONDS
 from qdebug.jobs.handlers import SessionHandlers
 from qdebug.recipes import preset
 from qdebug.results import Exported, ModelRef
+from qdebug.results.report import DiffReport, Report
 from tests.figures.values import latency, verified
+from tests.report.test_diff import diff
+from tests.report.values import report
 
 
 @pytest.fixture
@@ -141,6 +145,37 @@ def test_the_compute_process_writes_an_export_once_per_content(handlers, folder,
     assert asked == [(w8.digest, "onnx"), (w8.digest, "nncf"), (w4.digest, "onnx"), (w8.digest, "onnx")]
     assert {handlers.lane(request) for request in requests} == {"slow"}
     assert not GetExport.kept, "its file may have been removed since"
+
+
+def test_the_compute_process_makes_a_report_once_per_content(handlers, folder, monkeypatch):
+    made = []
+
+    def gather(session, recipe, *, runtime, work):
+        made.append((recipe.digest, runtime))
+        return report()
+
+    def gather_recipes(session, a, b, *, names, work):
+        made.append(names)
+        return diff()
+
+    monkeypatch.setattr("qdebug.report.gather", gather)
+    monkeypatch.setattr(
+        "qdebug.report.gather_recipes", lambda session, a, b, *, names, work: made.append(names) or diff()
+    )
+    w8, w4 = preset("w8a8"), preset("w4a8")
+    requests = [GetReport(REF, w8, "onnxruntime"), GetReport(REF, w8, "onnxruntime"),
+                GetReport(REF, w8, "onnxruntime", against=w4)]  # fmt: skip
+    found = [handlers.answer(request, Work()) for request in requests]
+    assert found[0] == found[1] != found[2]
+    assert made == [(w8.digest, "onnxruntime"), ("w4a8", "w8a8")]
+    page, data = exports.files(found[0])
+    assert (page.name, data.name) == ("report.html", "report.json")
+    assert msgspec.json.decode(exports.read(data), type=Report) == report()
+    assert msgspec.json.decode(exports.read(exports.files(found[2])[1]), type=DiffReport) == diff()
+    assert handlers.lane(requests[0]) == "slow"
+    page.unlink()
+    with pytest.raises(FileError, match="gone"):
+        exports.read(page)
 
 
 def test_verification_and_timing_are_asked_for_as_they_were_wanted(handlers, monkeypatch):

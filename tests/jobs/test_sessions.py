@@ -13,8 +13,12 @@ from qdebug.jobs import (
     GetDetail,
     GetExport,
     GetFixes,
+    GetInputCosines,
     GetLayers,
+    GetOutlook,
+    GetOutputChange,
     GetScore,
+    GetSensitivity,
     GetShares,
     GetStats,
     GetTargets,
@@ -25,8 +29,9 @@ from qdebug.jobs import (
     Samples,
     connect,
 )  # fmt: skip
+from qdebug.jobs.verbs import GetClipCurve, GetFormatView, GetInputRanges, GetReadRanges
 from qdebug.recipes import parse_fix, parse_plan, preset, set_layers, with_fix
-from qdebug.results import ModelRef
+from qdebug.results import ModelRef, Values
 
 REF = ModelRef(model="digits-mobilenet")
 W8A8 = preset("w8a8")
@@ -57,12 +62,47 @@ def test_every_verb_answers_as_the_session_does(client, session):
     assert client.get(Open(REF)) == session.info()
     assert client.get(Check(REF, W8A8)) is None
     assert untimed(client.get(GetScore(REF, W8A8))) == untimed(session.score(W8A8))
+    assert client.get(GetOutputChange(REF, W8A8)) == session.output_change(W8A8)
     assert untimed(client.get(GetLayers(REF, W8A8))) == untimed(session.layers(W8A8))
     assert untimed(client.get(GetShares(REF, W8A8))) == untimed(session.shares(W8A8))
     assert client.get(GetDetail(REF, W8A8, "blocks.2.dw")) == session.detail(W8A8, "blocks.2.dw")
+    assert client.get(GetInputCosines(REF, W8A8, "fc")) == session.input_cosines("fc", W8A8)
     assert client.get(GetFixes(REF, W8A8)) == session.fixes(W8A8)
     assert client.get(GetVerdict(REF, W8A8)) == session.verdict(W8A8)
     assert client.get(GetStats()).bytes > 0
+
+
+def test_what_lessons_ask_is_answered_as_the_session_does(client, session):
+    weights = Values(layer="fc")
+    clipped = client.get(GetFormatView(REF, W8A8, weights, "int4", clip=(-0.05, 0.05)))
+    assert clipped == session.view_format(weights, "int4", W8A8, clip=(-0.05, 0.05))
+    assert clipped.error.clipping_rate > 0
+    assert client.get(GetClipCurve(REF, W8A8, "fc", "int4")) == session.clip_curve("fc", "int4")
+    read = client.get(GetReadRanges(REF, W8A8, "blocks.2.project"))
+    assert read == session.read_ranges("blocks.2.project")
+    assert len(read.high) == 448
+    reach = client.get(GetInputRanges(REF, W8A8, "blocks.2.dw"))
+    assert reach == session.input_ranges(W8A8, "blocks.2.dw")
+    assert client.get(GetInputRanges(REF, preset("w8a8-dyn"), "fc")).clip is None
+    with pytest.raises(RecipeError, match="read in groups"):
+        client.get(GetReadRanges(REF, W8A8, "blocks.2.dw"))
+    with pytest.raises(RecipeError, match="no single symmetric range"):
+        client.get(GetClipCurve(REF, W8A8, "fc", "int4g32"))
+
+
+def test_measured_sensitivity_outlives_the_process_and_its_cost_is_known_before(client, empty_journal):
+    plan = parse_plan("w4a8")
+    asked = {"ref": REF, "recipe": W8A8, "formats": (("w4a8", plan),), "worst": 3}
+    before = client.get(GetOutlook(**asked, turn="1"))
+    assert before.plan.items == 3 and before.plan.passes > 0 == before.plan.kept
+    exact = GetSensitivity(**asked, mode="exact")
+    found = client.get(exact)
+    os.kill(client.pid, signal.SIGKILL)
+    after = client.get(GetOutlook(**asked, turn="2"))
+    assert after.plan.passes == 0
+    assert [row.exact for row in after.rows] == [row.exact for row in found.rows]
+    assert client.get(exact).rows == found.rows
+    assert sum(row.exact is not None for row in found.rows) == 3
 
 
 def test_the_cards(client):

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from qdebug.measure import Predictions, compare, predictions
+from qdebug.measure.compare import value
 
 
 def scores(classes, of=4):
@@ -193,3 +194,20 @@ def test_one_image_tells_nothing_of_others():
     assert (metric.delta, metric.ci95) == (pytest.approx(-0.1), (-1.0, 1.0))
     nothing = compare(segmented([0], [0]), segmented([0], [0]), "segmentation")
     assert (nothing.delta, nothing.flips, nothing.predictions) == (0, 0, 0)
+
+
+@pytest.mark.parametrize(
+    ("task", "shape", "labels"),
+    [
+        ("classification", (6, 4), (6,)), ("language-model", (6, 5, 4), (6, 5)),
+        ("segmentation", (6, 4, 3, 3), (6, 3, 3)), ("unlabelled", (6, 4), None), ("unlabelled", (6, 4, 3, 3), None),
+    ],
+)  # fmt: skip
+def test_the_value_alone_is_the_same_to_the_last_bit(task, shape, labels):
+    dice = torch.Generator().manual_seed(0)
+    truth = None if labels is None else torch.randint(0, 4, labels, generator=dice)
+    before = torch.randn(shape, generator=dice)
+    for noise in (0.0, 0.5, 100.0):
+        after = before + noise * torch.randn(shape, generator=dice)
+        one, two = predictions(task, before, truth), predictions(task, after, truth)
+        assert value(one, two, task) == compare(one, two, task).quantized

@@ -23,6 +23,7 @@ def test_against_float64(path, shape, axis, last):
     assert found.shift == pytest.approx(shift.tolist(), rel=1e-9, abs=1e-12)
     sqnr = 20 * math.log10(y.double().norm() / error.norm())
     assert found.sqnr_db == pytest.approx(sqnr, rel=1e-9)
+    assert found.mse == pytest.approx(float(error.square().mean()), rel=1e-9)
     result = found.finish(cumulative_sqnr_db=12.0)
     assert result.mean_shift == pytest.approx((shift.abs().mean() / y.double().std(correction=0)).item(), rel=1e-6)
     assert (result.sqnr_db, result.cumulative_sqnr_db) == (found.sqnr_db, 12.0)

@@ -11,7 +11,8 @@ sys.modules["numba"] = None
 import torch
 from qdebug.calibrate import Observer, choose_range
 from qdebug.measure import OutputAccumulator, error_split
-from qdebug.quantize import quantize_weight
+from qdebug.methods.gptq import gptq
+from qdebug.quantize import quantize_weight, weight_grid
 from qdebug.quantize.ggml.gguf import encode
 from qdebug.recipes import TensorPlan
 w = torch.linspace(-1, 1, 24).view(4, 6)
@@ -23,6 +24,8 @@ observer = Observer(1)
 observer.update(w)
 for name in ("q4_k", "q6_k"):
     assert encode(torch.linspace(-1, 1, 256).view(1, 256), name).codes.unique().numel() > 15
+rounded, _ = gptq(w, torch.eye(6).double(), weight_grid(w, TensorPlan("int4")))
+assert torch.equal(rounded, quantize_weight(w, TensorPlan("int4"))[0])
 output = OutputAccumulator(1)
 output.add(w, wq)
 assert split.mse > 0 and output.sqnr_db > 0

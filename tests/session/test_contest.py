@@ -56,6 +56,13 @@ def test_all_candidates_are_compared(residual):
         assert [view.size for view in found.crests] == [32, 16]
 
 
+def test_only_the_formats_that_are_named_are_compared(residual):
+    found = residual.compare_formats(Values(layer="head"), notations=("nvfp4", "int4g32"))
+    assert db(found) == pytest.approx(expected(seeded(Residual).head.weight, "nvfp4", "int4g32"), abs=0.01)
+    with pytest.raises(RecipeError, match="int99"):
+        residual.compare_formats(Values(layer="head"), notations=("int99",))
+
+
 def test_a_convolution_s_weight_in_rows_per_channel(residual, few):
     model = seeded(Residual)
     found = residual.compare_formats(Values(layer="stem"))

@@ -29,3 +29,8 @@ def test_a_float_model_that_is_always_wrong_is_not_praised():
 def test_few_samples_are_said_to_be_few():
     assert "only" not in verdict(score(0.99), SHARES, None).text
     assert "within 46 points only" in verdict(score(0.99, ci=(-0.46, 0.46)), SHARES, None).text
+
+
+def test_outputs_without_labels_are_told_in_decibels_and_as_a_part():
+    said = verdict(score(30.5, float_=150.0, name="sqnr_db", ci=(-120.0, -119.0)), SHARES, None)
+    assert said.text == "This recipe is sound: output SQNR 30.5 dB, an error of 3 % of the output."

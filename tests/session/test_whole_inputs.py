@@ -16,7 +16,7 @@ from qdebug.recipes import BiasCorrection, Recipe, preset, with_fix
 from qdebug.session import inspect
 from qdebug.session import open as open_model
 from qdebug.verify import integer_metric, measure_latency, verify
-from qdebug.web.wanted import wanted_html
+from qdebug.web.opening.wanted import wanted_html
 from tests.whole_inputs import ANCHORS, TOKENS, data, write
 
 pytestmark = pytest.mark.filterwarnings("ignore")

@@ -77,6 +77,7 @@ def test_every_kind_runs_in_some_floats(platform, layer):
 
 def test_every_fact_has_a_source(platform):
     facts = [*(kernel.fact for kernel in platform.kernels), *platform.merges, *platform.facts]
+    facts += [platform.sparse] if platform.sparse else []
     assert facts
     for fact in facts:
         assert fact.says and re.fullmatch(r"https://[\w./%-]+", fact.source), fact

@@ -5,10 +5,10 @@ import re
 import pytest
 
 from qdebug.errors import RecipeError
-from qdebug.recipes import LayerPlan, Recipe, parse_plan, parse_weight_format, preset, set_layers
+from qdebug.recipes import LayerPlan, Recipe, parse_format, parse_plan, parse_weight_format, preset, set_layers
 from qdebug.results import LatencyEstimate
 from qdebug.targets import DEVICES, PLATFORMS, Device, Figure, find_device, find_platform, moved_bytes, roofline
-from tests.targets.layers import ALL, CONV, EMBEDDING, MATMUL
+from tests.targets.layers import ALL, CONV, DEPTHWISE, EMBEDDING, MATMUL
 
 
 def device(bandwidth, **rates):
@@ -137,3 +137,31 @@ def test_derived_numbers():
 def test_a_device_that_is_none():
     with pytest.raises(RecipeError, match=r"Unknown device 'h100'.*h100-sxm"):
         find_device("h100")
+
+
+def test_pruned_weights_take_as_long_as_whole_ones_where_nothing_is_said_of_zeros():
+    machine = device(1e9, int8=1e9)
+    whole, *pruned = (roofline([MATMUL], preset(name), machine).layers[0] for name in ("w8a8", "w8a8@2:4", "w8a8@50%"))
+    assert pruned == [whole, whole]
+
+
+def test_tensorrt_skips_the_zeros_of_two_of_four_at_the_published_factor():
+    gpu, tensorrt = find_device("a100-sxm"), find_platform("tensorrt")
+
+    def of(name, layer=MATMUL):
+        recipe = Recipe(default=parse_format(f"int8{name}/int8-sym"))
+        return roofline([layer], recipe, gpu, platform=tensorrt).layers[0], moved(layer, recipe)
+
+    (whole, _), (pruned, moved_whole), (share, _) = of(""), of("@2:4"), of("@50%")
+    assert pruned.compute_seconds == whole.compute_seconds / gpu.sparse.value
+    assert pruned.memory_seconds == pytest.approx((moved_whole - 32 * 256 / 2 + 32 * 64 * 3 / 8) / gpu.bandwidth.value)
+    assert (whole.rate, pruned.rate) == ("int8", "int8, 2:4")
+    assert share == whole
+    assert of("@2:4", DEPTHWISE)[0] == of("", DEPTHWISE)[0]  # one input channel: no group of four
+
+
+def test_two_factors_are_two_products():
+    """Rank 8 of a 32 × 256 matrix at 10 places: 10 · 8 · 256 products in int8, and 10 · 8 · 32 in fp16."""
+    (found,) = roofline([MATMUL], preset("w8a8@r8"), device(1e15, int8=4e12, fp16=2e12)).layers
+    assert found.compute_seconds == pytest.approx(2 * 10 * 8 * 256 / 4e12 + 2 * 10 * 8 * 32 / 2e12)
+    assert found.bound == "compute"

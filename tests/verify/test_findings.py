@@ -35,7 +35,7 @@ def test_the_float_operators_that_are_not_followed_are_named():
     rows = (row("float", integer=Agreement(differing=50, largest=3)),)
     (told,) = findings(Facts(rows=rows, kernels={"FusedMatMul": 4, "Softmax": 4, "Conv": 1}), 1.0, "onnxruntime")
     assert CAUSES["float"] in told
-    assert told.endswith("It does not follow the runtime's float arithmetic in Conv, FusedMatMul.")
+    assert told.endswith("The simulation does not follow the runtime's float arithmetic in Conv, FusedMatMul.")
 
 
 def test_drift_along_the_depth_is_no_finding_of_its_own():

@@ -2,7 +2,7 @@
 
 from concurrent.futures import ThreadPoolExecutor
 
-from qdebug.web.desk import Answers
+from qdebug.web.core.desk import Answers
 
 
 def test_the_least_recently_used_goes_first():

@@ -8,7 +8,7 @@ from qdebug.formats import find
 from qdebug.recipes import TensorPlan, parse_activation_format, parse_plan, parse_weight_format
 from qdebug.recipes.candidates import ACTIVATIONS, WEIGHTS
 from qdebug.recipes.check import check_tensor_plan
-from qdebug.web.choices import activation_choices, choices, label_of, picked, weight_choices
+from qdebug.web.core.choices import activation_choices, choices, label_of, picked, weight_choices
 from tests.web.values import layer
 
 

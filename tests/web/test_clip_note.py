@@ -1,7 +1,7 @@
 """A clip range that is not quite the one asked for says why."""
 
 from qdebug.recipes import TensorPlan
-from qdebug.web.detail import clip_note
+from qdebug.web.layers.detail import clip_note
 from tests.figures.values import view
 
 

@@ -1,8 +1,8 @@
 """What is offered next to a broken layer."""
 
 from qdebug.recipes import preset
-from qdebug.web import edits
-from qdebug.web.cure import cures
+from qdebug.web.editing import edits
+from qdebug.web.layers.cure import cures
 from tests.web.values import model
 
 INFO = model()

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from qdebug.errors import RecipeError
 from qdebug.recipes import BiasCorrection, CrossLayerEqualization, TensorPlan, dumps, loads, preset, with_clip, with_fix
-from qdebug.web import edits
+from qdebug.web.editing import edits
 from tests.web.values import model
 
 INFO = model()

@@ -8,8 +8,9 @@ from qdebug.jobs.client import Running
 from qdebug.jobs.verbs import GetExport, GetLatency, GetTargets, GetVerified
 from qdebug.recipes import parse_plan, preset, set_layers
 from qdebug.results import Exported, ModelRef, Progress, Saturation, TargetCard
-from qdebug.web import desk, edits, export, latency, verified, verify
-from qdebug.web.state import History
+from qdebug.web.core.state import History
+from qdebug.web.editing import edits
+from qdebug.web.export import latency, screen, verified, verify
 from tests.figures import values as drawn
 from tests.web.conftest import html, settle, show
 from tests.web.test_screens import button, recipe
@@ -52,24 +53,21 @@ class Answering:
 
 def page():
     """The screen alone, as the frame would run it."""
-    from qdebug.web import ask, export, latency, state, verify
+    from qdebug.web.core import ask, state
+    from qdebug.web.export import latency, screen, verify
     from tests.web.values import model
 
     state.start()
     ask.begin()
-    export.draw()
+    screen.draw()
     verify.draw(model())
     latency.draw()
     ask.watch()
 
 
 @pytest.fixture
-def client(monkeypatch, tmp_path):
-    answering, store = Answering(tmp_path), desk.Answers()
-    monkeypatch.setenv("QDEBUG_MODEL", REF.model)
-    monkeypatch.setattr(desk, "client", lambda: answering)
-    monkeypatch.setattr(desk, "answers", lambda: store)
-    return answering
+def client(answered_by, tmp_path):
+    return answered_by(Answering(tmp_path))
 
 
 @pytest.fixture
@@ -233,7 +231,7 @@ def test_integers_between_layers_are_one_click_away():
     assert edits.with_integers(preset("w4a16")) is None
     mixed = set_layers(w8, {"head": parse_plan("w4a8")})
     assert edits.with_integers(mixed).layers == mixed.layers
-    assert "activations between layers and biases in float" in export.integers_note(w8)
+    assert "activations between layers and biases in float" in screen.integers_note(w8)
 
 
 def test_on_the_real_screen_a_recipe_goes_home_and_undo_leads_back(app):
@@ -275,6 +273,7 @@ def test_where_things_ran_and_what_could_saturate():
     named = drawn.verified(findings=("2 layers ran in floats: b, c.",), float_layers=("b", "c"))
     assert "though quantized" not in verified.remarks_html(named), "the finding names them already"
     assert verified.remarks_html(drawn.verified()) == ""
+    assert "q-scroll" not in verified.remarks_html(drawn.verified(findings=("A sentence.",))), "sentences are not cut"
 
 
 def test_rows_have_their_kernels_and_long_tables_end():
@@ -293,7 +292,7 @@ def test_strangers_names_stay_text():
     written = Exported(path=f"/x/{EVIL}", opset=1, gone=(EVIL,), renamed={EVIL: EVIL}, unsaid=(EVIL,), bytes=1)
     pieces = [
         verified.table_html((one,), "float_", "graph"), verified.remarks_html(found), verify.metric_html(found),
-        export.file_html(written, preset("w8a8")), export.unsaid_html(written),
+        screen.file_html(written, preset("w8a8")), screen.unsaid_html(written),
         latency.times_html(drawn.latency(version=EVIL)),
     ]  # fmt: skip
     for piece in pieces:

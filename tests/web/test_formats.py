@@ -9,8 +9,8 @@ from qdebug.formats import FORMATS, card
 from qdebug.recipes import parse_activation_format, parse_weight_format, preset
 from qdebug.recipes.candidates import ACTIVATIONS, WEIGHTS
 from qdebug.results import DISTRIBUTIONS, Values
-from qdebug.web.formats import FIRST, fixes_only, format_of, legend, picker_key
-from qdebug.web.speccard import card_html
+from qdebug.web.formats.screen import FIRST, fixes_only, format_of, legend, picker_key
+from qdebug.web.formats.speccard import card_html
 from tests.figures.values import comparison, row
 from tests.web.conftest import html, settle, show
 from tests.web.test_screens import button, recipe
@@ -132,12 +132,13 @@ def test_an_embedding_has_weights_only_and_is_not_what_one_sees_first():
     def script():
         import streamlit as st
 
-        from qdebug.web import formats, state
+        from qdebug.web.core import state
+        from qdebug.web.formats import screen
         from tests.web.values import model
 
         state.start()
         state.choose("tok")
-        st.session_state.found = formats.values(model())
+        st.session_state.found = screen.values(model())
 
     app = AppTest.from_function(script).run()
     assert not app.exception
@@ -152,10 +153,10 @@ def test_a_click_on_a_bar_changes_the_second_format():
         import streamlit as st
 
         from qdebug.results import Values
-        from qdebug.web import formats
+        from qdebug.web.formats import screen
 
-        formats._clicked(Values(layer="a"), {"selection": {"points": [{"y": "nf4"}]}})
-        formats._clicked(Values(layer="a", tensor="activation"), {"selection": {"points": []}})
+        screen._clicked(Values(layer="a"), {"selection": {"points": [{"y": "nf4"}]}})
+        screen._clicked(Values(layer="a", tensor="activation"), {"selection": {"points": []}})
         st.write("done")
 
     here = AppTest.from_function(script).run().session_state

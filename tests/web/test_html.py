@@ -5,7 +5,11 @@ import pytest
 from qdebug.errors import RecipeError
 from qdebug.recipes import preset
 from qdebug.results import FixCard, FixSite, Verdict
-from qdebug.web import cure, detail, fixcards, overview, problem, sidebar, strip, words
+from qdebug.web.core import problem, words
+from qdebug.web.fixes import fix_cards, fix_scores
+from qdebug.web.layers import cure, detail
+from qdebug.web.overview import screen
+from qdebug.web.shell import sidebar, strip
 from tests.figures import values as drawn
 from tests.web.values import model
 
@@ -22,6 +26,8 @@ def test_the_strip_says_everything():
                  "8.00 bits", "exact", "0.20 s", "540 samples"):  # fmt: skip
         assert part in text, part
     assert "q-bad" in text
+    assert "all parameters" in text  # what a report calls them
+    assert "measured on all evaluation data" in text
 
 
 def test_a_change_within_the_interval_is_no_trouble():
@@ -38,6 +44,19 @@ def test_perplexity_is_lost_upwards(interval, loss):
     )
 
 
+@pytest.mark.parametrize(("decibels", "bad", "part"), [(30.5, False, "2.99 %"), (12.0, True, "25.1 %")])
+def test_outputs_without_labels_have_an_error_and_no_change_from_nothing(decibels, bad, part):
+    found = drawn.score(decibels, float_=150.0, name="sqnr_db", ci=(decibels - 151, decibels - 149))
+    text = plain(strip.strip_html(found, fresh=True))
+    assert "output error" in text
+    assert part in text
+    assert "flip" not in text
+    assert ("q-bad" in text, "◆" in text) == (bad, bad)
+    table = plain(fix_scores.scores_html(found, found))
+    assert part in table
+    assert "flips" not in table
+
+
 def test_an_old_score_does_not_call_itself_exact():
     assert "exact" not in strip.strip_html(drawn.score(), fresh=False)
 
@@ -48,15 +67,19 @@ def test_strangers_names_stay_text():
         **{name: getattr(layer, name) for name in layer.__struct_fields__} | {"name": EVIL, "text": EVIL}
     )
     site = FixSite(layers=(EVIL,), refused=EVIL)
-    card = FixCard(method="cle", title=EVIL, about=EVIL, source=EVIL, sites=(site,))
+    card = FixCard(
+        method="cle", title=EVIL, about=EVIL, cures=EVIL, source=EVIL, stage="equivalent", pace="live", sites=(site,),
+        replaces=(EVIL,),
+    )  # fmt: skip
     info = model(name=EVIL, title=EVIL, story=EVIL, calibration=EVIL, not_understood=(EVIL,))
     pieces = [
         detail.head_html(named),
-        overview.verdict_html(Verdict(text=f"worst: {EVIL}", worst=(EVIL,), healthy=False)),
-        overview.story_html(info),
+        screen.verdict_html(Verdict(text=f"worst: {EVIL}", worst=(EVIL,), healthy=False)),
+        screen.story_html(info),
         sidebar.data_html(info),
         sidebar.pill_html(words.Pill(EVIL)),
-        fixcards.sites_html(card),
+        fix_cards.head_html(card),
+        fix_cards.sites_html(card),
         cure.cure_html(cure.Cure(EVIL, EVIL, preset("w8a8"), drawn.score())),
         problem.problem_html(RecipeError(EVIL, do=EVIL, layer=EVIL)),
     ]
@@ -72,18 +95,18 @@ def test_an_error_says_what_where_and_what_to_do():
 
 
 def test_the_verdict_sets_names_apart():
-    found = overview.verdict_html(Verdict(text="worst: a.dw, 48×", worst=("a.dw",), healthy=False))
+    found = screen.verdict_html(Verdict(text="worst: a.dw, 48×", worst=("a.dw",), healthy=False))
     assert '<code class="q-name">a.dw</code>' in found
     assert "q-bad" in found
-    assert "q-bad" not in overview.verdict_html(Verdict(text="All is well", worst=(), healthy=True))
+    assert "q-bad" not in screen.verdict_html(Verdict(text="All is well", worst=(), healthy=True))
 
 
 def test_scores_before_and_after():
-    text = plain(fixcards.scores_html(drawn.score(0.1), drawn.score(0.989)))
+    text = plain(fix_scores.scores_html(drawn.score(0.1), drawn.score(0.989)))
     assert "10.0 %" in text
     assert "98.9 %" in text
-    assert "measuring" in fixcards.scores_html(drawn.score(0.1), None)
-    assert "being measured" in fixcards.scores_html(None, None)
+    assert "measuring" in fix_scores.scores_html(drawn.score(0.1), None)
+    assert "being measured" in fix_scores.scores_html(None, None)
 
 
 def test_only_what_helps_is_offered_best_first():

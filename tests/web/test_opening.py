@@ -3,6 +3,7 @@
 import pytest
 
 from qdebug.jobs import uploads
+from qdebug.jobs.links import Links
 from qdebug.results import ModelRef
 from tests.onnx_files import write_data, write_network
 from tests.web.conftest import html, settle
@@ -28,8 +29,8 @@ def dialog(app):
     return settle(app)
 
 
-def press_open(app):
-    button(app, "Open").click()
+def press_open(app, label="Open"):
+    button(app, label).click()
     return settle(app)
 
 
@@ -53,7 +54,7 @@ def test_a_model_and_its_data_are_uploaded_and_open(dialog, tmp_path):
 
 def test_a_model_without_data_shows_its_layers_and_what_it_wants(dialog, tmp_path):
     drop(dialog, "open-files", write_network(tmp_path / "net.onnx"))
-    press_open(dialog)
+    press_open(dialog, "Open without data")
     text = html(dialog)
     assert "has 2 layers" in text
     assert "Give it data" in text
@@ -64,6 +65,21 @@ def test_a_model_without_data_shows_its_layers_and_what_it_wants(dialog, tmp_pat
     drop(dialog, "open-data-file", write_data(tmp_path / "data.npz"))
     press_open(dialog)
     assert 'class="q-strip"' in html(dialog)
+
+
+def test_a_model_without_data_is_found_again_by_the_address(dialog, tmp_path):
+    drop(dialog, "open-files", write_network(tmp_path / "net.onnx"))
+    press_open(dialog, "Open without data")
+    name = dialog.query_params["model"]
+    assert Links().model(name if isinstance(name, str) else name[0]) == dialog.session_state.ref
+    assert "recipe" not in dialog.query_params
+
+
+def test_open_says_what_it_lacks(dialog):
+    assert "A model is an .onnx file." in html(dialog)
+    press_open(dialog)
+    assert "Give a model first." in html(dialog)
+    assert dialog.session_state.opening is not None
 
 
 def test_external_data_are_dropped_with_the_model(dialog, tmp_path):
@@ -80,7 +96,7 @@ def test_a_damaged_file_is_one_error_and_the_form_stays(dialog, tmp_path):
     first = dialog.session_state.ref
     (tmp_path / "bad.onnx").write_bytes(write_network(tmp_path / "net.onnx").read_bytes()[:700])
     drop(dialog, "open-files", tmp_path / "bad.onnx")
-    press_open(dialog)
+    press_open(dialog, "Open without data")
     assert html(dialog).count('role="alert"') == 1
     assert "it is damaged" in html(dialog)
     assert dialog.session_state.ref == first

@@ -5,7 +5,7 @@ from streamlit.testing.v1 import AppTest
 
 from qdebug.recipes import LayerPlan, parse_activation_format, parse_weight_format
 from qdebug.recipes.check import check_tensor_plan
-from qdebug.web.options import ROUNDING, STORED, why_no_range
+from qdebug.web.editing.options import ROUNDING, STORED, why_no_range
 from tests.web.conftest import html
 from tests.web.test_screens import recipe
 
@@ -20,7 +20,8 @@ def script(name, tensor, plan):
     import streamlit as st
 
     from qdebug.recipes import Recipe, set_layers
-    from qdebug.web import options, state
+    from qdebug.web.core import state
+    from qdebug.web.editing import options
     from tests.web.values import model
 
     state.start()
@@ -152,3 +153,38 @@ def test_every_reason_is_one():
     assert all(text.startswith(name) for name, text in reasons.items())
     assert len(set(ROUNDING.values())) == len(ROUNDING)
     assert len(set(STORED.values())) == len(STORED)
+
+
+PRUNE, RANK = "Pruned", "Rank of two factors (0: one piece)"
+
+
+def test_a_weight_is_pruned_or_factorized():
+    app = drawn()
+    change(app, "selectbox", "sparsity", "2:4")
+    assert plan_of(app) == parse_weight_format("int8@2:4")
+    assert not any(one.label == RANK for one in app.number_input)
+    change(app, "selectbox", "sparsity", "")
+    change(app, "number_input", "rank", 3)
+    assert plan_of(app) == parse_weight_format("int8@r3")
+    assert not any(one.label == PRUNE for one in app.selectbox)
+
+
+def test_a_share_of_ones_own_is_shown():
+    assert option(drawn("int8@37.5%"), "sparsity").value == "37.5%"
+
+
+@pytest.mark.parametrize(("weight", "pruned", "factorized"), [
+    ("kmeans4", False, False), ("q4_k", False, False), ("binary-pc", False, True), ("nf4", True, True),
+    ("fp16", True, True),
+])  # fmt: skip
+def test_what_a_format_cannot_is_not_offered(weight, pruned, factorized):
+    app = drawn(weight)
+    assert any(one.label == PRUNE for one in app.selectbox) == pruned
+    assert any(one.label == RANK for one in app.number_input) == factorized
+
+
+def test_an_input_is_neither_pruned_nor_factorized():
+    app = drawn(tensor="activation")
+    assert not any(one.label == PRUNE for one in app.selectbox) and not any(
+        one.label == RANK for one in app.number_input
+    )

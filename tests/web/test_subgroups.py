@@ -1,6 +1,6 @@
 """The overview's line and table of classes and groups."""
 
-from qdebug.web.subgroups import line_html, table_html
+from qdebug.web.overview.subgroups import line_html, table_html
 from tests.figures.test_subgroups import overall, row
 from tests.web.conftest import html
 

@@ -5,8 +5,8 @@ import json
 import pytest
 
 from qdebug.recipes import preset
-from qdebug.web import edits
-from qdebug.web.table import table_data
+from qdebug.web.editing import edits
+from qdebug.web.layers.table import table_data
 from tests.web.values import layer, measured, model, shares
 
 INFO = model()

@@ -3,7 +3,7 @@
 import re
 
 from qdebug.figures import colours
-from qdebug.web.theme import ASSETS, style_sheet
+from qdebug.web.core.theme import ASSETS, style_sheet
 
 
 def test_every_variable_that_is_used_is_defined_for_both_grounds():

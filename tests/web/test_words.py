@@ -12,7 +12,8 @@ from qdebug.recipes import (
     with_clip,
     with_fix,
 )  # fmt: skip
-from qdebug.web import edits, words
+from qdebug.web.core import words
+from qdebug.web.editing import edits
 from tests.web.values import model
 
 INFO = model()

@@ -7,6 +7,7 @@ import logging
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
 
 import onnx
@@ -55,6 +56,7 @@ def by_way_of_torch(session: Session, work: Work) -> Iterator[Session]:
         work.step(0, 2, "exporting the model with torch")
         _export(exported, file)
         proto = onnx.load(str(file), load_external_data=False)
+        _part_vectors(proto)
         _name_layers(proto, file, subject.program, subject.layers)
         if subject.program.batch is None:
             _name_batch(proto)
@@ -132,6 +134,25 @@ def _same(program: Program, layer: Layer, other: Program, found: Layer) -> bool:
 
 def _close(one: Tensor, two: Tensor) -> bool:
     return torch.equal(one, two) or float((one - two).abs().max()) <= _CLOSE * float(one.abs().max())
+
+
+def _part_vectors(proto: ModelProto) -> None:
+    """Give every node vectors of its own: the exporter makes one of equal ones, which fixes may have to part."""
+    graph = proto.graph
+    vectors = {
+        one.name: one for one in graph.initializer if len(one.dims) == 1 and one.data_type == onnx.TensorProto.FLOAT
+    }
+    taken, seen = {one.name for one in graph.initializer}, set[str]()
+    for node in graph.node:
+        for place, name in enumerate(node.input):
+            if name not in vectors:
+                continue
+            if name in seen:
+                copy = next(f"{name}_{number}" for number in count(2) if f"{name}_{number}" not in taken)
+                taken.add(copy)
+                graph.initializer.add().CopyFrom(vectors[name])
+                graph.initializer[-1].name = node.input[place] = copy
+            seen.add(name)
 
 
 def _name_batch(proto: ModelProto) -> None:

@@ -8,6 +8,8 @@ import msgspec
 from onnx import TensorProto
 from torch import Tensor
 
+from qdebug.engine import Rounded
+from qdebug.errors import RecipeError
 from qdebug.export.onnx.activations import Activations, Through
 from qdebug.export.onnx.codes import Coded, coded, coded_bias
 from qdebug.export.onnx.constants import Replacement, Write
@@ -23,6 +25,10 @@ from qdebug.session.decided import DecidedLayer
 HALF_SUMS = "ONNX computes products and sums of these layers in float16; the simulation adds up in float32"
 BRAIN = "These layers compute in float32 on values of bfloat16, as the simulation does"
 STORED_FLOAT = "ONNX has no type for {} weights: they are stored as float32, with the values that they have in it"
+OFF_GRID = (
+    "A fix has rounded these weights in another basis, or keeps something beside their codes: the file has what comes "
+    "of it, as float32"
+)
 WIDER = "Weights of {} bits are stored in {} bits; their values are the same"
 SCALES = "Scales are stored in float32; the recipe stores them as {}"
 PRODUCTS = (
@@ -106,12 +112,15 @@ def _weight(layer: DecidedLayer, notes: Notes) -> tuple[Coded | Tensor, int]:
     plan, name = layer.weight.plan, layer.layer.name
     if plan.is_float32:
         return layer.values, TensorProto.FLOAT
-    values, grid = quantize_weight(layer.values, plan, layer.layer.out_axis, grid=layer.weight.grid)
+    if layer.rounded is not None:
+        values, grid = _whole(layer, layer.rounded), layer.rounded.grid
+    else:
+        values, grid = quantize_weight(layer.values, plan, layer.layer.out_axis, grid=layer.weight.grid)
     if plan.format in HALVES:
         return values, HALVES[plan.format]
-    found = coded(values, grid, layer.layer.out_axis)
+    found = coded(values, grid, layer.layer.out_axis) if layer.rounded is None or layer.is_on_grid else None
     if found is None:
-        notes.add(STORED_FLOAT.format(plan.format), name)
+        notes.add(STORED_FLOAT.format(plan.format) if layer.is_on_grid else OFF_GRID, name)
         return values, TensorProto.FLOAT
     bits = find(plan.format).bits
     if found.bits != bits:
@@ -119,6 +128,28 @@ def _weight(layer: DecidedLayer, notes: Notes) -> tuple[Coded | Tensor, int]:
     if plan.scale_format not in (None, "fp32"):
         notes.add(SCALES.format(plan.scale_format), name)
     return found, TensorProto.FLOAT
+
+
+def _whole(layer: DecidedLayer, rounded: Rounded) -> Tensor:
+    """A rounded weight with what a method keeps beside it in float, where one operator can compute both.
+
+    Raises:
+        RecipeError: the layer reads its input twice, quantized and not, or quantizes it in another basis.
+    """
+    plain = layer.activation is None or layer.activation.plan.is_float32
+    if layer.basis is not None and not plain:
+        raise RecipeError(
+            "The layer's input is rotated, scaled or split in two before it is quantized, which no ONNX operator does",
+            layer=layer.layer.name, do="Leave its activation in float, or drop that fix for export.",
+        )  # fmt: skip
+    if rounded.side is None:
+        return rounded.values
+    if not plain:
+        raise RecipeError(
+            "A part of the layer is computed in float on the unquantized input, beside the quantized one, which no "
+            "ONNX operator does", layer=layer.layer.name, do="Leave its activation in float, or drop that fix.",
+        )  # fmt: skip
+    return rounded.values + rounded.side
 
 
 class Layers:
@@ -146,7 +177,8 @@ class Layers:
             self.activations.notes.add(ROUNDED_BIASES)
         plan, layer = form.decided.weight.plan, form.decided.layer
         if changed or not plan.is_float32:
-            key = (msgspec.json.encode(plan), layer.out_axis, form.decided.weight.name, form.is_half)
+            chosen = form.decided.rounded and form.decided.rounded.key  # two layers may share a stored weight
+            key = (msgspec.json.encode(plan), layer.out_axis, form.decided.weight.name, form.is_half, chosen)
             write = self._writer(form.weight, TensorProto.FLOAT16 if form.is_half else form.elem, raw=form.is_half)
             found.append(Replacement(site.node, site.weight, key, "dequantized", write))
         if form.bias is not None and site.has_bias:

@@ -21,6 +21,7 @@ from qdebug.export.onnx.tools import Apart, Here, Tools, Unchecked
 from qdebug.recipes import Recipe, as_recipe, to_plain
 from qdebug.results import Exported
 from qdebug.session import Session
+from qdebug.session.handover import hand_over
 
 NUMBERED = "Nodes whose name another node of the original has too are numbered in the file"
 
@@ -52,6 +53,7 @@ def write_onnx(
     from qdebug.export.onnx.from_torch import by_way_of_torch
 
     with by_way_of_torch(session, work) as other:
+        hand_over(session, other, recipe, work)
         exported = write_edited(other, replace(recipe, model=None), target, notes, work)
     batch = session.subject.program.batch
     if batch is None:

@@ -75,6 +75,7 @@ def _entries(
         for word, tensor in remarks.quantized(layer):
             reason = reach[word == "activation"].obstacle(tensor.plan)
             reason = reason or (_group_obstacle(layer, tensor) if tensor.plan.granularity == "group" else None)
+            reason = reason or (remarks.no_codes(layer) if word == "weight" else None)
             target = activations if word == "activation" else parameters
             if reason:
                 unsaid.append(f"{layer.layer.name}: the {word} has no encoding and stays float: {reason}.")

@@ -67,7 +67,7 @@ def _take(layer: DecidedLayer, overrides: dict[str, list[dict[str, Any]]], unsai
         alone = "weight" if activation.plan.is_float32 else "activation"
         reason = f"{TOOL} quantizes input and weight of a node or neither, and here it is the {alone} alone"
     else:
-        reason = WEIGHTS.obstacle(layer.weight.plan) or ACTIVATIONS.obstacle(activation.plan)
+        reason = WEIGHTS.obstacle(layer.weight.plan) or ACTIVATIONS.obstacle(activation.plan) or remarks.no_codes(layer)
     own = _override(layer.weight, layer.layer.out_axis) if reason is None else []
     if reason is None and overrides.get(layer.weight.name, own) != own:
         reason = "another layer quantizes the same weight otherwise, and a tensor has one override"

@@ -21,6 +21,15 @@ def quantized(layer: DecidedLayer) -> Iterator[tuple[str, DecidedTensor]]:
         yield "weight", layer.weight
 
 
+def no_codes(layer: DecidedLayer) -> str | None:
+    """Why a layer's weight cannot be said as a scale, an integer zero point and codes; None where it can."""
+    if layer.is_on_grid:
+        return None
+    if layer.weight.plan.rank:
+        return "its weight is the product of two matrices, and no codes on one grid"
+    return "a fix chose its weight so that it is no codes on a grid with integer zero points"
+
+
 def all_quantized(decided: Decided) -> Iterator[tuple[str, DecidedTensor]]:
     """Every quantized tensor with the words that place it, layers first."""
     for layer in decided.layers:
@@ -37,6 +46,13 @@ def on_fixes(decided: Decided) -> Iterator[str]:
         yield (
             f"The fixes ({names}) changed {len(decided.replaced)} stored tensors, which this file does not hold: "
             "use it with a model that has them, such as the exported ONNX file."
+        )
+    chosen = [layer.layer.name for layer in decided.layers if layer.rounded is not None]
+    if chosen:
+        yield (
+            f"Fixes chose how the weights of {len(chosen)} layers are rounded, or they are pruned or of two factors "
+            f"({', '.join(chosen[:3])} …); this file does not hold them, and the tool rounds to nearest: use it with "
+            "the exported ONNX file."
         )
     for layer in decided.layers:
         if layer.bias is None and layer.bias_values is not None:

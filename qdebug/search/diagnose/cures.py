@@ -81,7 +81,7 @@ def _moving(bench: Bench, looks: Sequence[Look]) -> Iterator[Remedy]:
     """Fixes that move ranges from one tensor to its neighbour, where the graph lets them reach one of the places."""
     everywhere = any(look.place.layer is None for look in looks)
     names = {look.place.name for look in looks}
-    chained = {one.name for chain in bench.subject.chains if not chain.refused for one in (chain.first, chain.second)}
+    chained = {one.name for group in bench.subject.scale_groups if not group.refused for one in group.layers}
     normed = {layer.name for site in bench.subject.norm_sites if not site.refused for layer in site.layers}
     if names & chained or (everywhere and chained):
         yield Remedy(method="cle", params={})

@@ -69,6 +69,8 @@ class Look:
             "channels": worst.count, "outlier_channels": len(worst.outliers), "widest_over_median": worst.widest,
             "dead_channels": self.outputs.dead, "mean_shift_share": self.bias,
         }  # fmt: skip
+        if self.place.operator:
+            found["operator"] = self.place.operator
         if self.values.extreme or self.values.nan or self.values.inf:
             found |= {"extreme": self.values.extreme, "nan": self.values.nan, "inf": self.values.inf}
         if self.calibrated is not None:

@@ -1,9 +1,8 @@
-"""Every tensor that a recipe quantizes, and the damage that it does alone."""
+"""Every tensor that a recipe quantizes, and what quantizing it alone does."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
@@ -18,8 +17,9 @@ from qdebug.results import Metric
 from qdebug.session import Session
 
 _BUDGET = 10**11
-"""Multiply-accumulates that measuring all tensors once may cost; beyond it fewer samples are used."""
-_FEWEST = 32
+"""Multiply-accumulates that measuring tensors once may cost; beyond it fewer samples are used."""
+_FEWEST, _MOST = 32, 32
+"""Samples that are used in any case, and layers that are counted at most: no more are measured."""
 
 Side = Literal["weight", "activation", "output"]
 
@@ -34,6 +34,7 @@ class Place:
         plan: how it is quantized.
         layer: None between layers.
         step: whose value it is between layers, otherwise the layer's.
+        operator: what computes it between layers; a module may hold several.
     """
 
     name: str
@@ -41,18 +42,7 @@ class Place:
     plan: TensorPlan
     layer: Layer | None
     step: int
-
-
-@dataclass(frozen=True)
-class Damaged:
-    """A place with the squared change of the output that it makes alone, per sample; infinite where that is no number.
-
-    ``share`` is its part of the sum over all places.
-    """
-
-    place: Place
-    error: float
-    share: float
+    operator: str = ""
 
 
 class Bench:
@@ -73,7 +63,7 @@ class Bench:
     def batches(self) -> tuple[Batch, ...]:
         """The evaluation data that errors are measured on: the same choice on every machine."""
         info = self.subject.info
-        cost = max(sum(layer.macs for layer in info.layers) * len(info.layers), 1)
+        cost = max(sum(layer.macs for layer in info.layers) * min(len(info.layers), _MOST), 1)
         samples = max(_BUDGET // cost, _FEWEST)
         return self.subject.eval_batches[: max(1, -(-samples // self.subject.batch_size))]
 
@@ -89,17 +79,10 @@ class Bench:
         between = self.recipe.between
         if not between.is_float32 and between.range != "stored":
             steps = self.subject.program.steps
-            names = ((steps[index].module or steps[index].name, index) for index in self.subject.points)
-            found += [Place(name, "output", between, None, index) for name, index in names]
+            for index in self.subject.points:
+                name, operator = steps[index].module or steps[index].name, _plain(steps[index].op)
+                found.append(Place(name, "output", between, None, index, operator))
         return found
-
-    def damage(self) -> list[Damaged]:
-        """Every place with its isolated error and its share, most harmful first."""
-        places, errors = self.places(), []
-        for done, place in enumerate(places):
-            self.work.step(done, len(places), f"quantizing the {place.side} of {place.name} alone")
-            errors.append(self.alone(place))
-        return ranked(places, errors)
 
     def alone(self, place: Place, plan: TensorPlan | None = None) -> float:
         """The error per sample of quantizing one place only, with its own plan or another."""
@@ -137,12 +120,7 @@ class Bench:
         return metric, error if math.isfinite(error) else math.inf
 
 
-def ranked(places: Sequence[Place], errors: Sequence[float]) -> list[Damaged]:
-    """Places by their share. Where some errors are without bound, these share all of the damage."""
-    lost = sum(math.isinf(error) for error in errors)
-    total = sum(errors) or 1.0
-    found = [
-        Damaged(place, error, (1 / lost if math.isinf(error) else 0.0) if lost else error / total)
-        for place, error in zip(places, errors, strict=True)
-    ]
-    return sorted(found, key=lambda one: -one.share)
+def _plain(op: str) -> str:
+    """An operator's name without its library and its variant: ``add`` of ``aten.add.Tensor``."""
+    parts = op.split(".")
+    return parts[1] if len(parts) > 1 else op

@@ -10,6 +10,7 @@ from qdebug.errors import Cancelled, QDebugError
 from qdebug.recipes import remedied
 from qdebug.results import Metric, Remedy, Trial
 from qdebug.results.score import FRACTIONS
+from qdebug.search.diagnose.certainty import is_certain
 from qdebug.search.diagnose.places import Bench
 
 _WORTH = 0.05
@@ -48,12 +49,14 @@ def tried(bench: Bench, start: Start, fix: Remedy) -> Trial:
     """The effect of a fix on the whole recipe. One that the model or its numbers do not allow recovers nothing."""
     bench.work.step(0, 0, f"trying {fix.method}")
     try:
-        metric, error = bench.whole(remedied(bench.recipe, fix.method, fix.params))
+        changed = remedied(bench.recipe, fix.method, fix.params)
+        metric, error = bench.whole(changed)
+        certain = start.metric is None or is_certain(bench, changed)
     except Cancelled:
         raise
     except QDebugError:
         return Trial(fix=fix, metric=None, recovered=0.0)
-    return Trial(fix=fix, metric=metric.quantized, recovered=recovered(start, metric, error))
+    return Trial(fix=fix, metric=metric.quantized, recovered=recovered(start, metric, error), certain=certain)
 
 
 def recovered(start: Start, metric: Metric, error: float) -> float:
@@ -81,16 +84,20 @@ def recovered(start: Start, metric: Metric, error: float) -> float:
 def best(trials: Sequence[Trial], last: Trial | None = None) -> Trial | None:
     """The fix that helps most; of equals the first; the last resort only where the others are far from it.
 
-    None where nothing helps: what does harm is never chosen.
+    None where nothing helps: what does harm is never chosen, nor what may owe its gain to chance.
     """
-    helping = [one for one in trials if one.metric is not None and one.recovered >= _WORTH]
+    helping = [one for one in trials if _helps(one)]
     top = max((one.recovered for one in helping), default=0.0)
     chosen = next((one for one in helping if one.recovered >= top - _NEAR), None)
-    if last is None or last.metric is None or last.recovered < _WORTH or top >= _ENOUGH * last.recovered:
+    if last is None or not _helps(last) or top >= _ENOUGH * last.recovered:
         return chosen
     return last
 
 
 def is_enough(trials: Sequence[Trial]) -> bool:
     """Whether no last resort needs to be tried."""
-    return any(one.metric is not None and one.recovered >= _ENOUGH for one in trials)
+    return any(_helps(one) and one.recovered >= _ENOUGH for one in trials)
+
+
+def _helps(one: Trial) -> bool:
+    return one.metric is not None and one.recovered >= _WORTH and one.certain

@@ -6,10 +6,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from qdebug.results import Cause, Metric
-from qdebug.results.diagnosis import CauseKind
-from qdebug.results.score import FRACTIONS
+from qdebug.results.diagnosis import CauseKind, method_words
+from qdebug.results.score import FRACTIONS, TITLES
 
 _WHAT = {"weight": "the weights", "activation": "the input", "output": "the output"}
+
+
+_FINE = 30.0
+"""SQNR in dB from which nobody would call a format coarse."""
 
 
 def sentence(kind: CauseKind, tensor: str, layers: Sequence[str], evidence: Mapping[str, Any]) -> str:
@@ -23,9 +27,12 @@ def sentence(kind: CauseKind, tensor: str, layers: Sequence[str], evidence: Mapp
                 f"{_times(number('widest_over_median'))} the median, and one scale has to serve all of them"
             )
         case "outlier-channels":
+            one = number("outlier_channels") == 1
             return (
-                f"{number('outlier_channels')} of {number('channels')} channels of {what} of {where} are outliers, "
-                f"up to {_times(number('widest_over_median'))} the median, and set the range for all others"
+                f"{number('outlier_channels')} of {number('channels')} channels of {what} of {where} "
+                f"{'is an outlier' if one else 'are outliers'}, {'' if one else 'up to '}"
+                f"{_times(number('widest_over_median'))} the median, and {'sets' if one else 'set'} the range for all "
+                "others"
             )
         case "tight-range":
             return (
@@ -44,6 +51,11 @@ def sentence(kind: CauseKind, tensor: str, layers: Sequence[str], evidence: Mapp
                 f"{_percent(number('mean_shift_share'))} of it is in their means"
             )
         case "too-few-bits":
+            if (number("sqnr_db") or 0.0) >= _FINE:
+                return (
+                    f"Nothing is odd about {what} of {where}, and {number('format')} keeps {number('sqnr_db'):.1f} dB "
+                    "of it, but the model is sensitive to the rest"
+                )
             return f"{number('format')} is too coarse for {what} of {where}: {_db(number('sqnr_db'))}"
         case "fp16-overflow":
             return f"{what.capitalize()} of {where} reach {_three(_peak(evidence))}, beyond fp16's largest, 65504"
@@ -71,7 +83,10 @@ def sentence(kind: CauseKind, tensor: str, layers: Sequence[str], evidence: Mapp
                 "CPUs without VNNI would clip them"
             )
         case "coarse-values":
-            return f"{number('format')} is too coarse for the values that come out of {where}: {_db(number('sqnr_db'))}"
+            source = f"the {number('operator')} of {where}" if number("operator") else where
+            return (
+                f"{number('format')} is too coarse for the values that come out of {source}: {_db(number('sqnr_db'))}"
+            )
         case "extreme-constant":
             return (
                 f"A constant of {_three(_peak(evidence))} in {what} of {where}, such as an attention mask's, sets the "
@@ -82,14 +97,23 @@ def sentence(kind: CauseKind, tensor: str, layers: Sequence[str], evidence: Mapp
 def with_fix(text: str, cause: Cause, metric: Metric | None) -> str:
     """The sentence with what was measured of its fix."""
     if cause.fix is None:
-        names = ", ".join(dict.fromkeys(trial.fix.method for trial in cause.tried))
+        names = ", ".join(dict.fromkeys(method_words(trial.fix.method) for trial in cause.tried))
         return f"{text}; nothing that was tried helps ({names})" if names else text
     name = metric.name if metric else "metric"
     before, after = (_value(name, value) for value in (cause.metric_before, cause.metric_after))
-    method = cause.fix.method.replace(",", " with ")
-    if before != after:
-        return f"{text}; {method} brings {name.replace('_', ' ')} from {before} to {after}"
-    return f"{text}; {method} takes away {_percent(cause.recovered)} of the output's error ({name} stays {after})"
+    method, title = method_words(cause.fix.method), _title(name)
+    if before != after and not _is_worse(cause, metric):
+        return f"{text}; {method} brings {title} from {before} to {after}"
+    stays = f"stays {after}" if before == after else f"goes from {before} to {after}"
+    return f"{text}; {method} takes away {_percent(cause.recovered)} of the output's error ({title} {stays})"
+
+
+def _is_worse(cause: Cause, metric: Metric | None) -> bool:
+    """Whether the metric falls with the fix, as it can where chance was kind to the recipe without it."""
+    before, after = cause.metric_before, cause.metric_after
+    if metric is None or before is None or after is None:
+        return False
+    return after < before if metric.higher_is_better else after > before
 
 
 def summed(text: str, cause: Cause, metric: Metric) -> str:
@@ -97,7 +121,7 @@ def summed(text: str, cause: Cause, metric: Metric) -> str:
     if cause.fix is None:
         return f"{text}; weights of 7 bits would cost too much ({_value(metric.name, cause.tried[0].metric)})"
     after = _value(metric.name, cause.metric_after)
-    return f"{text}; with weights of 7 bits {_percent(cause.recovered)} of them fit ({metric.name} is {after})"
+    return f"{text}; with weights of 7 bits {_percent(cause.recovered)} of them fit ({_title(metric.name)} is {after})"
 
 
 def summary(causes: Sequence[Cause], healthy: bool, metric: Metric | None) -> str:
@@ -105,7 +129,12 @@ def summary(causes: Sequence[Cause], healthy: bool, metric: Metric | None) -> st
     said = "The model cannot run under this recipe"
     if metric is not None:
         before, after = _value(metric.name, metric.float_), _value(metric.name, metric.quantized)
-        said = f"{metric.name.replace('_', ' ').capitalize()} is {after}, {before} in float"
+        title = _title(metric.name)
+        said = f"{title[0].upper()}{title[1:]} is {after}"
+        if before == after:
+            said += ", as in float"
+        elif metric.name != "sqnr_db":  # float has no error at all
+            said += f", {before} in float"
     if healthy:
         return f"{said}: this recipe is sound" + (", though not everything is well" if causes else "")
     if not causes:
@@ -127,9 +156,15 @@ def _peak(evidence: Mapping[str, Any]) -> float:
     return max(both, key=abs)
 
 
+def _title(name: str) -> str:
+    return TITLES.get(name, name)
+
+
 def _value(name: str, value: float | None) -> str:
     if value is None or value != value:
         return "nothing"
+    if name == "sqnr_db":
+        return f"{_three(value)} dB"
     return f"{100 * value:.1f} %" if name in FRACTIONS else _three(value)
 
 

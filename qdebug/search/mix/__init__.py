@@ -6,12 +6,17 @@ squared output errors per sample. Torch-free.
 
 from qdebug.search.mix.baselines import random_choices, uniform_choices
 from qdebug.search.mix.choice import Choice, Limits, describe
+from qdebug.search.mix.correction import Correction, Expected, corrected
+from qdebug.search.mix.evidence import Evidence, evidence
 from qdebug.search.mix.exact import cheapest, solve
 from qdebug.search.mix.front import front, undominated
 from qdebug.search.mix.greedy import Greedy, Step, greedy
+from qdebug.search.mix.near import near
+from qdebug.search.mix.parts import Parts, front_worst, parts_of, solve_worst
 from qdebug.search.mix.problem import How, Problem
 
 __all__ = [
-    "Choice", "Greedy", "How", "Limits", "Problem", "Step", "cheapest", "describe", "front", "greedy", "random_choices",
-    "solve", "undominated", "uniform_choices",
+    "Choice", "Correction", "Evidence", "Expected", "Greedy", "How", "Limits", "Parts", "Problem", "Step", "cheapest",
+    "corrected", "describe", "evidence", "front", "front_worst", "greedy", "near", "parts_of", "random_choices",
+    "solve", "solve_worst", "undominated", "uniform_choices",
 ]  # fmt: skip

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -11,6 +11,8 @@ from qdebug.errors import UsageError
 from qdebug.search.mix.choice import Check, Choice, Limits, no_check
 from qdebug.search.mix.exact import solve
 from qdebug.search.mix.problem import How, Problem
+
+Damage = Callable[[Choice], float]
 
 QUICK = Limits(rounds=0)
 """For each of many budgets: no integer program for the quadratic prediction, only its bound by fractions of plans."""
@@ -45,40 +47,62 @@ def front(
     Raises:
         UsageError: fewer than two points are asked for.
     """
+    return traced(
+        lambda budget: solve(problem, budget, how, limits, check), lambda one: one.damage(how), problem.least_cost,
+        points=points, refine=refine,
+    )  # fmt: skip
+
+
+def traced(
+    solved: Callable[[float], Choice], damage: Damage, least_cost: float, *, points: int = 24, refine: int = 8
+) -> tuple[Choice, ...]:
+    """The front of whatever is minimized; see :func:`front`.
+
+    Args:
+        solved: the best choice within a budget.
+        damage: what it minimizes.
+        least_cost: of any choice.
+        points: budgets to begin with.
+        refine: budgets added where the front bends.
+    """
     if points < 2:
         raise UsageError(f"A front of {points} points has no ends", do="Ask for at least 2.")
-    dearest = solve(problem, np.inf, how, limits, check)
-    budgets = np.linspace(problem.least_cost, dearest.cost, points)[:-1]
-    found = undominated([dearest, *(solve(problem, float(budget), how, limits, check) for budget in budgets)], how)
+    dearest = solved(np.inf)
+    budgets = np.linspace(least_cost, dearest.cost, points)[:-1]
+    found = _undominated([dearest, *(solved(float(budget)) for budget in budgets)], damage)
     tried: set[tuple[float, float]] = set()
     for _ in range(refine):
-        side = _widest_side_of_sharpest_bend(found, how, tried)
+        side = _widest_side_of_sharpest_bend(found, damage, tried)
         if side is None:
             break
         tried.add(side)
-        found = undominated([*found, solve(problem, sum(side) / 2, how, limits, check)], how)
+        found = _undominated([*found, solved(sum(side) / 2)], damage)
     return found
 
 
 def undominated(choices: Sequence[Choice], how: How) -> tuple[Choice, ...]:
     """Those that no other beats or equals in both cost and predicted damage, by rising cost; one of several equal."""
+    return _undominated(choices, lambda one: one.damage(how))
+
+
+def _undominated(choices: Sequence[Choice], damage: Damage) -> tuple[Choice, ...]:
     kept: list[Choice] = []
-    for choice in sorted(choices, key=lambda one: (one.cost, one.damage(how), one.columns)):
-        if not kept or choice.damage(how) < kept[-1].damage(how):
+    for choice in sorted(choices, key=lambda one: (one.cost, damage(one), one.columns)):
+        if not kept or damage(choice) < damage(kept[-1]):
             kept.append(choice)
     return tuple(kept)
 
 
 def _widest_side_of_sharpest_bend(
-    found: Sequence[Choice], how: How, tried: set[tuple[float, float]]
+    found: Sequence[Choice], damage: Damage, tried: set[tuple[float, float]]
 ) -> tuple[float, float] | None:
     """Two neighbouring costs between which another budget is worth most, or None where nothing bends."""
-    positive = [one.damage(how) for one in found if one.damage(how) > 0]
+    positive = [damage(one) for one in found if damage(one) > 0]
     if len(found) < 3 or not positive:
         return None
     floor = min(positive) / 10
     width = found[-1].cost - found[0].cost
-    heights = [math.log(max(one.damage(how), floor)) for one in found]
+    heights = [math.log(max(damage(one), floor)) for one in found]
     height = heights[0] - heights[-1] or 1.0
     drawn = [((one.cost - found[0].cost) / width, level / height) for one, level in zip(found, heights, strict=True)]
     sides: list[tuple[float, tuple[float, float]]] = []

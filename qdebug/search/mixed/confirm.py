@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 import numpy as np
 
 from qdebug.results.mixture import MixturePoint
-from qdebug.results.score import FRACTIONS
 from qdebug.search.mixed.wish import Wish
+from qdebug.search.mixed.worst import lost
 
+Predict = Callable[[Sequence[int]], float]
 Measure = Callable[[int], MixturePoint]
 """Measures the point at a place, remembers it, and returns it."""
 
@@ -20,18 +21,13 @@ _BELOW = 2
 
 
 def loss(point: MixturePoint) -> float:
-    """What the metric lost, as a fraction: of the predictions, of a perplexity, or of an output's own size.
+    """What the metric lost, overall or in the worst group where that is what is judged; see :func:`~.worst.lost`.
 
-    inf where it was not measured or is no number.
+    inf where it was not measured.
     """
-    metric = point.metric
-    if metric is None or math.isnan(metric.quantized):
+    if point.metric is None:
         return math.inf
-    if metric.name == "sqnr_db":
-        return 10 ** (-metric.quantized / 20)
-    if metric.name in FRACTIONS or metric.higher_is_better:
-        return metric.float_ - metric.quantized
-    return metric.quantized / metric.float_ - 1
+    return lost(point.metric, point.worst or point.metric)
 
 
 def fits(point: MixturePoint, wish: Wish) -> bool:
@@ -53,8 +49,29 @@ def best(held: Sequence[MixturePoint], wish: Wish) -> int | None:
     return min(known, key=lambda place: (_error(held[place]), held[place].cost), default=None)
 
 
-def measure_some(held: Sequence[MixturePoint], wish: Wish, count: int, measure: Measure) -> None:
-    """Measure what the choice rests on; ``held`` is ordered by rising cost and changes as things are measured."""
+def closest(held: Sequence[MixturePoint], predictors: Mapping[str, Predict]) -> str:
+    """The predictor whose predictions were nearest to what was measured, by the mean distance of logarithms."""
+
+    def distance(name: str) -> float:
+        pairs = [(predictors[name](one.columns), one.confirmed) for one in held if one.confirmed]
+        return sum(abs(math.log(two / one)) for one, two in pairs if one > 0 and math.isfinite(two))
+
+    return min(predictors, key=distance)
+
+
+def measure_some(
+    held: Sequence[MixturePoint], wish: Wish, count: int, measure: Measure, rivals: Collection[int] = ()
+) -> None:
+    """Measure what the choice rests on; ``held`` is ordered by rising cost and changes as things are measured.
+
+    Args:
+        held: the points.
+        wish: what is asked.
+        count: how many to measure, about.
+        measure: measures one.
+        rivals: places of the best for the budget by every way of choosing: where predictions err, another of them may
+            be better than the first, so that all are measured.
+    """
     if count < 1:
         return
     within = [place for place, point in enumerate(held) if fits(point, wish)]
@@ -68,7 +85,8 @@ def measure_some(held: Sequence[MixturePoint], wish: Wish, count: int, measure: 
             measure(place)
     elif wish.budget is not None:
         for places in (searched, uniform):
-            for place in sorted(places, key=lambda place: held[place].predicted)[: max(2, count // 2)]:
+            first = sorted(places, key=lambda place: held[place].predicted)[: max(2, count // 2)]
+            for place in dict.fromkeys((*first, *(one for one in rivals if one in places))):
                 measure(place)
     else:
         spread = np.unique(np.linspace(0, len(searched) - 1, min(count, len(searched))).round().astype(int))

@@ -9,8 +9,11 @@ from msgspec.structs import replace
 
 from qdebug.engine import Work
 from qdebug.errors import QDebugError, RecipeError
-from qdebug.recipes import FLOAT, LayerPlan, Recipe
+from qdebug.graph.points import grid_source
+from qdebug.recipes import FLOAT, LayerPlan, Recipe, TensorPlan
+from qdebug.results import LayerInfo
 from qdebug.search.mix import Problem
+from qdebug.search.mixed.beside import beside
 from qdebug.search.mixed.costs import allowed, costs
 from qdebug.search.mixed.wish import Wish, plan_of, tied, wanted
 from qdebug.search.predict.projections import Projections
@@ -20,17 +23,25 @@ from qdebug.session.check import check_layer
 
 
 def projected(session: Session, wish: Wish, work: Work) -> Projections:
-    """The projections of all layers in all of the wish's formats, on all evaluation data."""
+    """The projections of all layers in all of the wish's formats, and of what is between them, on all evaluation data.
+
+    Raises:
+        RecipeError: the platform refuses what is between layers.
+    """
+    between = wish.recipe.between
+    reason = wish.platform.refuses_between(between) if wish.platform else None
+    if reason:
+        raise RecipeError(reason.rstrip("."), do="Leave them float, or name another platform.")
     plans = [plan for _, plan in wish.formats]
     weights = dict.fromkeys(plan.weight for plan in plans if not plan.weight.is_float32)
-    inputs = dict.fromkeys(plan.activation for plan in plans if not plan.activation.is_float32)
+    inputs = dict.fromkeys(one for one in (*(plan.activation for plan in plans), between) if not one.is_float32)
     projector = Projector(
         session, wish.recipe, tuple(weights), tuple(inputs), turns=turns_for(len(session.subject.data)), work=work
     )
     return projector.project(projector.parts())
 
 
-def problem(session: Session, wish: Wish, found: Projections) -> Problem:
+def problem(session: Session, wish: Wish, found: Projections, work: Work | None = None) -> Problem:
     """What the search decides over.
 
     Raises:
@@ -45,11 +56,19 @@ def problem(session: Session, wish: Wish, found: Projections) -> Problem:
                 + (f" on {wish.platform.title}" if wish.platform else ""),
                 layer=layer.name, do="Add a format that can, for instance w16a16 or w32a32.",
             )  # fmt: skip
-    damage = np.stack([_damage(found, layer.name, layer.kind, wish) for layer in info.layers])
-    table, fixed = costs(info, wish)
+    held = _held(session, found)
+    damage = np.stack([_damage(found, layer, wish, layer.name in held) for layer in info.layers])
+    table, fixed = costs(info, wish, beside(session, wish, may, work or Work()))
+    may &= np.isfinite(table)
+    for layer, row in zip(info.layers, may, strict=True):
+        if not row.any():
+            raise RecipeError(
+                f"None of {', '.join(wish.names)} has a known cost", layer=layer.name,
+                do=" ".join((*(wish.times.reasons if wish.times else ()), "Add one that has, such as w32a32.")),
+            )  # fmt: skip
     return Problem(
-        damage, np.where(may, table, 0.0), may & np.isfinite(table), fixed_cost=fixed, ties=tied(wish, info.layers),
-        names=[layer.name for layer in info.layers],
+        damage, np.where(may, table, 0.0), may, base=_between(found, wish), fixed_cost=fixed,
+        ties=tied(wish, info.layers), names=[layer.name for layer in info.layers],
     )  # fmt: skip
 
 
@@ -69,15 +88,37 @@ def recipe_of(session: Session, wish: Wish, columns: Sequence[int]) -> Recipe:
     return replace(base, layers=tuple(sorted(differing.items())))
 
 
-def _damage(found: Projections, layer: str, kind: str, wish: Wish) -> np.ndarray:
-    """``[formats, directions · samples]``; NaN where nothing is known."""
-    if not found.reached[found.places[layer]]:
+def _held(session: Session, found: Projections) -> frozenset[str]:
+    """The layers whose input is on the grid of a quantized value between layers."""
+    subject, points = session.subject, set(found.points)
+    return frozenset(
+        layer.name
+        for layer in subject.layers
+        if layer.kind != "embedding" and grid_source(subject.program, layer.x) in points
+    )
+
+
+def _damage(found: Projections, layer: LayerInfo, wish: Wish, held: bool) -> np.ndarray:
+    """``[formats, directions · samples]``; NaN where nothing is known.
+
+    Where the input is ``held`` in the plan of what is between layers, that quantizes it, and the layer adds nothing.
+    """
+    if not found.reached[found.places[layer.name]]:
         return np.full((len(wish.formats), found.weight.shape[2] * found.samples), np.nan, np.float32)
-    rows = [
-        found.of(layer, plan.weight, FLOAT if kind == "embedding" else plan.activation).reshape(-1)
-        for _, plan in wish.formats
-    ]
-    return np.stack(rows)
+
+    def own(plan: LayerPlan) -> TensorPlan:
+        there = held and plan.activation == wish.recipe.between
+        return FLOAT if there or layer.kind == "embedding" else plan.activation
+
+    return np.stack([found.of(layer.name, plan.weight, own(plan)).reshape(-1) for _, plan in wish.formats])
+
+
+def _between(found: Projections, wish: Wish) -> np.ndarray | None:
+    """``[directions · samples]`` of what is quantized between layers in every candidate; None where nothing is."""
+    plan = wish.recipe.between
+    if plan.is_float32 or not found.points:
+        return None
+    return found.between[:, found.activations.index(plan)].sum(0, dtype=np.float64).reshape(-1)
 
 
 def _possible(session: Session, wish: Wish) -> np.ndarray:

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from qdebug.results.mixture import Mixture, MixturePoint
 from qdebug.results.score import FRACTIONS, Metric
+from qdebug.search.mixed.worst import lost
 
 
 def words(found: Mixture) -> str:
     """What was chosen and what it keeps, or why nothing was."""
     if found.chosen is not None:
         point = found.front[found.chosen]
-        return f"{_mixture(found, point)}: {point.bits_per_weight:.2f} bits per weight, {_kept(point.metric)}."
+        worst = f" {_worst(point)}" if found.judge == "worst-group" else ""
+        return f"{_mixture(found, point)}: {point.bits_per_weight:.2f} bits per weight, {_kept(point.metric)}.{worst}"
     if found.max_drop is not None and any(point.confirmed is not None for point in found.front):
-        return "None of the mixtures that were measured keeps the metric: allow a larger drop, or add wider formats."
+        whose = " of every class and group" if found.judge == "worst-group" else ""
+        kept = f"None of the mixtures that were measured keeps the metric{whose}"
+        return f"{kept}: allow a larger drop, or add wider formats."
     measured = sum(point.confirmed is not None for point in found.front)
     if measured:
         return (
@@ -26,6 +30,22 @@ def _mixture(found: Mixture, point: MixturePoint) -> str:
     if len(parts) == 1:
         return f"All layers {parts[0].partition(' ')[2]}"
     return f"{', '.join(parts[:-1])} and {parts[-1]}"
+
+
+def _worst(point: MixturePoint) -> str:
+    """What the worst class or group lost, with its interval."""
+    if point.metric is None or point.worst is None:
+        return ""
+    row, name = point.worst, point.metric.name
+    if lost(point.metric, row) <= 0 and name != "sqnr_db":
+        return "No class or group loses any."
+    if name in FRACTIONS:
+        low, high = (100 * end for end in row.ci95)
+        return f"The worst is {row.called}: {100 * row.delta:+.1f} points ({low:+.1f} to {high:+.1f}, n = {row.n})."
+    if name == "sqnr_db":
+        return f"The worst is {row.called}: {row.quantized:.1f} dB (n = {row.n})."
+    low, high = row.ci95
+    return f"The worst is {row.called}: {name} {row.delta:+.3g} ({low:+.3g} to {high:+.3g}, n = {row.n})."
 
 
 def _kept(metric: Metric | None) -> str:

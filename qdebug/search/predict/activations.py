@@ -71,4 +71,5 @@ class ActivationChanges:
             return None
         order = memory_order(x[0])
         rows = [value.permute(0, *(axis + 1 for axis in order)).reshape(samples, -1) for value in (x, *gradients)]
-        return rows[0].contiguous().numpy(), torch.stack(rows[1:]).numpy()
+        back = rows[1].contiguous().unsqueeze(0) if len(rows) == 2 else torch.stack(rows[1:])
+        return rows[0].contiguous().numpy(), back.numpy()

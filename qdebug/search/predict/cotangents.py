@@ -9,7 +9,7 @@ from torch import Tensor
 from qdebug.results.sensitivity import Measure
 
 
-def draw(output: Tensor, measure: Measure, generator: torch.Generator) -> Tensor:
+def draw(output: Tensor, measure: Measure, generator: torch.Generator, axis: int = -1) -> Tensor:
     """A cotangent for every sample.
 
     For ``squared`` their covariance is the identity, so that the mean of ⟨δ, c⟩² is ‖δ‖². For ``kl`` it is the Fisher
@@ -17,9 +17,10 @@ def draw(output: Tensor, measure: Measure, generator: torch.Generator) -> Tensor
     1998): with ε of identity covariance that is √p∘ε − p⟨√p, ε⟩.
 
     Args:
-        output: ``[N, …]``, class scores along the last axis for ``kl``.
-        measure: ``squared`` or ``kl``.
+        output: ``[N, …]``, class scores but for ``squared``.
+        measure: ``loss`` draws as ``kl`` does: the softmax's Fisher matrix is what curves the loss of any label.
         generator: the dice.
+        axis: along which the scores of classes lie.
 
     Returns:
         The shape and dtype of ``output``.
@@ -27,9 +28,9 @@ def draw(output: Tensor, measure: Measure, generator: torch.Generator) -> Tensor
     noise = _signs(len(output), output[0].numel(), generator).view(output.shape).to(output.dtype)
     if measure == "squared":
         return noise
-    p = torch.softmax(output.detach().float(), -1)
+    p = torch.softmax(output.detach().float(), axis)
     root = p.sqrt()
-    return (root * noise - p * (root * noise).sum(-1, keepdim=True)).to(output.dtype)
+    return (root * noise - p * (root * noise).sum(axis, keepdim=True)).to(output.dtype)
 
 
 def _signs(samples: int, values: int, generator: torch.Generator) -> Tensor:

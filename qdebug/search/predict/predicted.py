@@ -1,4 +1,4 @@
-"""Projections as rows of a table, and as the predicted error of a whole recipe."""
+"""Projections as rows of a table."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qdebug.measure.intervals import mean
-from qdebug.recipes import FLOAT, LayerPlan, Recipe
+from qdebug.recipes import FLOAT, LayerPlan
 from qdebug.results import SensitivityRow
 from qdebug.search.predict.projections import Floats, Projections, per_sample
 
@@ -37,20 +37,11 @@ def _row(found: Projections, layer: str, name: str, plan: LayerPlan) -> Sensitiv
 
 
 def error(found: Projections, projected: Floats) -> NDArray[np.float64]:
-    """The error of each sample in the projections' own measure: a divergence is half the mean square."""
-    return per_sample(projected) / (2 if found.measure == "kl" else 1)
+    """The error of each sample in the projections' own measure, of one layer or of a sum over layers.
 
-
-def of_recipe(found: Projections, recipe: Recipe, kinds: dict[str, str]) -> Floats:
-    """The projections ``[directions, samples]`` of a whole recipe: the sum over its layers.
-
-    Args:
-        found: the projections.
-        recipe: formats among those that were looked at.
-        kinds: the kind of each layer.
+    A squared error is the mean square over directions, a divergence half of that. A change of the loss is the first
+    direction, the loss's own gradient, plus the half of that over the others.
     """
-    total = np.zeros(found.weight.shape[2:], np.float32)
-    for layer in found.layers:
-        plan = recipe.plan_for(layer, kinds[layer])
-        total = total + found.of(layer, plan.weight, plan.activation if kinds[layer] != "embedding" else FLOAT)
-    return total
+    if found.measure == "loss":
+        return projected[0].astype(np.float64) + per_sample(projected[1:]) / 2
+    return per_sample(projected) / (2 if found.measure == "kl" else 1)

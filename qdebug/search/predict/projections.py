@@ -19,7 +19,8 @@ class Projections:
     """What every layer's error in every format does to the output, along random directions.
 
     A prediction is a mean of squares over directions and samples: for the ``squared`` measure of the output's squared
-    change per sample, for ``kl`` of twice the divergence per sample.
+    change per sample, for ``kl`` of twice the divergence. For ``loss`` the first direction is the loss's own gradient,
+    whose mean is the change to first order, and the others are as for ``kl``, twice what is added to second order.
 
     Attributes:
         layers: names, in the order of the graph.

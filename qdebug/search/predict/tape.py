@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,9 +10,10 @@ import torch
 from torch import Tensor
 
 from qdebug.engine import Batch, Engine, Sheet
+from qdebug.engine.backward import differentiable, frees, needed
 from qdebug.engine.run import Values
 from qdebug.errors import ModelError
-from qdebug.graph import Layer, Program, prune
+from qdebug.graph import Layer
 from qdebug.graph.calls import compiled
 
 Look = Callable[[Tensor], None]
@@ -41,7 +42,7 @@ class Tape:
         self._engine = engine
         self._steps = needed(engine.program)
         self._calls = {index: compiled(engine.program.steps[index]) for index in self._steps}
-        self._frees = _frees(engine.program, self._steps)
+        self._frees = frees(engine.program, self._steps)
 
     def record(self, sheet: Sheet, batch: Batch, looks: Looks, check: Callable[[], None]) -> Recorded:
         """Run a float sheet on a batch.
@@ -69,7 +70,7 @@ class Tape:
     def _value(self, index: int, values: dict[int, Any], sheet: Sheet, looks: Looks, anchor: Tensor) -> Any:
         layer = self._engine.layers.get(index)
         if layer is None:
-            found = _differentiable(self._calls[index], values, self._engine.program.sources[index])
+            found = differentiable(self._calls[index], values, self._engine.program.sources[index])
         else:
             found = self._layer(layer, values, sheet, looks, anchor)
         look = looks.values.get(index)
@@ -138,34 +139,3 @@ def _probe(x: Tensor, anchor: Tensor, look: Look) -> Tensor:
 
 def _with(look: Callable[[Tensor, Tensor], None], value: Tensor) -> Look:
     return lambda gradient: look(value, gradient)
-
-
-def needed(program: Program) -> tuple[int, ...]:
-    """The operators that the scored output depends on and that depend on an input, in order."""
-    live = prune.needed(
-        program.steps, (program.output,), lambda step: program.sources[step.index], lambda step: (step.index,)
-    )
-    return tuple(index for index in sorted(live) if program.steps[index].kind == "op" and not program.constant[index])
-
-
-def _frees(program: Program, steps: Sequence[int]) -> tuple[tuple[int, ...], ...]:
-    """For each step, the values that nothing behind it reads."""
-    own = set(steps) - {program.output}
-    last = {source: index for index in steps for source in program.sources[index] if source in own}
-    return tuple(tuple(s for s in program.sources[index] if last.get(s) == index) for index in steps)
-
-
-def _differentiable(call: Callable[[Any], Any], values: dict[int, Any], sources: Sequence[int]) -> Any:
-    """A step's value; without a gradient where its operator cannot have one (it leaves torch, or writes in place)."""
-    try:
-        return call(values)
-    except RuntimeError:
-        plain = {source: _detached(values[source]) for source in sources}
-        with torch.no_grad():
-            return call(plain)
-
-
-def _detached(value: Any) -> Any:
-    if isinstance(value, Tensor):
-        return value.detach()
-    return [_detached(one) for one in value] if isinstance(value, (list, tuple)) else value

@@ -3,21 +3,33 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import TypeVar
 
 import msgspec
 import numpy as np
-import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from qdebug.engine import Sheet, Work
-from qdebug.measure import Predictions, compare, predictions
+from qdebug.engine.threads import one_thread
+from qdebug.errors import QDebugError
+from qdebug.measure import Predictions, predictions
+from qdebug.measure.compare import value
+from qdebug.measure.losses import Loss
 from qdebug.recipes import Recipe
-from qdebug.results import Metric
+from qdebug.results.sensitivity import Measure
 from qdebug.search.sweep.samples import Samples
 from qdebug.session import Session
-from qdebug.session.shares import squared_changes
+
+_TOGETHER, _MOST = 0.03, 32
+"""Seconds, and tasks, that are run before their outputs are looked at: what little that computes takes three times as
+long where its code has to come back into the processor's cache each time, after a network has run."""
+_HELD = 1 << 18
+"""Bytes of a task's outputs that may wait for that."""
+
+_Given = TypeVar("_Given")
 
 
 class Task(msgspec.Struct, frozen=True):
@@ -28,6 +40,7 @@ class Task(msgspec.Struct, frozen=True):
         recipe: what is measured.
         base: the recipe whose values are worth remembering: equal to it upstream of the layer in question.
         first, last: the sweep's batches, the last left out.
+        measure: what is measured of each sample.
     """
 
     number: int
@@ -35,6 +48,7 @@ class Task(msgspec.Struct, frozen=True):
     base: Recipe
     first: int
     last: int
+    measure: Measure = "squared"
 
 
 class Answer(msgspec.Struct, frozen=True):
@@ -42,7 +56,7 @@ class Answer(msgspec.Struct, frozen=True):
 
     Attributes:
         number: the task's.
-        numbers: float64, little-endian: the metric, its weight, and each sample's squared error.
+        numbers: float64, little-endian: the metric, its weight, and each sample's error.
         seconds: what it took.
     """
 
@@ -56,17 +70,6 @@ class Answer(msgspec.Struct, frozen=True):
         return np.frombuffer(self.numbers, "<f8").astype(np.float64)
 
 
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """While torch computes on one thread: sums in another order could differ in their last bits."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
-
-
 class Bench:
     """Measures items of one session.
 
@@ -77,6 +80,9 @@ class Bench:
     def __init__(self, session: Session, samples: Samples | None = None) -> None:
         self._session = session
         self.samples = samples or Samples(session.subject)
+        self._fits: set[Recipe] = set()
+        self._floats: dict[int, Predictions] = {}
+        self._losses: dict[Measure, Loss] = {}
 
     def measure(self, task: Task, work: Work) -> Answer:
         """The numbers of one task.
@@ -84,35 +90,119 @@ class Bench:
         Raises:
             RecipeError: the recipe does not fit the model.
         """
-        start = time.perf_counter()
         with one_thread():
-            numbers = self._numbers(task, work)
-        return Answer(task.number, numbers.astype("<f8").tobytes(), time.perf_counter() - start)
+            return self._answer(self._walked(self._ready(task, work), work))
 
-    def _numbers(self, task: Task, work: Work) -> NDArray[np.float64]:
-        prepared, subject = self._session.preparer, self._session.subject
-        engine, reference = subject.engine, prepared.float_sheet
-        for recipe in (task.recipe, task.base):
-            self._session.check(recipe)
+    def measure_some(self, tasks: Sequence[Task], work: Work) -> list[Answer]:
+        """The numbers of the first few tasks, one at least: all are made ready, then all run, then all looked at.
+
+        Raises:
+            QDebugError: the first task failed. Where a later one does, there are the answers to those before it.
+        """
+        with one_thread():
+            ready = _some(tasks[:_MOST], lambda task: self._ready(task, work), _TOGETHER / 4)
+            walks = _some(ready, lambda walk: self._walked(walk, work), _TOGETHER)
+            return [self._answer(walk) for walk in walks]
+
+    def _ready(self, task: Task, work: Work) -> _Walk:
+        """A task with its sheets, and with what it quantizes of the model."""
+        start, cache = time.perf_counter(), self._session.subject.engine.cache
         base, sheet = self._sheet(task.base, work), self._sheet(task.recipe, work)
-        errors: list[NDArray[np.float64]] = []
-        floats: list[Predictions] = []
-        said: list[Predictions] = []
+        for step, quant in sheet.quants.items():
+            if base.quants.get(step) != quant:
+                sheet.weight(sheet.layers[step], cache)
+        return _Walk(task, base, sheet, time.perf_counter() - start)
+
+    def _walked(self, walk: _Walk, work: Work) -> _Walk:
+        """The outputs of a task's recipe beside the float model's; they are looked at once they are many."""
+        start, task = time.perf_counter(), walk.task
+        prepared, subject = self._session.preparer, self._session.subject
+        engine, reference, output = subject.engine, prepared.float_sheet, subject.program.output
+        based = walk.base.keys[output] != reference.keys[output]
         for place in range(task.first, task.last):
             work.check()
-            batch, labels = self.samples.batches[place], self.samples.labels(place)
+            batch = self.samples.batches[place]
             before = engine.output(reference, batch, work)
-            engine.output(base, batch, work)  # what it leaves in the cache is where the item starts from
-            after = engine.output(sheet, batch, work, remember=False)
-            errors.append(squared_changes(before, after))
-            floats.append(predictions(subject.task, before, labels))
-            said.append(predictions(subject.task, after, labels))
-        joined = Predictions.join(floats)
-        metric = compare(joined, Predictions.join(said), subject.task)
-        return np.concatenate([[metric.quantized, _weight(metric, joined)], *errors])
+            if based:
+                engine.output(walk.base, batch, work)  # what it leaves in the cache is where the item starts from
+            after = engine.output(walk.sheet, batch, work, remember=False)
+            walk.outputs.append((place, before, after))
+            if sum(two.nbytes for _, _, two in walk.outputs) > _HELD:
+                self._look(walk)
+        walk.seconds += time.perf_counter() - start
+        return walk
+
+    def _look(self, walk: _Walk) -> None:
+        """What a walk's outputs say."""
+        task, subject = walk.task, self._session.subject
+        loss = self._losses.get(task.measure) or self._losses.setdefault(task.measure, subject.loss(task.measure))
+        for place, before, after in walk.outputs:
+            labels = self.samples.labels(place)
+            walk.errors.append(loss.changes(before, after, labels))
+            walk.floats.append(self._float(place, before, labels))
+            walk.said.append(predictions(subject.task, after, labels))
+        walk.outputs.clear()
+
+    def _answer(self, walk: _Walk) -> Answer:
+        start = time.perf_counter()
+        self._look(walk)
+        joined = Predictions.join(walk.floats)
+        metric = value(joined, Predictions.join(walk.said), self._session.subject.task)
+        numbers = np.concatenate([[metric, _weight(joined)], *walk.errors])
+        seconds = walk.seconds + time.perf_counter() - start
+        return Answer(walk.task.number, numbers.astype("<f8").tobytes(), seconds)
+
+    def _float(self, place: int, output: Tensor, labels: Tensor | None) -> Predictions:
+        """What the float model predicts on a batch; remembered, unless that were the whole output once more."""
+        found = self._floats.get(place)
+        if found is None:
+            found = predictions(self._session.subject.task, output, labels)
+            if found.values is None:
+                self._floats[place] = found
+        return found
 
     def _sheet(self, recipe: Recipe, work: Work) -> Sheet:
+        if recipe not in self._fits:
+            self._session.check(recipe)
+            self._fits.add(recipe)
         return self._session.preparer.sheet(recipe, work)
+
+
+@dataclass(eq=False)
+class _Walk:
+    """A task under way.
+
+    Attributes:
+        task: the task.
+        base, sheet: what it starts from and what it runs.
+        seconds: what it took so far.
+        outputs: batches with the float model's output and the recipe's, not yet looked at.
+        errors, floats, said: what the other batches' outputs say.
+    """
+
+    task: Task
+    base: Sheet
+    sheet: Sheet
+    seconds: float
+    outputs: list[tuple[int, Tensor, Tensor]] = field(default_factory=list)
+    errors: list[NDArray[np.float64]] = field(default_factory=list)
+    floats: list[Predictions] = field(default_factory=list)
+    said: list[Predictions] = field(default_factory=list)
+
+
+def _some(given: Iterable[_Given], do: Callable[[_Given], _Walk], most: float) -> list[_Walk]:
+    """``do`` of the first few, one at least, of as many as some seconds allow; those before one that fails."""
+    start, found = time.perf_counter(), list[_Walk]()
+    for one in given:
+        try:
+            found.append(do(one))
+        except QDebugError:
+            if not found:
+                raise
+            break
+        if time.perf_counter() - start > most:
+            break
+    return found
 
 
 def joined_metric(name: str, parts: Sequence[tuple[float, float]]) -> float:
@@ -136,8 +226,8 @@ def joined_metric(name: str, parts: Sequence[tuple[float, float]]) -> float:
         return float((values * weights).sum() / total)
 
 
-def _weight(metric: Metric, reference: Predictions) -> float:
+def _weight(reference: Predictions) -> float:
     if reference.values is None:
-        return float(metric.predictions)
+        return float(0 if reference.top1 is None else len(reference.top1))
     values = np.where(np.isfinite(reference.values), reference.values, 0.0).astype(np.float64)
     return float(np.square(values).sum())

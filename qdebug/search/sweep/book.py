@@ -7,7 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from qdebug.results.sensitivity import Measure
 from qdebug.search.sweep.bench import Answer, Task, joined_metric
+from qdebug.search.sweep.foretold import Foretold
 from qdebug.search.sweep.items import Item
 from qdebug.search.sweep.samples import Samples
 
@@ -19,16 +21,22 @@ class Book:
         items: what is measured.
         samples: the data's parts.
         metric: the task metric's name.
+        measure: what is measured of each sample.
+        foretold: what is predicted of each sample; None where nothing is.
     """
 
-    def __init__(self, items: Sequence[Item], samples: Samples, metric: str) -> None:
-        self.items, self._samples, self._metric = tuple(items), samples, metric
+    def __init__(
+        self, items: Sequence[Item], samples: Samples, metric: str, measure: Measure = "squared",
+        foretold: Foretold | None = None,
+    ) -> None:  # fmt: skip
+        self.items, self._samples, self._metric, self._foretold = tuple(items), samples, metric, foretold
+        self._measure: Measure = measure
         self._answers: list[list[Answer]] = [[] for _ in items]
 
     def task(self, place: int, part: int | None = None) -> Task:
         """An item on one part of the data; on its next one if not said."""
         item, (first, last) = self.items[place], self._samples.parts[self.parts(place) if part is None else part]
-        return Task(place, item.recipe, item.base, first, last)
+        return Task(place, item.recipe, item.base, first, last, self._measure)
 
     def note(self, answer: Answer) -> None:
         """Put an item's next part down."""
@@ -43,8 +51,13 @@ class Book:
         return self.parts(place) == len(self._samples.parts)
 
     def errors(self, place: int) -> NDArray[np.float64]:
-        """The squared error of each sample seen so far."""
+        """The error of each sample seen so far."""
         return np.concatenate([np.zeros(0), *(answer.values[2:] for answer in self._answers[place])])
+
+    def predicted(self, place: int) -> NDArray[np.float64] | None:
+        """The predicted error of each of all samples, those seen first; None where nothing is predicted."""
+        item = self.items[place]
+        return self._foretold.of(item.layer, item.format) if self._foretold and item.kind == "alone" else None
 
     def metric(self, place: int) -> float:
         """The metric on the samples seen so far."""

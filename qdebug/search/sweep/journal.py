@@ -7,15 +7,16 @@ float64 numbers as little-endian bytes, a checksum of both, and seconds. Nothing
 from __future__ import annotations
 
 import hashlib
-import os
 import secrets
 import sqlite3
 import struct
 import time
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from qdebug.errors import FileError
+from qdebug.places import workspace
 
 NAME = "sweeps.sqlite3"
 APPLICATION = 0x71646267
@@ -30,13 +31,8 @@ _TABLE = """CREATE TABLE IF NOT EXISTS measured
     WITHOUT ROWID"""
 
 
-def workspace() -> Path:
-    """``$QDEBUG_WORKSPACE``, or a folder of this user's."""
-    return Path(os.environ.get("QDEBUG_WORKSPACE") or Path.home() / ".cache" / "qdebug" / "workspace")
-
-
 class Journal:
-    """Numbers by key. Each is on disk when :meth:`put` returns; a damaged file is set aside and a new one begun.
+    """Numbers by key. They are on disk when :meth:`put` returns; a damaged file is set aside and a new one begun.
 
     One journal is for one thread; open one each in other threads and processes.
 
@@ -72,10 +68,19 @@ class Journal:
 
     def put(self, key: str, numbers: bytes, seconds: float) -> None:
         """Keep numbers; what has the key already is replaced."""
+        self.put_all([(key, numbers, seconds)])
+
+    def put_all(self, entries: Sequence[tuple[str, bytes, float]]) -> None:
+        """Keep several at once, or none: it costs hardly more than one.
+
+        Args:
+            entries: key, numbers and seconds of each.
+        """
+        rows = [(*entry, _sum(*entry), time.time()) for entry in entries]
         for last in (False, True):
             try:
-                row = (key, numbers, seconds, _sum(key, numbers, seconds), time.time())
-                self._open.execute("INSERT OR REPLACE INTO measured VALUES (?, ?, ?, ?, ?)", row)
+                with self._transaction():
+                    self._open.executemany("INSERT OR REPLACE INTO measured VALUES (?, ?, ?, ?, ?)", rows)
                 return
             except sqlite3.OperationalError as error:
                 raise self._refused(error) from None
@@ -83,6 +88,17 @@ class Journal:
                 if last:
                     raise self._refused(error) from None
                 self._replace()
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        self._open.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+        except BaseException:
+            with suppress(sqlite3.Error):
+                self._open.execute("ROLLBACK")
+            raise
+        self._open.execute("COMMIT")
 
     def close(self) -> None:
         """Let go of the file."""
@@ -121,10 +137,12 @@ class Journal:
 
     def _checked(self, opened: sqlite3.Connection) -> None:
         """Refuse what another program, or a newer version, has written."""
-        (kind,), (version,), (tables,) = (
+        opened.execute("BEGIN")  # one state of the file: another process may be writing its header right now
+        (tables,), (kind,), (version,) = (
             opened.execute(text).fetchone()
-            for text in ("PRAGMA application_id", "PRAGMA user_version", "SELECT count(*) FROM sqlite_master")
+            for text in ("SELECT count(*) FROM sqlite_master", "PRAGMA application_id", "PRAGMA user_version")
         )
+        opened.execute("COMMIT")
         if tables and kind != APPLICATION:
             raise FileError(
                 "This is no journal of measurements but another program's file", file=self.path,

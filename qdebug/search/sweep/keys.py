@@ -12,7 +12,7 @@ import torch
 import qdebug
 from qdebug.search.sweep.bench import Task
 
-_NOT_COMPUTED = ("web", "cli", "figures", "jobs", "export", "verify", "search/predict")
+_NOT_COMPUTED = ("facade", "web", "cli", "figures", "jobs", "export", "verify", "search/predict")
 """Rooms whose edits change no measurement."""
 
 
@@ -31,5 +31,5 @@ def build() -> str:
 
 def key(identity: str, task: Task) -> str:
     """The name of a task's numbers: model and data, recipe, batches, and the code that measures."""
-    content = msgspec.json.encode((identity, build(), task.recipe, task.first, task.last))
+    content = msgspec.json.encode((identity, build(), task.recipe, task.first, task.last, task.measure))
     return hashlib.blake2b(content, digest_size=16).hexdigest()

@@ -23,6 +23,7 @@ class How:
         until: ``all``: every item on all data; ``order``: until the order of layers within each format is settled.
         confidence: how sure the order has to be.
         leave_one_out: whether whole recipes, and these but for one layer, are measured too.
+        worst: of each format only so many layers, those predicted to be the most harmful; all for 0.
         cores: worker processes; this process alone for 1. On a cluster: how many workers, as many as it has for 0.
         cluster: the address of a Ray cluster; None for this machine.
         ref: where workers find model and data. None where a session has no place on the disk.
@@ -32,6 +33,7 @@ class How:
     until: Until = "all"
     confidence: float = 0.95
     leave_one_out: bool = False
+    worst: int = 0
     cores: int = 1
     cluster: str | None = None
     ref: ModelRef | None = None
@@ -55,6 +57,8 @@ class How:
             raise UsageError(
                 f"A confidence of {self.confidence} makes no sense", do="Give one above 0.5, such as 0.95."
             )
+        if self.worst < 0:
+            raise UsageError(f"There are no {self.worst} worst layers", do="Give 1 or more, or 0 for all layers.")
         if self.cores < (0 if self.cluster else 1):
             raise UsageError(f"There are no {self.cores} cores", do="Give 1 or more.")
         if self.is_here:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
+from qdebug.measure.assisted import assisted_error, largest_unseen
 from qdebug.measure.intervals import mean, skewed_mean
 from qdebug.results import SensitivityRow, WholeRecipe
 from qdebug.search.sweep.book import Book
@@ -26,12 +27,17 @@ def with_item(row: SensitivityRow, book: Book, place: int, count: int) -> Sensit
     seconds = row.seconds + book.last_seconds(place)
     if book.items[place].kind == "without":
         row = replace(row, without=centre, without_ci95=interval, without_metric=metric, seconds=seconds)
-        return _with_gain(row, book, place, count)
-    row = replace(row, exact=centre, exact_ci95=interval, metric=metric, n=len(errors), seconds=seconds)
+        return with_gain(row, book, place, count)
+    unseen, predicted = None, book.predicted(place)
+    if predicted is not None:
+        centre, *bounds = assisted_error(errors, predicted)
+        interval = (bounds[0], bounds[1])
+        unseen = largest_unseen(predicted, len(errors)) if len(errors) < count else None
+    row = replace(row, exact=centre, exact_ci95=interval, metric=metric, n=len(errors), unseen=unseen, seconds=seconds)
     return replace(row, linear=is_linear(row))
 
 
-def _with_gain(row: SensitivityRow, book: Book, place: int, count: int) -> SensitivityRow:
+def with_gain(row: SensitivityRow, book: Book, place: int, count: int) -> SensitivityRow:
     """The whole recipe's error less that without the layer, on the samples that both have seen."""
     whole = next(other for other, item in enumerate(book.items) if item.kind == "whole" and item.format == row.format)
     all_, one = book.errors(whole), book.errors(place)
@@ -62,4 +68,4 @@ def is_linear(row: SensitivityRow) -> bool | None:
     if row.predicted is None or row.exact is None or row.predicted_ci95 is None:
         return None
     low, high = row.predicted_ci95
-    return low / FACTOR <= row.exact <= high * FACTOR
+    return min(low / FACTOR, low * FACTOR) <= row.exact <= max(high / FACTOR, high * FACTOR)  # a loss may fall

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 
 from qdebug.engine import Work
 from qdebug.errors import WorkerError
 from qdebug.results import Metric, Order, SweepPlan
+from qdebug.results.sensitivity import Measure
 from qdebug.search.sweep import race
 from qdebug.search.sweep.bench import Answer, Bench, Task
 from qdebug.search.sweep.book import Book
+from qdebug.search.sweep.foretold import Foretold
 from qdebug.search.sweep.items import Item
 from qdebug.search.sweep.keys import key
 from qdebug.search.sweep.plan import How, planned
@@ -19,6 +22,10 @@ from qdebug.search.sweep.runners import Here, Runner
 from qdebug.search.sweep.samples import Samples, identity
 from qdebug.search.sweep.wire import Setup, located
 from qdebug.session import Session
+
+_TOGETHER = 0.07
+"""Seconds: what was measured within so short a time goes into the journal at once. With what a bench measures together
+that is a tenth of a second, and a kill costs no more."""
 
 
 class Sweep:
@@ -38,6 +45,8 @@ class Sweep:
         self.samples = Samples(session.subject)
         self._identity = identity(session, self.samples)
         self._kept: dict[Task, Answer] = {}
+        self._unwritten: list[tuple[str, bytes, float]] = []
+        self._written = time.monotonic()
 
     @contextmanager
     def runner(self) -> Iterator[Runner]:
@@ -61,13 +70,15 @@ class Sweep:
         finally:
             found.close()
 
-    def book(self, items: Sequence[Item], reference: Metric) -> Book:
+    def book(
+        self, items: Sequence[Item], reference: Metric, measure: Measure = "squared", foretold: Foretold | None = None
+    ) -> Book:
         """An empty book for items; ``reference`` is the float model's metric."""
-        return Book(items, self.samples, reference.name)
+        return Book(items, self.samples, reference.name, measure, foretold)
 
     def plan(self, book: Book, forward_seconds: float) -> SweepPlan:
         """What measuring costs, without what the journal has."""
-        sizes = [(last - first) / len(self.samples.batches) for first, last in self.samples.parts]
+        sizes = [self.samples.part_of(first, last) for first, last in self.samples.parts]
         kept = left = 0.0
         for place, item in enumerate(book.items):
             for part, size in enumerate(sizes):
@@ -77,7 +88,28 @@ class Sweep:
                     kept += item.passes * size
         return planned(book.items, self.samples, self._how, forward_seconds, left, kept)
 
-    def go(self, runner: Runner, book: Book, plan: SweepPlan, work: Work) -> Iterator[int]:
+    def recall(self, book: Book) -> Iterator[int]:
+        """Put down what the journal has; hands over the place of each item that it has anything of."""
+        for place in range(len(book.items)):
+            before = book.parts(place)
+            while not book.whole(place) and (found := self._recalled(book.task(place))) is not None:
+                book.note(found)
+            if book.parts(place) > before:
+                yield place
+
+    def is_recalled(self, book: Book) -> bool:
+        """Whether the journal has all that a run would measure; an empty book is then as the run would leave it."""
+        for part in range(len(self.samples.parts)):
+            while going := [place for place in self._going(book, part) if book.parts(place) <= part]:
+                found = [self._recalled(book.task(place)) for place in going]
+                if None in found:
+                    return False
+                for one in found:
+                    assert one is not None
+                    book.note(one)
+        return True
+
+    def go(self, runner: Runner, book: Book, plan: SweepPlan, work: Work) -> Generator[int, None, None]:
         """Measure; hands over the place of each item that is known better, as it comes.
 
         Raises:
@@ -85,12 +117,15 @@ class Sweep:
             QDebugError: a recipe does not fit, workers die, or the journal cannot be written.
         """
         clock = _Clock(plan)
-        for part in range(len(self.samples.parts)):
-            going = self._going(book, part)
-            while going:
-                yield from self._round(runner, book, going, clock, work)
-                # A race may call back an item that had stopped: its place is taken by one that went on.
-                going = [place for place in self._going(book, part) if book.parts(place) <= part]
+        try:
+            for part in range(len(self.samples.parts)):
+                going = self._going(book, part)
+                while going:
+                    yield from self._round(runner, book, going, clock, work)
+                    # A race may call back an item that had stopped: its place is taken by one that went on.
+                    going = [place for place in self._going(book, part) if book.parts(place) <= part]
+        finally:
+            self._write()
 
     def order(self, book: Book) -> Order | None:
         """How sure the order of what was measured is; None where nothing was."""
@@ -100,7 +135,7 @@ class Sweep:
         settled = True
         for name, (competition, layers) in self._competitions(book).items():
             errors = {layer: book.errors(place) for layer, place in layers.items()}
-            for one, two, verdict in race.verdicts(competition, errors):
+            for one, two, verdict in competition.verdicts(errors):
                 ties += [(name, one, two)] if verdict == "tie" else []
                 settled &= verdict != "open"
         exact = all(book.whole(place) for place, item in enumerate(book.items) if item.kind == "alone")
@@ -113,7 +148,7 @@ class Sweep:
         going = {place for place, item in enumerate(book.items) if item.kind != "alone"}
         for competition, layers in self._competitions(book).values():
             errors = {layer: book.errors(place) for layer, place in layers.items()}
-            found = race.verdicts(competition, errors)
+            found = competition.verdicts(errors)
             going |= {layers[layer] for layer in race.behind(found, errors)}
         return sorted(place for place in going if not book.whole(place))
 
@@ -123,11 +158,12 @@ class Sweep:
         for place, item in enumerate(book.items):
             if item.kind == "alone":
                 places.setdefault(item.format, {})[item.layer] = place
-        looks = len(self.samples.parts) - 1
-        return {
-            name: (race.Race(self.samples.count, looks, len(layers), self._how.confidence), layers)
-            for name, layers in places.items()
-        }
+        looks, count = len(self.samples.parts) - 1, self.samples.count
+        found: dict[str, tuple[race.Race, dict[str, int]]] = {}
+        for name, layers in places.items():
+            predicted = {layer: partial(book.predicted, place) for layer, place in layers.items()}
+            found[name] = race.Race(count, looks, len(layers), self._how.confidence, predicted), layers
+        return found
 
     def _round(self, runner: Runner, book: Book, going: Sequence[int], clock: _Clock, work: Work) -> Iterator[int]:
         """The next part of some items: what the journal has at once, then the others as they come."""
@@ -148,7 +184,7 @@ class Sweep:
             self._remember(task, answer)
             book.note(answer)
             done += 1
-            clock.tick(book.items[task.number].passes * (task.last - task.first) / len(self.samples.batches))
+            clock.tick(book.items[task.number].passes * self.samples.part_of(task.first, task.last))
             yield task.number
             self._tell(book, next(iter(tasks), task.number), done, len(going), clock, work)
 
@@ -157,7 +193,7 @@ class Sweep:
         what = {"alone": f"{item.layer} alone", "without": f"all but {item.layer}", "whole": "all layers"}[item.kind]
         seen = self.samples.ends[min(book.parts(place), len(self.samples.ends) - 1)]
         part = f"{seen} of {self.samples.count} samples"
-        work.step(done, total, f"measuring {what} in {item.format}, {part}, {clock.left()}item")
+        work.step(done, total, f"measuring {what} in {item.format}, {part}{clock.left()}")
 
     def _recalled(self, task: Task) -> Answer | None:
         """What the journal has, if that is as many numbers as there should be."""
@@ -176,7 +212,15 @@ class Sweep:
         if len(answer.numbers) != 8 * (2 + count):
             raise WorkerError("A worker's answer has another length than was asked for", do="Start the sweep again.")
         if self._how.journal is not None:
-            self._how.journal.put(key(self._identity, task), answer.numbers, answer.seconds)
+            self._unwritten.append((key(self._identity, task), answer.numbers, answer.seconds))
+            if time.monotonic() - self._written > _TOGETHER:
+                self._write()
+
+    def _write(self) -> None:
+        """Hand what was measured to the journal."""
+        entries, self._unwritten, self._written = self._unwritten, [], time.monotonic()
+        if self._how.journal is not None and entries:
+            self._how.journal.put_all(entries)
 
 
 class _Clock:
@@ -190,10 +234,10 @@ class _Clock:
         self._done += passes
 
     def left(self) -> str:
-        """In words, with a comma behind; at first what was planned, nothing where that is nothing."""
+        """In words, with a comma before; at first what was planned, nothing where that is nothing."""
         left = max(self._plan.passes - self._done, 0.0)
         if not left:
             return ""
         rate = (time.monotonic() - self._start) / self._done if self._done > 0.5 else None
         seconds = left * rate if rate is not None else left * self._plan.seconds / self._plan.passes
-        return f"{'at most ' if self._plan.seconds else ''}{seconds:.0f} s left, "
+        return f", {'at most ' if self._plan.seconds else ''}{seconds:.0f} s left"

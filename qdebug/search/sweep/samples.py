@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from functools import cached_property
+from itertools import chain, pairwise
 
 import numpy as np
 import torch
@@ -31,53 +32,72 @@ class Samples:
 
     Args:
         subject: the model with its data.
+
+    Attributes:
+        count: samples there are.
+        order: the place in the subject's data of each sample.
+        data: the samples in that order.
     """
 
     def __init__(self, subject: Subject) -> None:
         self._subject = subject
         count = len(subject.data)
         self.count = count
-        order = np.random.default_rng(SEED).permutation(count)
-        self.data = _taken(subject.data, torch.as_tensor(order))
+        self.order = np.random.default_rng(SEED).permutation(count)
+        self.data = _taken(subject.data, torch.as_tensor(self.order))
 
     @cached_property
     def batches(self) -> tuple[Batch, ...]:
-        """Batches, small enough for a first part and no larger than the engine's own."""
-        return self._subject.batches(self.data, self.size)
-
-    @property
-    def size(self) -> int:
-        """Samples per batch."""
-        if self._subject.program.batch:
-            return self._subject.program.batch
-        return min(self._subject.batch_size, max(-(-self.count // FIRST), FEWEST))
+        """Batches about as large as the engine's own, none of them across the border of two parts."""
+        return self._subject.batches_between(self.data, self._borders)
 
     @cached_property
     def parts(self) -> tuple[tuple[int, int], ...]:
-        """``(first, last)`` batch of each part: an eighth, a quarter, a half, and all, in whole batches."""
-        many = -(-self.count // self.size)
-        least = -(-min(FEWEST, self.count) // self.size)
-        ends = [max(-(-many * share // FIRST), least) for share in (1, 2, 4, 8)]
-        ends = sorted({min(end, many) for end in ends})
+        """``(first, last)`` batch of each part."""
+        ends = [self._borders.index(end) for end in self.ends]
         return tuple(zip([0, *ends[:-1]], ends, strict=True))
 
     @cached_property
     def ends(self) -> tuple[int, ...]:
-        """Samples seen after each part."""
-        return tuple(min(last * self.size, self.count) for _, last in self.parts)
+        """Samples seen after each part: an eighth, a quarter, a half, and all, in steps of a small batch."""
+        subject = self._subject
+        step = subject.program.batch or min(subject.batch_size, max(-(-self.count // FIRST), FEWEST))
+        many = -(-self.count // step)
+        least = -(-min(FEWEST, self.count) // step)
+        ends = {min(max(-(-many * share // FIRST), least), many) for share in (1, 2, 4, 8)}
+        return tuple(min(end * step, self.count) for end in sorted(ends))
+
+    @cached_property
+    def _borders(self) -> tuple[int, ...]:
+        """Where batches begin and end, in samples."""
+        starts = (0, *self.ends[:-1])
+        cuts = (range(start, end, self._step(end - start)) for start, end in zip(starts, self.ends, strict=True))
+        return (*chain.from_iterable(cuts), self.count)
+
+    def _step(self, count: int) -> int:
+        """Samples per batch of a part: alike, and an eighth above the engine's own at most, so that none is tiny."""
+        most = self._subject.batch_size
+        return self._subject.program.batch or -(-count // -(-count // (most + most // 8)))
 
     def labels(self, place: int) -> torch.Tensor | None:
         """The labels of one batch."""
-        if self.data.labels is None:
-            return None
-        return self.data.labels[place * self.size : (place + 1) * self.size]
+        return None if self._labels is None else self._labels[place]
+
+    @cached_property
+    def _labels(self) -> tuple[torch.Tensor, ...] | None:
+        labels = self.data.labels
+        return None if labels is None else tuple(labels[start:end] for start, end in pairwise(self._borders))
+
+    def part_of(self, first: int, last: int) -> float:
+        """How much of the data lies in some batches, the last left out, 0 to 1."""
+        return (self._borders[last] - self._borders[first]) / self.count
 
 
 def identity(session: Session, samples: Samples) -> str:
     """Names everything but the recipe that a measurement depends on: model, data, calibration data and batches."""
     subject = session.subject
     total = hashlib.blake2b(digest_size=16)
-    for part in (subject.info.digest, subject.task, f"{SEED}:{samples.size}"):
+    for part in (subject.info.digest, subject.task, f"{SEED}:{[batch.count for batch in samples.batches]}"):
         total.update(f"{len(part)}:{part}".encode())
     for data in (samples.data, subject.calib):
         total.update(data.digest)

@@ -13,9 +13,10 @@ from typing import BinaryIO
 
 from qdebug.engine import Work
 from qdebug.engine.memory import keep_freed_memory
+from qdebug.engine.threads import one_thread
 from qdebug.errors import DataError
 from qdebug.search.sweep import wire
-from qdebug.search.sweep.bench import Bench, one_thread
+from qdebug.search.sweep.bench import Bench
 from qdebug.search.sweep.samples import Samples, identity
 from qdebug.session.opening import open_ref
 

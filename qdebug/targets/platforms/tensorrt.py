@@ -11,6 +11,7 @@ _TYPES = f"{_DOCS}/work-quantized-types.html"
 _SCHEMES = f"{_DOCS}/quantized-types-schemes.html"
 _EXPLICIT = f"{_DOCS}/quantized-types-explicit-quantization.html"
 _DEQUANTIZE = "https://docs.nvidia.com/deeplearning/tensorrt/api/c_api/classnvinfer1_1_1_i_dequantize_layer.html"
+_SPARSITY = "https://docs.nvidia.com/deeplearning/tensorrt/11.1.0/inference-library/data-formats-tensors.html"
 _CONVOLUTIONS = ("conv", "depthwise", "conv-transpose")
 _INT8 = ("int8", "int8_narrow")
 
@@ -65,6 +66,11 @@ TENSORRT = Platform(
     ),
     between=Accepts(formats=("int8", "fp8_e4m3fn"), zero="fixed"),
     bias="fp32",
+    sparse=Fact(
+        "2:4 weights of convolutions and matrix products may run in kernels that skip the zeros, along input channels; "
+        "the builder takes them where they are faster",
+        _SPARSITY,
+    ),
     facts=(
         Fact("zero points are all zero: only symmetric quantization is supported", _DEQUANTIZE),
         Fact("an integer layer has both its inputs in integers; embeddings stay float", _EXPLICIT),

@@ -20,7 +20,7 @@ function makeCell() {
   top.append(make("span", "odd"), make("span", "about"), make("span", "figure"));
   const track = make("span", "track");
   track.append(make("span", "bar"));
-  cell.append(top, track);
+  cell.append(top, make("div", "below"), track);
   return cell;
 }
 
@@ -47,6 +47,8 @@ function fillCell(node, cell, format, name) {
   const bar = node.lastChild.firstChild;
   const empty = !cell || !cell.text;
   node.className = "cell " + (empty ? "none" : cell.measured ? "measured" : "predicted");
+  node.classList.toggle("partial", !empty && cell.partial);
+  setText(node.children[1], empty ? "" : cell.below);
   setText(odd, cell?.odd ? "◆" : "");
   setText(about, empty || cell.measured ? "" : "≈");
   setText(figure, empty ? (cell ? "–" : "") : cell.text);

@@ -4,10 +4,10 @@
 const HEADS = [
   ["name", "layer", "", "left"],
   ["op", "op", "", "left"],
-  ["params", "weights", "number of weights and biases", "right"],
+  ["params", "params", "parameters: number of weights and biases", "right"],
   ["weight", "weight", "weight format", "left"],
   ["activation", "activation", "format of the layer's input", "left"],
-  ["sqnr", "SQNR dB", "of the layer's output: this layer quantized, its inputs float", "right"],
+  ["sqnr", "SQNR dB", "signal-to-quantization-noise ratio of the layer's output, in decibels; higher is better, 20 dB are an error of 10 %. This layer quantized, its inputs float", "right"],
   ["share", "share", "part of the model's output error that this layer causes alone", "right"],
 ];
 
@@ -53,7 +53,15 @@ function setText(node, text) {
   if (node.textContent !== text) node.textContent = text;
 }
 
-function fillSelect(select, choice, menu) {
+// Of more rows, a list is filled only when somebody comes near it: a thousand layers have 140,000 entries.
+const MOST_FILLED = 200;
+
+function fillSelect(select, choice, whole, at_once) {
+  select.fill = at_once || select.near ? null : () => {
+    select.near = true;
+    fillSelect(select, choice, whole, true);
+  };
+  const menu = select.fill ? [] : whole;
   // The browser keeps an open list only while its options stay the same nodes, so they are rebuilt on change alone.
   const wanted = JSON.stringify([choice.label, menu]);
   if (select.dataset.made === wanted) return;
@@ -79,7 +87,7 @@ function fillSelect(select, choice, menu) {
   select.value = choice.label;
 }
 
-function fillPill(cell, row, tensor, menus) {
+function fillPill(cell, row, tensor, menus, few) {
   const choice = row[tensor];
   cell.firstChild.hidden = !choice;
   if (!choice) return;
@@ -89,7 +97,7 @@ function fillPill(cell, row, tensor, menus) {
   pill.className = "pill " + choice.precision;
   select.setAttribute("aria-label", `${tensor} format of ${row.name}`);
   select.dataset.layer = row.name;
-  fillSelect(select, choice, menus[choice.menu]);
+  fillSelect(select, choice, menus[choice.menu], few);
 }
 
 function fillBar(cell, value, colour, bad, title) {
@@ -109,8 +117,8 @@ function fillRow(node, row, data, chosen) {
   name.title = row.name;
   setText(op, row.op);
   setText(params, row.params);
-  fillPill(weight, row, "weight", data.menus);
-  fillPill(activation, row, "activation", data.menus);
+  fillPill(weight, row, "weight", data.menus, data.rows.length <= MOST_FILLED);
+  fillPill(activation, row, "activation", data.menus, data.rows.length <= MOST_FILLED);
   fillBar(sqnr, row.sqnr, row.bad ? "trouble" : row.sqnr.precision, row.bad, row.bad ? "below 10 dB: noise is over a tenth of the signal" : "");
   fillBar(share, row.share, "ink", false, "");
   const here = row.name === chosen;
@@ -179,6 +187,7 @@ function choose(state, name, later) {
   if (!name || name === state.chosen) return;
   state.chosen = name;
   state.asked = name;
+  state.shown = name;
   draw(state);
   window.clearTimeout(state.timer);
   // Holding an arrow key runs through many layers; only where it rests is the layer measured.
@@ -238,6 +247,9 @@ function build(root) {
     event.preventDefault();
     step(state, way);
   });
+  for (const near of ["pointerover", "focusin"]) {
+    state.body.addEventListener(near, (event) => event.target.closest("label.pick")?.querySelector("select").fill?.());
+  }
   state.body.addEventListener("change", (event) => {
     const select = event.target;
     if (select.tagName !== "SELECT") return;
@@ -246,6 +258,17 @@ function build(root) {
     pick(state, { layer: select.dataset.layer, tensor: select.dataset.tensor, label: select.value }, 2);
   });
   return state;
+}
+
+function reveal(state) {
+  // A layer that was chosen elsewhere may lie below what is in sight; the page itself stays where it is.
+  const row = [...state.body.children].find((node) => node.dataset.name === state.chosen);
+  const wrap = row?.closest(".wrap");
+  if (!row || state.shown === state.chosen) return;
+  state.shown = state.chosen;
+  const head = state.buttons[0].closest("tr").offsetHeight;
+  const [top, bottom] = [row.offsetTop - head, row.offsetTop + row.offsetHeight];
+  if (top < wrap.scrollTop || bottom > wrap.scrollTop + wrap.clientHeight) wrap.scrollTop = top - wrap.clientHeight / 3;
 }
 
 export default function (component) {
@@ -262,4 +285,5 @@ export default function (component) {
     state.chosen = data.chosen;
   }
   draw(state);
+  reveal(state);
 }

@@ -13,7 +13,6 @@ from qdebug.results.diagnosis import CauseKind
 
 SEED = 1000
 LIGHT = ("digits-resnet", "digits-mobilenet")
-UNPLANTED = {"saturation", "coarse-values"}
 
 
 @pytest.fixture(scope="module")
@@ -35,11 +34,14 @@ def test_no_fix_that_is_given_does_harm(outcomes):
             assert cause.fix is None or (cause.recovered > 0 and cause.metric_after is not None)
             if cause.fix is None:
                 assert cause.metric_after is None
+            else:
+                assert all(trial.certain for trial in cause.tried if trial.fix == cause.fix)
 
 
 def test_shares_are_parts_of_one_whole_and_fall(outcomes):
     for one in outcomes:
         shares = [cause.share for cause in one.found.causes]
+        assert all(0.0 <= share <= 1.0 for share in shares)
         assert shares == sorted(shares, reverse=True)
         assert 0.0 <= sum(shares) <= 1.0 + 1e-9
 
@@ -52,7 +54,7 @@ def test_the_same_seed_plants_the_same_fault_and_another_another():
 
 MOVING = [
     "uneven-weights, outputs", "uneven channels, w8a8", "outlier-channels", "stretched-range, weight", "fp16-overflow",
-    "dead-channels", "extreme-constant",
+    "dead-channels", "extreme-constant", "coarse-values, norm or addition",
 ]  # fmt: skip
 
 
@@ -62,7 +64,16 @@ def test_a_fault_leaves_the_float_network_as_it_is(plant, seed):
     planted = case(plant, "digits-mobilenet", seed).planted
     (batch, *_) = planted.session.subject.eval_batches
     before, after = (one.output("w32a32", batch) for one in (planted.reference[0], planted.session))
-    assert (before - after).abs().max() <= 1e-5 * before.abs().max()
+    # Factors are powers of two; an offset costs the last bits of what it is added to.
+    near = 1e-4 if plant.startswith("coarse-values") else 1e-5
+    assert (before - after).abs().max() <= near * before.abs().max()
+
+
+def test_an_offset_of_the_keys_leaves_a_transformer_as_it_is():
+    planted = case("coarse-values, softmax", "digits-vit", SEED).planted
+    (batch, *_) = planted.session.subject.eval_batches
+    before, after = (one.output("w32a32", batch) for one in (planted.reference[0], planted.session))
+    assert (before - after).abs().max() <= 1e-4 * before.abs().max()
 
 
 @pytest.mark.parametrize("model", [*LIGHT, pytest.param("digits-vit", marks=pytest.mark.slow)])
@@ -71,9 +82,9 @@ def test_the_networks_are_sound_before(model):
     assert sound(model).score("w8a8-pc").metric.harmless
 
 
-def test_every_kind_is_planted_but_those_that_the_page_says():
+def test_every_kind_is_planted():
     kinds = {plant.split(",")[0] for plant in PLANTS} - {"uneven channels"}
-    assert kinds | UNPLANTED | {"inf"} == set(get_args(CauseKind))
+    assert kinds | {"inf"} == set(get_args(CauseKind))
     assert len(MODELS) == 4
 
 

@@ -8,12 +8,17 @@ import pytest
 import qdebug
 from qdebug.engine import Work
 from qdebug.errors import RecipeError, UsageError
-from qdebug.recipes import LayerPlan, from_plain
+from qdebug.recipes import LayerPlan, Recipe, from_plain
 from qdebug.search.mix import random_choices
 from qdebug.search.mixed import Wish, search
 from qdebug.search.mixed.confirm import fits, loss
+from qdebug.search.mixed.learn import FEWEST
 from qdebug.search.mixed.problem import problem, projected, recipe_of
 from qdebug.search.mixed.wish import formats_of
+from qdebug.search.question import Question
+from qdebug.search.sensitivity import sensitivity
+from qdebug.search.sweep.journal import Journal
+from qdebug.search.sweep.plan import How
 from qdebug.targets import find_device, find_platform
 from tests.networks import Attention, Residual, data_for, seeded
 
@@ -181,3 +186,46 @@ def test_recipes_name_only_what_differs(session):
     recipe = recipe_of(session, wish, columns)
     assert recipe.default == LayerPlan(*[getattr(FORMATS[1][1], name) for name in ("weight", "activation")])
     assert {name for name, _ in recipe.layers} == {one.name for one in session.info().layers if one.kind == "embedding"}
+
+
+def test_points_that_were_not_measured_are_set_right_by_those_that_were(session):
+    found = search(session, Wish(FORMATS))
+    known = [point for point in found.front if point.confirmed is not None]
+    others = [point for point in found.front if point.confirmed is None]
+    assert FEWEST <= found.taught_by <= len(known)
+    assert found.missed is not None
+    assert others
+    for point in others:
+        low, high = point.expected_ci95
+        assert low <= point.expected <= high
+    assert all(point.expected is None for point in known)
+    held = [
+        point.expected_ci95[0] <= measured(session, from_plain(point.recipe)) <= point.expected_ci95[1]
+        for point in others
+    ]
+    assert np.mean(held) >= 0.8
+
+
+def test_what_a_sweep_has_measured_sets_them_right_too(session, tmp_path):
+    journal = Journal(tmp_path)
+    assert search(session, Wish(FORMATS), journal=journal).taught_by_layers == 0
+    sensitivity(session, Question(FORMATS, Recipe()), "exact", how=How(journal=journal))
+    found = search(session, Wish(FORMATS), journal=journal)
+    assert found.taught_by_layers == len(FORMATS) * len(session.info().layers)
+    off = [
+        abs(point.expected / measured(session, from_plain(point.recipe)) - 1)
+        for point in found.front
+        if point.expected is not None
+    ]
+    assert np.median(off) < 0.1
+
+
+def test_nothing_is_set_right_before_anything_is_measured(session):
+    seen = []
+    found = search(session, Wish(FORMATS), confirm=0, show=seen.append)
+    assert found.taught_by == 0
+    assert found.missed is None
+    search(session, Wish(FORMATS), confirm=2, show=seen.append)
+    assert seen[0].taught_by == 0
+    assert all(point.expected is None for point in seen[0].front)
+    assert seen[-1].taught_by > 0

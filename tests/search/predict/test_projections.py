@@ -60,6 +60,24 @@ class Tokens(nn.Module):
         return self.conv(x.transpose(1, 2)).transpose(1, 2) @ self.table
 
 
+class FewPlaces(nn.Module):
+    """Layers that read two to four places of a sample."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(3, 8, 3, padding=1, stride=2)
+        self.second = nn.Conv2d(8, 16, 3, padding=1)
+        self.wide = nn.Conv2d(16, 12, (1, 2))
+        self.tokens = nn.Linear(12, 10)
+        self.rows = nn.Linear(10, 24)
+        self.table = nn.Parameter(torch.randn(24, 2))
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.wide(self.second(self.first(x[..., :4, :4]))).flatten(2).transpose(1, 2)
+        x = self.rows(self.tokens(x).reshape(-1, 10)).view(-1, 2, 24)
+        return x @ self.table
+
+
 def opened(kind: type[nn.Module], count: int = 11):
     torch.manual_seed(0)
     if kind is Tokens:
@@ -87,7 +105,7 @@ def alone(layer, **plan):
     return Recipe(layers=((layer, qdebug.recipes.LayerPlan(**plan)),))
 
 
-@pytest.mark.parametrize("kind", [Convolutions, Tokens])
+@pytest.mark.parametrize("kind", [Convolutions, Tokens, FewPlaces])
 @pytest.mark.parametrize("turns", [1, 3])
 @pytest.mark.parametrize("count", [2, 6])  # few formats are run, many have the weight's gradient
 def test_of_a_linear_network_they_are_exact(kind, turns, count):
@@ -115,7 +133,7 @@ def compare(one, two, mixed):
     np.testing.assert_allclose(one, two, rtol=2e-3, atol=2e-4 * float(np.abs(two).max()) + 1e-6)
 
 
-@pytest.mark.parametrize("kind", [Convolutions, Tokens])
+@pytest.mark.parametrize("kind", [Convolutions, Tokens, FewPlaces])
 def test_compiled_loops_and_torch_agree(kind, monkeypatch):
     session = opened(kind)
 
@@ -129,6 +147,43 @@ def test_compiled_loops_and_torch_agree(kind, monkeypatch):
     two = projected()
     for a, b in ((one.weight, two.weight), (one.activation, two.activation)):
         np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-4 * float(np.abs(b).max()))
+
+
+@pytest.mark.parametrize("kind", [Convolutions, Tokens])
+def test_both_ways_to_a_weight_s_projections_agree(kind, monkeypatch):
+    session = opened(kind)
+    found = []
+    for is_cheaper in (False, True):
+        monkeypatch.setattr(
+            weights.WeightChanges, "_is_cheaper_by_gradient", lambda *_, answer=is_cheaper: answer
+        )  # whatever they cost
+        projector = Projector(session, Recipe(), WEIGHTS, (), turns=2)
+        found.append(projector.project(projector.parts()).weight)
+    np.testing.assert_allclose(*found, rtol=1e-3, atol=1e-4 * float(np.abs(found[0]).max()))
+
+
+@pytest.mark.parametrize("count", [1, 3, 8, 13])  # three and six formats are multiplied at once, and what is left
+@pytest.mark.parametrize("near", [3, 5])
+def test_gradients_of_few_places_need_not_be_written_down(count, near, monkeypatch):
+    pytest.importorskip("numba")
+    session, plain, taken = opened(FewPlaces), weights.WeightChanges._by_few, set()
+    forms = ("int8", "int7", "int6", "int5", "int4", "int3", "int2")
+    plans = [parse_weight_format(f"{form}{rows}") for rows in ("", "-pc") for form in forms][:count]
+    monkeypatch.setattr(weights, "_near", lambda width: near)
+    monkeypatch.setattr(weights, "_IN_CACHE", 0)  # changes are far away
+    found = []
+    for least in (0.0, torch.inf):
+        monkeypatch.setattr(weights, "_FEW", least)  # always, and never
+
+        def by_few(changes, *given, least=least):
+            taken.add((least, changes.layer.name))
+            return plain(changes, *given)
+
+        monkeypatch.setattr(weights.WeightChanges, "_by_few", by_few)
+        projector = Projector(session, Recipe(), plans, (), turns=2)
+        found.append(projector.project(projector.parts()).weight)
+    assert taken == {(0.0, layer.name) for layer in session.subject.layers}
+    np.testing.assert_allclose(*found, rtol=1e-3, atol=1e-4 * float(np.abs(found[0]).max()))
 
 
 def test_batches_make_no_difference_but_in_the_directions():

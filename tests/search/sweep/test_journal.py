@@ -126,3 +126,11 @@ def test_what_is_old_is_forgotten(tmp_path, monkeypatch):
     journal = Journal(tmp_path)
     assert journal.get("key0") is None
     assert journal.get("key199") is not None
+
+
+def test_several_are_kept_together(tmp_path):
+    journal = Journal(tmp_path)
+    journal.put("key1", b"12345678", 2.0)
+    journal.put_all([(f"key{number}", NUMBERS, 1.5) for number in range(3)])
+    again = Journal(tmp_path)  # while the first is open
+    assert [again.get(f"key{number}") for number in range(4)] == [(NUMBERS, 1.5)] * 3 + [None]

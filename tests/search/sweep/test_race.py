@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from qdebug.search.sweep.race import TIE, Race, behind, order, verdicts
+from qdebug.search.sweep.race import TIE, Race, behind
 
 COUNT = 512
 ENDS = (64, 128, 256, COUNT)
@@ -16,13 +16,13 @@ def errors_of(layers, rng, *, sigma, own):
     return scale * shared * np.exp(own * rng.standard_normal((layers, COUNT)))
 
 
-def raced(errors, confidence=0.95):
+def raced(errors, confidence=0.95, predicted=None):
     """The claims, the samples that each layer took, and the errors seen."""
-    race = Race(COUNT, len(ENDS) - 1, len(errors), confidence)
+    race = Race(COUNT, len(ENDS) - 1, len(errors), confidence, predicted or {})
     part = {str(layer): 0 for layer in range(len(errors))}
     while True:
         seen = {layer: errors[int(layer)][: ENDS[part[layer]]] for layer in part}
-        claims = verdicts(race, seen)
+        claims = race.verdicts(seen)
         going = behind(claims, seen)
         if not going:
             return claims, [ENDS[one] for one in part.values()]
@@ -97,5 +97,40 @@ def test_what_rests_on_one_sample_is_left_open():
 
 def test_errors_that_are_no_numbers_come_first_and_are_never_settled_early():
     errors = {"a": np.ones(64), "b": np.full(64, np.nan)}
-    assert order(errors) == ["b", "a"]
-    assert [verdict for *_, verdict in verdicts(Race(COUNT, 3, 2), errors)] == ["open"]
+    race = Race(COUNT, 3, 2)
+    assert race.order(errors) == ["b", "a"]
+    assert [verdict for *_, verdict in race.verdicts(errors)] == ["open"]
+
+
+def test_what_is_predicted_to_rest_on_one_sample_not_yet_seen_is_left_open():
+    rng = np.random.default_rng(4)
+    two = np.exp(0.2 * rng.standard_normal(COUNT))
+    one = 1.5 * two
+    race = Race(COUNT, 3, 2)
+    assert race.verdict(one[:64], two[:64], one - two) == "settled"
+    heavy = two.copy()
+    heavy[200] = 300.0
+    assert race.verdict(one[:64], heavy[:64], one - heavy) == "open"
+    assert race.verdict(one[:256], heavy[:256], one - heavy) == "open"  # the difference that was seen rests on it
+
+
+@pytest.mark.parametrize("directions", [1, 4])
+def test_claims_with_predictions_are_right_as_often_as_stated(directions):
+    rng, wrong = np.random.default_rng(5), 0
+    for _ in range(60):
+        errors = errors_of(8, rng, sigma=1.0, own=0.5)
+        luck = rng.chisquare(directions, (8, COUNT)) / directions
+        predicted = {str(layer): (lambda one=one: one) for layer, one in enumerate(errors * luck)}
+        claims, _ = raced(errors, predicted=predicted)
+        true = errors.mean(1)
+        wrong += any(v == "settled" and true[int(a)] <= true[int(b)] for a, b, v in claims)
+    assert wrong <= 9  # 3 are stated; more than 9 of 60 would come by chance once in 900 times
+
+
+def test_the_order_is_that_of_the_estimates():
+    """Of two layers with equal errors so far, the one with heavier samples to come is put first."""
+    seen = np.exp(0.5 * np.random.default_rng(6).standard_normal(64))
+    light, heavy = np.tile(seen, 8), np.concatenate([seen, np.tile(2 * seen, 7)])
+    race = Race(COUNT, 3, 2, predicted={"light": lambda: light, "heavy": lambda: heavy})
+    assert race.order({"light": seen, "heavy": seen}) == ["heavy", "light"]
+    assert race.order({"light": light, "heavy": light}) == ["light", "heavy"]

@@ -46,7 +46,7 @@ def gone(pids, seconds=20.0):
 def tasks_of(resnet, question):
     samples = Samples(resnet.subject)
     todo = items(resnet, question, {}, False)
-    return samples, [Task(place, item.recipe, item.base, 0, 8) for place, item in enumerate(todo)]
+    return samples, [Task(place, item.recipe, item.base, 0, len(samples.batches)) for place, item in enumerate(todo)]
 
 
 def test_workers_give_the_same_bytes_and_a_killed_one_costs_its_item_only(resnet, question, ref):
@@ -125,7 +125,7 @@ def test_workers_end_with_a_sweep_that_is_killed(tmp_path):
 
 @pytest.mark.parametrize("answers", [0, 20])
 def test_a_killed_sweep_resumes_and_gives_the_same_bytes(resnet, question, ref, plain, tmp_path, answers):
-    """The whole process is killed once so many answers are in the journal; another one goes on."""
+    """The whole process is killed once so many answers or a few more are in the journal; another one goes on."""
     script = (
         "import sys, os, signal, qdebug\n"
         "from pathlib import Path\n"
@@ -133,17 +133,18 @@ def test_a_killed_sweep_resumes_and_gives_the_same_bytes(resnet, question, ref, 
         "from qdebug.search.sweep.journal import Journal\n"
         "from qdebug.search.sweep.plan import How\n"
         "journal, left = Journal(Path(sys.argv[1])), [int(sys.argv[2])]\n"
-        "put = journal.put\n"
-        "def noted(*row):\n"
-        "    if not left[0]: os.kill(os.getpid(), signal.SIGKILL)\n"
-        "    left[0] -= 1; put(*row)\n"
-        "journal.put = noted\n"
+        "put = journal.put_all\n"
+        "def noted(rows):\n"
+        "    if left[0] <= 0: os.kill(os.getpid(), signal.SIGKILL)\n"
+        "    left[0] -= len(rows); put(rows)\n"
+        "journal.put_all = noted\n"
         "sensitivity(qdebug.open('digits-resnet'), Question.of(['w4a8']), 'exact', how=How(journal=journal))"
     )
     ran = subprocess.run([sys.executable, "-c", script, str(tmp_path), str(answers)], timeout=250, check=False)
     assert ran.returncode == -signal.SIGKILL
     journal = Journal(tmp_path)
-    assert journal._open.execute("SELECT count(*) FROM measured").fetchone() == (answers,)
+    (kept,) = journal._open.execute("SELECT count(*) FROM measured").fetchone()
+    assert kept >= answers and (kept > 0) == (answers > 0)
     again = sensitivity(resnet, question, "exact", how=How(journal=journal))
     assert (again.plan.kept > 0) == (answers > 0)
     assert plain(again) == plain(sensitivity(resnet, question, "exact"))

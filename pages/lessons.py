@@ -1,0 +1,5 @@
+"""Lessons: all of them, and how far one is."""
+
+from qdebug.web.lessons import catalogue
+
+catalogue.draw()

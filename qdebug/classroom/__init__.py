@@ -1,0 +1,5 @@
+"""Who takes part in lessons and what they have answered, kept in the workspace. Torch-free."""
+
+from qdebug.classroom.store import Answered, Classroom, Participant, Room, workshop
+
+__all__ = ["Answered", "Classroom", "Participant", "Room", "workshop"]

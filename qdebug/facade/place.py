@@ -1,0 +1,122 @@
+"""Where an open model can be opened again: where it came from, or in the workspace, where it is written."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+from torch.export import ExportedProgram
+
+from qdebug.doors import SAMPLE_NAMES, Dataset
+from qdebug.doors.module import torch_tools
+from qdebug.errors import FileError, ModelError
+from qdebug.results import ModelRef
+from qdebug.search.sweep.journal import workspace
+from qdebug.session.loading import Arrays
+from qdebug.session.subject import Subject
+
+MODEL, DATA, CALIB, TRAIN = "model.pt2", "data.npz", "calibration.npz", "training.npz"
+
+
+@dataclass(frozen=True)
+class Given:
+    """What a session was opened from, as it was given."""
+
+    model: str | os.PathLike[str] | nn.Module
+    data: str | os.PathLike[str] | Arrays | None = None
+    calib: str | os.PathLike[str] | Arrays | None = None
+    train: str | os.PathLike[str] | Arrays | None = None
+
+    @property
+    def ref(self) -> ModelRef | None:
+        """The reference that means the same from any folder; None where something has no path."""
+        model = _located(self.model)
+        data, calib, train = _located(self.data), _located(self.calib), _located(self.train)
+        pairs = ((data, self.data), (calib, self.calib), (train, self.train))
+        if model is None or any((place is None) != (given is None) for place, given in pairs):
+            return None
+        return ModelRef(model=model, data=data, calib=calib, train=train)
+
+
+def place(given: Given, subject: Subject) -> ModelRef:
+    """A reference by which another process can open the model: what has no path is written into the workspace.
+
+    Raises:
+        ModelError: the model cannot be written.
+        FileError: the workspace cannot be written to.
+    """
+    if (ref := given.ref) is not None:
+        return ref
+    folder = workspace() / "opened" / _name(subject)
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        model = _located(given.model) or _written_model(subject, folder / MODEL)
+        data, calib, train = _located(given.data), _located(given.calib), _located(given.train)
+        if given.data is not None and data is None:
+            data = _written_data(subject.data, folder / DATA)
+        if given.calib is not None and calib is None:
+            calib = _written_data(subject.calib, folder / CALIB)
+        if given.train is not None and train is None and subject.training is not None:
+            train = _written_data(subject.training, folder / TRAIN)
+    except OSError as error:
+        raise FileError(
+            f"The model cannot be written for the app: {error.strerror or error}", file=folder,
+            do="Name another folder in QDEBUG_WORKSPACE.",
+        ) from None  # fmt: skip
+    return ModelRef(model=model, data=data, calib=calib, train=train)
+
+
+def _located(given: object) -> str | None:
+    """A sample's name, or a path from the root on; None for what has neither."""
+    if not isinstance(given, (str, os.PathLike)):
+        return None
+    text = os.fspath(given)
+    return text if text in SAMPLE_NAMES else str(Path(text).resolve())
+
+
+def _name(subject: Subject) -> str:
+    parts = [subject.data, subject.calib]
+    if subject.training is not None and subject.training is not subject.calib:
+        parts.append(subject.training)
+    return "-".join([subject.info.digest, *(part.digest.hex()[:8] for part in parts)])
+
+
+def _written_model(subject: Subject, target: Path) -> str:
+    """The program that torch captured, as a file."""
+    if not isinstance(subject.origin, ExportedProgram):
+        raise ModelError(
+            "This model came neither from a file nor from torch, so that the app cannot open it",
+            do="Write it as .onnx or .pt2 and open that.",
+        )
+    part = target.with_name(f"part-{os.getpid()}-{target.name}")
+    with torch_tools():
+        try:
+            torch.export.save(subject.origin, part)
+        except OSError:
+            raise
+        except Exception as error:
+            reason = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
+            raise ModelError(
+                f"torch.export.save cannot write this model: {reason.strip()}",
+                do="The app opens files only: export the model to ONNX, and open that.",
+            ) from error
+    part.replace(target)
+    return str(target)
+
+
+def _written_data(data: Dataset, target: Path) -> str:
+    """Inputs, labels and groups as arrays."""
+    arrays = {name: tensor.numpy() for name, tensor in data.inputs.items()}
+    if data.labels is not None:
+        arrays["labels"] = data.labels.numpy()
+    if data.group is not None:
+        arrays["group"] = data.group
+    part = target.with_name(f"part-{os.getpid()}-{target.name}")
+    with part.open("wb") as file:
+        np.savez(file, allow_pickle=False, **arrays)
+    part.replace(target)
+    return str(target)

@@ -1,0 +1,1 @@
+"""Quantization-aware training: the network trained with its quantization in place."""

@@ -1,0 +1,1 @@
+"""The screen Compare: two recipes side by side, and the answers that changed."""

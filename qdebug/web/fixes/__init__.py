@@ -1,0 +1,1 @@
+"""The screen Fixes: cards, trials, what was measured."""

@@ -1,0 +1,1 @@
+"""The screen Formats: number formats on values, and what each is."""

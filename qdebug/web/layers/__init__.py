@@ -1,0 +1,1 @@
+"""The screen Layers: the table, and the layer chosen there."""

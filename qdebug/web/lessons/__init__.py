@@ -1,0 +1,1 @@
+"""Lessons: words in Markdown, pictures on real tensors, questions whose answers are computed."""

@@ -1,0 +1,1 @@
+"""Opening a file, and what the page shows while a model cannot be run."""

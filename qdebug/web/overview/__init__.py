@@ -1,0 +1,1 @@
+"""The overview: the verdict, the worst layers, who pays."""

@@ -1,0 +1,1 @@
+"""The screen Sensitivity: layers by formats, predicted and measured."""

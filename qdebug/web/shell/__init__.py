@@ -1,0 +1,1 @@
+"""What stands around every screen: navigation, sidebar, score strip."""

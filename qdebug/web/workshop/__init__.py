@@ -1,0 +1,1 @@
+"""A workshop: who may come in, and what its teacher sees."""

@@ -1,0 +1,77 @@
+"""Every screen, in three sizes and both themes: nothing is cut off or overlaps, and everybody can use it.
+
+A screen is opened once and then given the other sizes and the other theme, which is what a person does who turns a
+tablet or lets the evening change the theme.
+"""
+
+from pathlib import Path
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+
+from qdebug.classroom.content import ORDER
+
+SCREENS = ("overview", "diagnosis", "layers", "sensitivity", "formats", "calibration", "fixes", "mixture", "compare",
+           "export")  # fmt: skip
+LOOKS = (
+    ("desk", 1440, 900, "light"),
+    ("desk", 1440, 900, "dark"),
+    ("tablet", 1024, 768, "dark"),
+    ("tablet", 1024, 768, "light"),
+    ("phone", 390, 844, "light"),
+    ("phone", 390, 844, "dark"),
+)
+"""Sizes in pixels with a theme, in the order in which least changes from one to the next."""
+LAYOUT = Path(__file__).with_name("layout.js").read_text("utf-8")
+
+
+def faults_of_access(page):
+    """What axe-core calls serious or critical, a line each."""
+    found = Axe().run(page).response["violations"]
+    return [
+        f"{one['id']}: {one['help']}: {node['html'][:160]}"
+        for one in found
+        if one["impact"] in ("serious", "critical")
+        for node in one["nodes"]
+    ]
+
+
+@pytest.mark.parametrize("name", SCREENS)
+def test_a_screen_is_whole_in_every_size_and_theme_and_open_to_everybody(screen, name):
+    assert faults_of_looks(screen.go("" if name == "overview" else name)) == {}
+
+
+def test_a_layer_is_so_however_it_is_looked_at(screen):
+    """The first section is the screen's own; the others are measured in the widest and the narrowest size."""
+    screen.go("layers")
+    sections = screen.page.locator(".st-key-layer-section button")
+    faults = {}
+    for name in sections.all_inner_texts()[1:]:
+        screen.page.set_viewport_size({"width": 1440, "height": 900})
+        sections.get_by_text(name, exact=True).click()
+        faults[name] = screen.rest().page.evaluate(LAYOUT)
+        screen.page.set_viewport_size({"width": 390, "height": 844})
+        faults[name] += screen.rest().page.evaluate(LAYOUT)
+    faults["access"] = faults_of_access(screen.page)
+    assert len(faults) > 4
+    assert {name: found for name, found in faults.items() if found} == {}
+
+
+@pytest.mark.timeout(900)
+def test_the_lessons_are_so_too(screen):
+    """In one test: each opens a sample, which the compute process of another test would have to open again."""
+    faults = {slug: faults_of_looks(screen.go(f"lesson-{slug}")) for slug in ORDER}
+    faults["all"] = faults_of_looks(screen.go("lessons"))
+    assert {slug: found for slug, found in faults.items() if found} == {}
+
+
+def faults_of_looks(screen):
+    """What is wrong with the page that is shown, by size and theme."""
+    faults = {}
+    for size, width, height, scheme in LOOKS:
+        screen.page.set_viewport_size({"width": width, "height": height})
+        screen.in_theme(scheme)
+        faults[size, scheme] = screen.page.evaluate(LAYOUT)
+        if size == "desk":
+            faults[size, scheme] += faults_of_access(screen.page)
+    return {where: found for where, found in faults.items() if found}

@@ -1,0 +1,130 @@
+"""What qdebug.open returns has the rooms above the session as methods, and they are these rooms' own functions."""
+
+import msgspec
+import numpy as np
+import pytest
+from msgspec.structs import replace
+
+import qdebug
+from qdebug.facade.place import Given, place
+from qdebug.recipes import Recipe
+from qdebug.results import ModelRef
+from qdebug.search.diagnose import diagnose
+from qdebug.search.mixed import Wish, search
+from qdebug.search.mixed.wish import formats_of
+from qdebug.search.sensitivity import Question, sensitivity
+from qdebug.search.sweep.journal import Journal, workspace
+from qdebug.session import Session as Base
+from tests.networks import Residual, data_for, seeded
+
+
+@pytest.fixture(scope="module")
+def session():
+    return qdebug.open(seeded(Residual), data_for(Residual, 48))
+
+
+def plain(found):
+    """All but what things took."""
+    changes = {name: 0.0 for name in ("seconds", "forward_seconds") if hasattr(found, name)}
+    found = replace(found, **changes)
+    if hasattr(found, "rows"):
+        found = replace(found, rows=tuple(replace(row, seconds=0.0) for row in found.rows), plan=None)
+    return msgspec.json.encode(found)
+
+
+def test_it_is_a_session(session):
+    assert isinstance(session, qdebug.Session) and isinstance(session, Base)
+    assert repr(session).startswith("<qdebug.Session Residual: 4 layers")
+    assert session.evaluate("w8a8").n == 48
+
+
+@pytest.mark.parametrize("formats", ["w8a8, w4a8", ("w8a8", "w4a8")])
+def test_sensitivity(session, formats):
+    question = Question.of(["w8a8", "w4a8"])
+    assert plain(session.sensitivity(formats)) == plain(sensitivity(session, question))
+
+
+def test_measured_sensitivity_is_kept_in_the_workspace_unless_that_is_not_wanted(session):
+    exact = session.sensitivity("w4a8", "exact", journal=False)
+    assert exact.plan.kept == 0
+    assert session.sensitivity("w4a8", "exact", journal=False).plan.kept == 0
+    assert plain(session.sensitivity("w4a8", "exact", worst=2)) != plain(exact)
+    again = session.sensitivity("w4a8", "exact")
+    assert again.plan.kept > 0
+    assert plain(again) == plain(exact)
+
+
+def test_diagnose_and_search(session):
+    assert plain(session.diagnose("w4a8")) == plain(diagnose(session, "w4a8"))
+    wish = Wish(formats_of(["w8a8", "w4a8"]), Recipe(), budget=10.0)
+    assert plain(session.search("w8a8,w4a8", budget=10.0, confirm=2)) == plain(
+        search(session, wish, confirm=2, journal=Journal())
+    )
+
+
+def test_search_minimizes_the_prediction_that_was_asked_for(session):
+    found = session.search("w8a8,w4a8", budget=10.0, confirm=0, predictor="quadratic")
+    assert found.how == "quadratic"
+
+
+def test_report_is_the_room_s_own(session):
+    alone = session.report("w4a8", causes=False, runtime=None)
+    assert (alone.evaluation.recipe, alone.diagnosis, alone.verified) == (qdebug.preset("w4a8").digest, None, None)
+    other = session.report("w4a8", against="w8a8")
+    assert (other.kind, other.a.name, other.b.name) == ("recipes", "w8a8", "w4a8")
+    assert plain(other.comparison) == plain(session.compare("w8a8", "w4a8"))
+
+
+def test_a_session_shows_itself(session):
+    assert "4 layers" in session._repr_html_()
+    assert "<script" not in session._repr_html_()
+
+
+def test_what_came_from_a_path_or_a_sample_is_opened_from_there(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert Given("digits-vit").ref == ModelRef(model="digits-vit")
+    both = Given("net.onnx", "data.npz", tmp_path / "calib.npz").ref
+    here = tmp_path.resolve()
+    assert both == ModelRef(model=f"{here}/net.onnx", data=f"{here}/data.npz", calib=f"{here}/calib.npz")
+    assert Given("net.onnx", {"x": 1}).ref is None
+    assert Given("net.onnx", "data.npz", {"x": 1}).ref is None
+
+
+def test_what_lies_in_memory_is_written_into_the_workspace_and_opens_as_the_same(session):
+    ref = place(session._given, session.subject)
+    assert ref.model.startswith(str(workspace()))
+    assert place(session._given, session.subject) == ref
+    again = qdebug.open(ref.model, ref.data, ref.calib)
+    assert again.info().digest == session.info().digest
+    assert again.subject.data.digest == session.subject.data.digest
+    assert again.evaluate("w4a8").metric == session.evaluate("w4a8").metric
+
+
+def test_arrays_of_a_sample_are_written_with_labels_and_groups():
+    digits = qdebug.open("digits-mobilenet").subject.data
+    data = {name: tensor[:40].numpy() for name, tensor in digits.inputs.items()}
+    data |= {"labels": digits.labels[:40].numpy(), "group": np.array(["day", "night"] * 20)}
+    session = qdebug.open("digits-mobilenet", data, {name: data[name][:8] for name in digits.inputs})
+    ref = place(session._given, session.subject)
+    assert ref.model == "digits-mobilenet"
+    again = qdebug.open(ref.model, ref.data, ref.calib)
+    assert again.info().n_calib == 8
+    assert again.subgroups("w8a8").rows == session.subgroups("w8a8").rows
+
+
+def test_a_model_that_cannot_be_written_is_one_clear_error(session, monkeypatch):
+    def refuse(*_):
+        raise RuntimeError("custom object\nat length")
+
+    monkeypatch.setattr("torch.export.save", refuse)
+    with pytest.raises(qdebug.QDebugError, match="cannot write this model: custom object") as caught:
+        session.app(open_browser=False)
+    assert "export the model to ONNX" in caught.value.do
+
+
+def test_a_workspace_that_cannot_be_written_to_is_one_clear_error(session, monkeypatch, tmp_path):
+    (tmp_path / "file").write_text("no folder")
+    monkeypatch.setenv("QDEBUG_WORKSPACE", str(tmp_path / "file"))
+    with pytest.raises(qdebug.QDebugError, match="cannot be written for the app") as caught:
+        session.app(open_browser=False)
+    assert "QDEBUG_WORKSPACE" in caught.value.do
