@@ -7,12 +7,13 @@ import streamlit as st
 
 from qdebug.jobs import uploads
 from qdebug.recipes import loads, preset
-from qdebug.web.core import address, ask, chart, participant, state, theme
+from qdebug.web.core import address, ask, chart, left, participant, state, theme
 from qdebug.web.lessons import catalogue
 from qdebug.web.opening import dialog, unopened
 from qdebug.web.shell import frame, keys, sidebar, strip, tour
 from qdebug.web.workshop import joining
 
+left.pass_over()
 st.set_page_config(page_title="qdebug", layout="wide", initial_sidebar_state="auto")
 page = frame.navigation()
 theme.apply()
