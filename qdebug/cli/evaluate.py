@@ -112,6 +112,26 @@ def describe(evaluation: Evaluation, verdict: Verdict) -> str:
     return "\n".join(parts)
 
 
+def _changed(evaluation: Evaluation) -> list[tuple[str, str]]:
+    """What of the answers and of their distributions changed; nothing of outputs that are neither."""
+    from qdebug.figures import numbers
+
+    metric, moved = evaluation.metric, evaluation.divergence
+    rows = []
+    if metric.predictions:
+        flips = f"{numbers.count(metric.flips)} of {numbers.count(metric.predictions)} {metric.counted} changed"
+        rows.append(("flips", flips))
+    if moved is not None:
+        low, high = (numbers.three(end) for end in moved.ci95)
+        rows.append((
+            "divergence",
+            f"{numbers.three(moved.mean)} nats a token (95 % interval {low} to {high}), median "
+            f"{numbers.three(moved.median)}, 99th percentile {numbers.three(moved.p99)}; same top token "
+            f"{numbers.percent(moved.same_top1)}",
+        ))  # fmt: skip
+    return rows
+
+
 def _facts(evaluation: Evaluation) -> list[str]:
     from qdebug.figures import numbers
 
@@ -127,7 +147,7 @@ def _facts(evaluation: Evaluation) -> list[str]:
             + f" (95 % interval {low} to {high})",
         ),
         *([("float", evaluation.float_note)] if evaluation.float_note else []),
-        ("flips", f"{numbers.count(metric.flips)} of {numbers.count(metric.predictions)} {metric.counted} changed"),
+        *_changed(evaluation),
         (
             "size",
             f"{numbers.size(size.float_bytes)} float, {numbers.size(size.quantized_bytes)} quantized "

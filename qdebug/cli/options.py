@@ -38,11 +38,13 @@ def add_model(parser: argparse.ArgumentParser, *, needed: bool = True) -> None:
         "model",
         metavar="MODEL",
         nargs=None if needed else "?",
-        help="a sample's name, or the path of an .onnx file, or of a .pt2 file of your own",
+        help="a sample's name, or the path of an .onnx file, of a Hugging Face folder, or of a .pt2 file of your own",
     )
     parser.add_argument(
-        "--data", metavar="D", help="evaluation data (.npz: the model's inputs, labels); samples bring theirs"
-    )
+        "--data", metavar="D",
+        help="evaluation data: .npz (the model's inputs, labels); .jsonl or .txt for a Hugging Face folder; samples "
+        "bring theirs",
+    )  # fmt: skip
     parser.add_argument("--calib", metavar="C", help="calibration data; without it, the first 256 samples of D")
     parser.add_argument("--train", metavar="T", help="data for fixes that train; without it C, never D")
     parser.add_argument("--json", action="store_true", help="print one JSON object and nothing else")

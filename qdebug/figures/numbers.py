@@ -140,7 +140,7 @@ def metric_value(name: str, value: float) -> str:
         return percent(value)
     if name == "sqnr_db":
         return "no error" if value >= NO_ERROR_DB else decibel(value) + NBSP + "dB"
-    return three(value)
+    return f"{value:.4f}".replace("-", "−") if name == "cosine" else three(value)
 
 
 def metric_change(name: str, delta: float) -> tuple[str, str]:
@@ -159,6 +159,8 @@ def metric_interval(name: str, interval: tuple[float, float]) -> str:
     """An interval of the metric without its unit: ``7.41 – 12.4``."""
     if name == "sqnr_db" and interval[1] >= NO_ERROR_DB:
         return NONE
+    if name == "cosine":
+        return f"{metric_value(name, interval[0])}{NBSP}–{NBSP}{metric_value(name, interval[1])}"
     low, high = (100 * bound if name in FRACTIONS else bound for bound in interval)
     return f"{three(low)}{NBSP}–{NBSP}{three(high)}"
 

@@ -34,9 +34,12 @@ class Candidate:
     format: str
 
 
+_ALLOWANCES = {"sqnr_db": "30 dB", "cosine": "0.01 of float"}
+
+
 def allowance(name: str) -> str:
     """What counts as harmless, in words."""
-    return "1 point of float" if name in FRACTIONS else "30 dB" if name == "sqnr_db" else "5 % of float"
+    return "1 point of float" if name in FRACTIONS else _ALLOWANCES.get(name, "5 % of float")
 
 
 def harmless_words(name: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,6 +15,7 @@ from torch.export.graph_signature import InputKind, OutputKind
 from qdebug.errors import ModelError
 from qdebug.graph.program import Program, Ref, Step
 
+_SLICED = re.compile(r"\.slice\((?P<start>\d+|None), (?:-?\d+|None), (?P<step>\d+|None)\)\.(?P<at>\d+)")
 _CHECKS = ("_assert", "sym_constrain_range", "_guards_fn")
 
 
@@ -129,7 +131,17 @@ class _Lowering:
 
 def _module_path(node: fx.Node) -> str:
     stack = node.meta.get("nn_module_stack")
-    return str(list(stack.values())[-1][0]) if stack else ""
+    return _unsliced(str(list(stack.values())[-1][0])) if stack else ""
+
+
+def _unsliced(path: str) -> str:
+    """A path that leads through a slice of a list of modules, ``layers.slice(2, None, None).0``, as ``layers.2``."""
+
+    def place(found: re.Match[str]) -> str:
+        start, step = (int(found[one]) if found[one] != "None" else other for one, other in (("start", 0), ("step", 1)))
+        return f".{start + int(found['at']) * step}"
+
+    return _SLICED.sub(place, path)
 
 
 def _may_alias(target: Any) -> bool:

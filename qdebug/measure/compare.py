@@ -8,6 +8,7 @@ import sys
 import numpy as np
 from numpy.typing import NDArray
 
+from qdebug.measure.directions import cosine, mean_cosine
 from qdebug.measure.intervals import paired_difference, ratio, wilson
 from qdebug.measure.predictions import Predictions
 from qdebug.results import Metric
@@ -20,11 +21,14 @@ def compare(float_: Predictions, quantized: Predictions, task: str) -> Metric:
     """The metric of a task for two models on the same samples.
 
     ``accuracy`` for labelled classes, ``pixel_accuracy`` for labelled pixels, ``perplexity`` for a language model with
-    labels, ``agreement`` of the top-1 where there are no labels, ``sqnr_db`` where outputs are no class scores.
+    labels, ``agreement`` of the top-1 where there are no labels, ``cosine`` for embeddings, ``sqnr_db`` where outputs
+    are no class scores.
     """
     if float_.samples != quantized.samples:
         raise ValueError(f"{quantized.samples} samples against {float_.samples}")
     if float_.values is not None:
+        if task == "embedding":
+            return cosine(float_.values, np.asarray(quantized.values))
         return _sqnr(float_, quantized)
     if task == "language-model" and float_.loss is not None:
         return _perplexity(float_, quantized)
@@ -41,6 +45,8 @@ def value(float_: Predictions, quantized: Predictions, task: str) -> float:
         quantized: the quantized one's, of the same samples.
         task: the task.
     """
+    if float_.values is not None and task == "embedding":
+        return mean_cosine(float_.values, np.asarray(quantized.values))
     if float_.values is not None:
         return _sqnr_db(*powers(np.asarray(float_.values), np.asarray(quantized.values)))
     sums = paired_sums(float_, quantized, task)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
@@ -26,7 +26,7 @@ class Predictions:
     """One model's answers to N samples, P predictions in all (one a sample, or one a token or pixel that is a target).
 
     Attributes:
-        task: ``classification``, ``language-model``, ``segmentation`` or ``unlabelled``.
+        task: ``classification``, ``language-model``, ``segmentation``, ``embedding`` or ``unlabelled``.
         top1: int64 ``[P]`` (of a segmentation the smallest integers that hold its classes), the class with the highest
             score; −1 where a score was NaN. None where the output is no class scores.
         correct: bool ``[P]``, None without labels.
@@ -92,8 +92,8 @@ def predictions(task: str, output: Tensor, labels: Tensor | None = None) -> Pred
     Args:
         task: ``classification`` (output ``[N, C]``, labels ``[N]``), ``language-model`` (output ``[N, T, V]``, labels
             ``[N, T]``, each the target of the output at its own place, −100 ignored), ``segmentation`` (output
-            ``[N, C, …]`` or ``[N, …, C]``, labels ``[N, …]``; −100 is ignored, and 255 where there are fewer classes)
-            or ``unlabelled``.
+            ``[N, C, …]`` or ``[N, …, C]``, labels ``[N, …]``; −100 is ignored, and 255 where there are fewer classes),
+            ``embedding`` (output ``[N, …, H]``, vectors whose direction counts) or ``unlabelled``.
         output: scores before softmax. For ``unlabelled`` ``[N, C]`` and ``[N, T, V]`` are class scores, anything else
             is kept whole and compared by SQNR.
         labels: class indices, or None.
@@ -104,6 +104,8 @@ def predictions(task: str, output: Tensor, labels: Tensor | None = None) -> Pred
     output = output.detach()
     if task == "segmentation":
         return _segmented(output, labels)
+    if task == "embedding":
+        return replace(_whole(output), task=task)
     ranks = {"classification": (2,), "language-model": (3,), "unlabelled": (2, 3)}[task]
     if output.dim() not in ranks or output.shape[-1] < 2:
         if task != "unlabelled":

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qdebug.measure.compare import NO_ERROR_DB, compare, powers
+from qdebug.measure.directions import cosine_difference
 from qdebug.measure.intervals import ratio, wilson
 from qdebug.measure.predictions import Predictions
 from qdebug.measure.significance import LEVEL, holm, paired_ratio
@@ -69,6 +70,8 @@ def judged(float_: Predictions, found: Predictions) -> tuple[Predictions, str]:
 def _versus(float_: Predictions, one: Predictions, two: Predictions, task: str) -> tuple[PairedDifference, Levels]:
     if not float_.samples == one.samples == two.samples:
         raise ValueError(f"{one.samples} and {two.samples} samples against {float_.samples}")
+    if float_.values is not None and task == "embedding":
+        return cosine_difference(float_.values, np.asarray(one.values), np.asarray(two.values)), None
     if float_.values is not None:
         return _decibels(float_, one, two), None
     if one.correct is None:

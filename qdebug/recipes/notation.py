@@ -13,7 +13,7 @@ from qdebug.recipes.check import check_tensor_plan
 from qdebug.recipes.fixes import BY_NAME, Fix
 from qdebug.recipes.plan import FLOAT, LayerPlan, Recipe, Rounding, ScaleFormat, TensorPlan
 
-_PLAN = re.compile(r"w(?P<w>\d+)(?:g(?P<g>\d+))?a(?P<a>\d+)(?P<pc>-pc)?(?P<dyn>-dyn|-tok)?", re.ASCII)
+_PLAN = re.compile(r"w(?P<w>\d+)(?:g(?P<g>\d+))?(?:a(?P<a>\d+))?(?P<pc>-pc)?(?P<dyn>-dyn|-tok)?", re.ASCII)
 _BITS = {32: "fp32", 16: "fp16", **{bits: f"int{bits}" for bits in range(2, 9)}}
 _SHARING = re.compile(r"(?:g(?P<g>\d+)|b(?P<rows>\d+)x(?P<columns>\d+))?(?P<flags>(?:-[a-z0-9]+)*)", re.ASCII)
 _RANK = re.compile(r"r(?P<rank>[1-9]\d*)", re.ASCII)
@@ -26,7 +26,8 @@ def parse_plan(text: str) -> LayerPlan:
     """A layer plan from its short name.
 
     Weights are symmetric per tensor, per channel with ``-pc``, per group with ``gN``. Activations are affine per
-    tensor, static; ``-dyn`` takes their range from each sample, ``-tok`` from each token. 16 bits mean fp16, 32 fp32.
+    tensor, static; ``-dyn`` takes their range from each sample, ``-tok`` from each token. 16 bits mean fp16, 32 fp32;
+    ``w4g128``, without a word on activations, leaves them in fp16.
 
     ``@2:4`` or ``@50%`` behind it prunes the weights, ``@r8`` makes them products of two matrices of rank 8.
 
@@ -37,7 +38,7 @@ def parse_plan(text: str) -> LayerPlan:
     match = _PLAN.fullmatch(name)
     if not match:
         raise RecipeError(f"'{text}' is not a layer format", do=_HOW)
-    weight_bits, activation_bits = int(match["w"]), int(match["a"])
+    weight_bits, activation_bits = int(match["w"]), int(match["a"] or 16)
     group = int(match["g"]) if match["g"] is not None else None
     for bits in (weight_bits, activation_bits):
         if bits not in _BITS:

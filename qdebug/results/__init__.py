@@ -31,6 +31,7 @@ from qdebug.results.convergence import Convergence, RangeConvergence
 from qdebug.results.costs import Bound, Cost, EnergyEstimate, LatencyEstimate, LayerEnergy, LayerLatency
 from qdebug.results.course import CourseRow, ErrorCourse
 from qdebug.results.diagnosis import Cause, Diagnosis, Remedy, Together, Trial
+from qdebug.results.divergence import Divergence
 from qdebug.results.exported import Exported
 from qdebug.results.formats import DISTRIBUTIONS, CrestPair, CrestView, FormatComparison, FormatRow, Values
 from qdebug.results.graph import GraphBlock, GraphEdge, GraphNode, ModelGraph
@@ -70,7 +71,7 @@ from qdebug.results.work import CacheStats, FixCard, FixParameter, FixSite, Prog
 __all__ = [
     "Agreement", "Bound", "CacheStats", "CalibrationCurve", "CalibrationPoint", "Cause", "Cells", "ChannelRanges",
     "ChannelRidges", "ClipCurve", "CloseUp", "ComparedSide", "Comparison", "Convergence", "Cost", "CourseRow",
-    "Coverage", "CrestPair", "CrestView", "Diagnosis", "DISTRIBUTIONS", "EnergyEstimate", "ErrorCourse",
+    "Coverage", "CrestPair", "CrestView", "Diagnosis", "DISTRIBUTIONS", "Divergence", "EnergyEstimate", "ErrorCourse",
     "ErrorSpectrum", "ErrorSplit", "Evaluation", "Excerpt", "Exported", "Extreme", "Finding", "FixCard", "FixEstimate",
     "FixParameter", "FixSite", "FixTrial", "FlippedSample", "Flips", "FormatComparison", "FormatRow", "GraphBlock",
     "GraphEdge", "GraphNode", "GreedyStep", "Grid", "GroupDifference", "Histogram", "InputCosines", "InputRanges",

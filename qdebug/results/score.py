@@ -7,12 +7,14 @@ from typing import Literal
 import msgspec
 
 from qdebug.results.base import Result
+from qdebug.results.divergence import Divergence
 from qdebug.results.layer import Finding, LayerReport
 from qdebug.results.subgroups import Subgroup, worst_group
 
 FRACTIONS = ("accuracy", "pixel_accuracy", "agreement")
 """Metrics that are shares of the predictions."""
-TITLES = {"sqnr_db": "output SQNR", "agreement": "agreement with float", "pixel_accuracy": "pixel accuracy"}
+TITLES = {"sqnr_db": "output SQNR", "agreement": "agreement with float", "pixel_accuracy": "pixel accuracy",
+          "cosine": "cosine to float"}  # fmt: skip
 """Metrics in words, where their names are none."""
 
 
@@ -20,8 +22,8 @@ class Metric(Result, frozen=True, kw_only=True):
     """The task metric, float against quantized on the same samples.
 
     Attributes:
-        name: ``accuracy``, ``pixel_accuracy``, ``perplexity``, ``agreement`` (top-1, no labels needed) or ``sqnr_db``
-            (outputs that are no class scores).
+        name: ``accuracy``, ``pixel_accuracy``, ``perplexity``, ``agreement`` (top-1, no labels needed) , ``cosine``
+            (embeddings, to the float model's) or ``sqnr_db`` (outputs that are no class scores).
         float_: the float model's value (``float`` in JSON); accuracies are fractions.
         quantized: the quantized model's.
         delta: quantized minus float.
@@ -53,11 +55,13 @@ class Metric(Result, frozen=True, kw_only=True):
 
     @property
     def harmless(self) -> bool:
-        """Whether it is within one point of float (5 % for a perplexity; 30 dB for a plain output)."""
+        """Whether it is within one point of float (5 % of a perplexity, 0.01 of a cosine; 30 dB of a plain output)."""
         if self.name in FRACTIONS:
             return self.delta >= -0.01
         if self.name == "sqnr_db":
             return self.quantized >= 30
+        if self.name == "cosine":
+            return self.quantized >= 0.99
         return self.quantized <= 1.05 * self.float_
 
 
@@ -175,6 +179,7 @@ class Evaluation(Result, frozen=True, kw_only=True):
         simulation: the one behind the metric; errors per layer are always those of the float simulation.
         float_note: what "float" means here, where that is not plain.
         groups: the metric by class and by group of the data, of the float simulation as the layers are.
+        divergence: of a language model's next-token distributions, of the float simulation too; None of other models.
     """
 
     model: str
@@ -190,3 +195,4 @@ class Evaluation(Result, frozen=True, kw_only=True):
     simulation: Literal["float", "integer"] = "float"
     float_note: str = ""
     groups: tuple[Subgroup, ...] = ()
+    divergence: Divergence | None = None

@@ -111,10 +111,10 @@ def counts(total: int) -> tuple[int, ...]:
 
 
 def tolerance(metric: Metric) -> float:
-    """What counts as no difference: half a point of an accuracy, 1 % of a perplexity, 0.5 dB of an SQNR."""
+    """What is no difference: half a point of an accuracy, 1 % of a perplexity, 0.001 of a cosine, 0.5 dB of an SQNR."""
     if metric.name in FRACTIONS:
         return 0.005
-    return 0.5 if metric.name == "sqnr_db" else 0.01 * abs(metric.quantized)
+    return {"sqnr_db": 0.5, "cosine": 0.001}.get(metric.name, 0.01 * abs(metric.quantized))
 
 
 def enough(points: Sequence[CalibrationPoint], slack: float) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +25,7 @@ from qdebug.results import TensorSpec
 from qdebug.session.own import own_recipe
 
 if TYPE_CHECKING:
+    from qdebug.doors.huggingface import Checkpoint
     from qdebug.doors.onnx import OnnxFile
 
 Arrays = Mapping[str, Any]
@@ -45,6 +46,7 @@ class Loaded:
         origin: what an export starts from: the ONNX file, or the program that torch captured.
         is_strange: whether a stranger gave the file; then nothing but a process with walls opens it.
         renamed: what nodes are called here whose name another node of the file has too.
+        says_embeddings: whether the output is vectors whose direction counts.
     """
 
     program: Program
@@ -55,6 +57,7 @@ class Loaded:
     origin: Path | ExportedProgram | None = None
     is_strange: bool = False
     renamed: tuple[str, ...] = ()
+    says_embeddings: bool = False
 
 
 def from_module(module: nn.Module, arrays: Arrays, kind: str = "module") -> Loaded:
@@ -72,6 +75,18 @@ def from_module(module: nn.Module, arrays: Arrays, kind: str = "module") -> Load
         )
     exported, batch = capture(module, inputs)
     return Loaded(fold_batch_norm(lower(exported, batch=batch)), _specs(exported), kind, origin=exported)
+
+
+def from_checkpoint(checkpoint: Checkpoint, arrays: Arrays | None = None) -> Loaded:
+    """A Hugging Face folder, captured on the first samples of its data, or on nothing but zeros.
+
+    Raises:
+        FileError: weights are missing or damaged.
+        ModelError: they do not fit the configuration, or the architecture cannot be captured.
+    """
+    module = checkpoint.module()
+    loaded = from_module(module, checkpoint.blank(module) if arrays is None else arrays, "huggingface")
+    return replace(loaded, unknown=checkpoint.unknown, says_embeddings=checkpoint.says_embeddings)
 
 
 def nobody(path: Path) -> bool:
@@ -111,7 +126,8 @@ def from_path(
     if file.exists():
         raise ModelError(
             f"'{file.suffix or file.name}' files are not understood", file=file,
-            do="Give an .onnx file, a .pt2 file (torch.export.save) or a sample's name.",
+            do="Give an .onnx file, a .pt2 file (torch.export.save), a Hugging Face folder (with config.json) or a "
+            "sample's name.",
         )  # fmt: skip
     raise FileError(
         "There is no sample and no file of that name", file=file,

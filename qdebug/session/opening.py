@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import cache as once
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -25,12 +26,17 @@ from qdebug.measure.pixels import class_axis
 from qdebug.measure.predictions import ignored
 from qdebug.results import ModelInfo, ModelRef, SampleCard, TensorSpec
 from qdebug.session.describe import describe
-from qdebug.session.loading import Arrays, Loaded, Untrusted, from_module, from_npz, from_path, nobody
+from qdebug.session.loading import Arrays, Loaded, Untrusted, from_checkpoint, from_module, from_npz, from_path, nobody
 from qdebug.session.session import Session
 from qdebug.session.subject import Subject, padded
 
+if TYPE_CHECKING:
+    from qdebug.doors.huggingface import Checkpoint
+
 CALIBRATION_SAMPLES = 256
 OWN = "the sample's own training data"
+Reader = Callable[[str], tuple[Arrays, str]]
+"""A path to arrays, and what they are called in messages."""
 
 
 @once
@@ -65,9 +71,11 @@ def open_model(
     """Open a model with its data.
 
     Args:
-        model: a sample's name, the path of an ``.onnx`` file or of a ``.pt2`` file of your own, or a module.
-        data: evaluation data: the path of an ``.npz`` or a mapping of arrays, keyed by the model's inputs, plus
-            optionally ``labels`` and ``group``. Samples bring their own.
+        model: a sample's name; the path of an ``.onnx`` file, of a ``.pt2`` file of your own, or of a Hugging Face
+            folder (``config.json`` with weights in safetensors); or a module.
+        data: evaluation data: the path of an ``.npz``, for a folder that reads text also of a ``.jsonl`` or a text; or
+            a mapping of arrays. Arrays are keyed by the model's inputs, plus optionally ``labels`` and ``group``.
+            Samples bring their own.
         calib: calibration data likewise; without it a sample's own, or the first 256 samples of ``data``.
         train: data that fixes which train the network may train it on, likewise; without it a sample's own, or
             ``calib``. Never ``data``.
@@ -80,9 +88,11 @@ def open_model(
             nothing can be made of.
     """
     work = work or Work()
-    arrays, source = _arrays(data, "data", work, untrusted)
-    calibration = _arrays(calib, "calibration data", work, untrusted)
-    training = _arrays(train, "training data", work, untrusted)
+    folder = _folder(model, work, untrusted)
+    read = folder.read if folder else lambda path: from_npz(path, untrusted, work.check)
+    arrays, source = _arrays(data, "data", work, read)
+    calibration = _arrays(calib, "calibration data", work, read)
+    training = _arrays(train, "training data", work, read)
     if isinstance(model, nn.Module):
         if arrays is None:
             raise DataError("A module needs data", do="Give data={'input name': array, ..., 'labels': array}.")
@@ -101,7 +111,9 @@ def open_model(
             training = (sample.train, OWN)
         return _session(loaded, own_data, source or name, own_calib, training, sample.card, name, cache, work)
     work.step(0, 3, f"loading {Path(name).name}")
-    loaded = from_path(name, untrusted, work.check)
+    if arrays is None and folder:
+        raise DataError("This model comes without data", file=name, do="Give a .jsonl, a text or an .npz with --data.")
+    loaded = from_checkpoint(folder, arrays) if folder else from_path(name, untrusted, work.check)
     if arrays is None:
         raise DataError("This model comes without data", file=name, do="Give an .npz with --data (data=... in Python).")
     return _session(loaded, arrays, source, calibration, training, None, Path(name).name, cache, work)
@@ -120,7 +132,8 @@ def inspect_model(
         return open_model(model, data, calib, work=work, untrusted=untrusted).info()  # type: ignore[arg-type]
     work = work or Work()
     work.step(0, 2, f"loading {Path(name).name}")
-    loaded = from_path(name, untrusted, work.check)
+    folder = _folder(name, work, untrusted)
+    loaded = from_checkpoint(folder) if folder else from_path(name, untrusted, work.check)
     work.step(1, 2, "running it once")
     rows = loaded.program.batch or 2
     traced, layers = _seen(loaded, blank(loaded, rows), rows, Path(name).name, partial=True)
@@ -132,14 +145,25 @@ def open_ref(ref: ModelRef, work: Work | None = None, untrusted: Untrusted = nob
     return open_model(ref.model, ref.data, ref.calib, train=ref.train, work=work, untrusted=untrusted)
 
 
-def _arrays(given: object, what: str, work: Work, untrusted: Untrusted) -> tuple[Arrays | None, str]:
+def _folder(model: object, work: Work, untrusted: Untrusted) -> Checkpoint | None:
+    """A Hugging Face folder; None for anything else."""
+    if isinstance(model, (str, os.PathLike)) and str(model) not in SAMPLE_NAMES and not untrusted(Path(model)):
+        from qdebug.doors.huggingface import is_folder, open_checkpoint
+
+        if is_folder(model):
+            work.step(0, 3, "reading config.json")
+            return open_checkpoint(model)
+    return None
+
+
+def _arrays(given: object, what: str, work: Work, read: Reader) -> tuple[Arrays | None, str]:
     if given is None:
         return None, ""
     if isinstance(given, Mapping):
         return given, f"the {what} given"
     path = _path(given, what, "the path of an .npz file, or arrays by the names of the model's inputs")
     work.step(0, 3, f"reading {Path(path).name}")
-    return from_npz(path, untrusted, work.check)
+    return read(path)
 
 
 def _path(given: object, what: str, wanted: str) -> str:
@@ -165,7 +189,7 @@ def _session(
     size = program.batch or min(len(data), 2)
     traced, layers = _seen(loaded, padded(data.rows(0, size), data.alike, size), size, name)
     output = traced.shapes[program.output]
-    task = _task(data, output, card)
+    task = _task(data, output, loaded)
     if training is not None and task != "unlabelled":
         training = _with_fitting_labels(training, data, task, output)
     info = describe(name, card, loaded, layers, traced, data, calibration, words, task)
@@ -239,10 +263,10 @@ def _same_once(other: Dataset, data: Dataset) -> Dataset:
     return other
 
 
-def _task(data: Dataset, output: tuple[int, ...], card: SampleCard | None) -> str:
+def _task(data: Dataset, output: tuple[int, ...], loaded: Loaded) -> str:
     """Which metric fits labels and output; a label shape that fits neither is an error."""
     if data.labels is None:
-        return "unlabelled"
+        return "embedding" if loaded.says_embeddings else "unlabelled"
     if data.labels.dim() == 1 and len(output) == 2:
         _check_labels(data, output[-1], "classification")
         return "classification"

@@ -21,6 +21,7 @@ from qdebug.results import (
     ChannelRanges,
     CloseUp,
     Comparison,
+    Divergence,
     ErrorCourse,
     Evaluation,
     Finding,
@@ -52,6 +53,7 @@ from qdebug.session.comparing import Comparer
 from qdebug.session.contest import Contests
 from qdebug.session.decided import Decided, decide
 from qdebug.session.detail import Details
+from qdebug.session.diverging import divergence
 from qdebug.session.format_questions import FormatQuestions
 from qdebug.session.memo import Memo
 from qdebug.session.outlook import Outlook
@@ -379,7 +381,12 @@ class Session(FormatQuestions):
             metric=score.metric, size=score.size, layers=table.rows,
             findings=(*score.findings, *self.findings(recipe, work)), seconds=time.perf_counter() - start,
             float_note=info.float_note, groups=self.subgroups(recipe, work).rows,
+            divergence=self.divergence(recipe, work),
         )  # fmt: skip
+
+    def divergence(self, recipe: Recipe | str, work: Work | None = None) -> Divergence | None:
+        """How far a language model's next-token distributions move; see :class:`~qdebug.results.Divergence`."""
+        return divergence(self._subject, self._preparer, self._checked(recipe), work or Work())
 
     def findings(self, recipe: Recipe | str, work: Work | None = None) -> tuple[Finding, ...]:
         """What is odd about any layer's weight or activation."""

@@ -18,7 +18,7 @@ def test_pin_change_compare_and_open_a_layer(screen):
     assert page.get_by_role("combobox", name="A", exact=True).input_value() == "Baseline: w8a8"
     assert page.locator("figure.q-flip").count() == 24
     assert page.locator("figure.q-flip img").first.evaluate("node => node.naturalWidth") == 8
-    assert page.locator(".js-plotly-plot").count() == 1
+    screen.has_charts(1)
     first = page.locator("figure.q-flip").first.inner_text()
     page.get_by_role("button", name="Next", exact=True).click()
     page.wait_for_function(

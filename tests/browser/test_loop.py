@@ -15,7 +15,7 @@ def test_the_first_page_says_what_is_broken(screen):
     assert re.search(r"\d+ of 14 layers cause \d+", verdict)
     assert screen.quantized < 70
     assert "exact" in screen.strip
-    assert screen.page.locator(".js-plotly-plot").count() == 4
+    screen.has_charts(4)
 
 
 def test_a_format_changed_in_the_table_moves_the_score_and_undo_brings_it_back(screen):

@@ -32,7 +32,7 @@ def test_predicted_cells_then_measured_ones_then_the_layer(screen):
     page.locator(MEASURED).nth(41).wait_for()
     screen.rest()
     assert page.locator(PREDICTED).count() == 0
-    assert page.locator(".js-plotly-plot").count() == 2
+    screen.has_charts(2)
     assert "of the error; most harmful is" in page.locator("h2.q-found").inner_text()
     assert saved(page, "CSV").count("\n") == 1 + 42
     assert "format: int8" in saved(page, "Save")

@@ -24,6 +24,8 @@ AFFINE = TensorPlan("int8", symmetric=False)
         ("W8A8", LayerPlan(TensorPlan("int8"), AFFINE)),
         ("w8a8-pc", LayerPlan(TensorPlan("int8", "channel"), AFFINE)),
         ("w4g32a16", LayerPlan(TensorPlan("int4", "group", 32), TensorPlan("fp16"))),
+        ("w4g128", LayerPlan(TensorPlan("int4", "group", 128), TensorPlan("fp16"))),
+        ("w8-pc", LayerPlan(TensorPlan("int8", "channel"), TensorPlan("fp16"))),
         ("w4g128a8", LayerPlan(TensorPlan("int4", "group", 128), AFFINE)),
         ("w2a32", LayerPlan(TensorPlan("int2"), TensorPlan())),
         ("w32a32", LayerPlan()),
@@ -37,7 +39,7 @@ def test_layer_plans(text, plan):
 
 
 @pytest.mark.parametrize(
-    "text", ["", "w8", "a8", "8a8", "w9a8", "w1a8", "w8a12", "w4g0a8", "w8a8-px", "w8a8 ; rm", "w٨a8"]
+    "text", ["", "w", "a8", "8a8", "w9a8", "w1a8", "w8a12", "w4g0a8", "w8a8-px", "w8a8 ; rm", "w٨a8"]
 )
 def test_what_is_no_layer_plan(text):
     with pytest.raises(RecipeError) as caught:

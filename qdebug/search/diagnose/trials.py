@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from qdebug.errors import Cancelled, QDebugError
 from qdebug.recipes import remedied
 from qdebug.results import Metric, Remedy, Trial
-from qdebug.results.score import FRACTIONS
 from qdebug.search.diagnose.certainty import is_certain
 from qdebug.search.diagnose.places import Bench
 
@@ -38,7 +37,7 @@ def lost(metric: Metric) -> float:
     """How much worse a metric is than the float model's, in its own unit; of perplexities the logarithm's."""
     if metric.name == "sqnr_db":
         return 0.0  # a ratio to the error itself
-    if metric.name not in FRACTIONS and metric.float_ > 0:
+    if not metric.higher_is_better and metric.float_ > 0:
         quantized = metric.quantized
         return math.log(quantized / metric.float_) if math.isfinite(quantized) and quantized > 0 else math.inf
     change = metric.float_ - metric.quantized

@@ -165,6 +165,8 @@ def _value(name: str, value: float | None) -> str:
         return "nothing"
     if name == "sqnr_db":
         return f"{_three(value)} dB"
+    if name == "cosine":
+        return f"{value:.4f}"
     return f"{100 * value:.1f} %" if name in FRACTIONS else _three(value)
 
 

@@ -39,8 +39,8 @@ def lacks_data(ref: ModelRef) -> bool:
 
 
 def is_looked_into(ref: ModelRef) -> bool:
-    """Whether a model is a file, of which something can be seen without data."""
-    return Path(ref.model).suffix.lower() in FILES
+    """Whether a model is a file or a folder, of which something can be seen without data, and no sample."""
+    return Path(ref.model).suffix.lower() in FILES or len(Path(ref.model).parts) > 1
 
 
 def draw() -> None:
@@ -120,11 +120,13 @@ def _named(known: str) -> ModelRef | None:
     """What paths name."""
     model = known or st.text_input(
         "Model", placeholder="/path/to/model.onnx", key="open-model",
-        help="An .onnx file, or a .pt2 file: loading a .pt2 runs code, so open only those you trust.",
+        help="An .onnx file; a Hugging Face folder (config.json, safetensors), whose own code is never run; or a .pt2 "
+        "file: loading a .pt2 runs code, so open only those you trust.",
     )  # fmt: skip
     data = st.text_input(
         "Data", placeholder="/path/to/data.npz", key="open-data",
-        help="One array per model input, plus labels if there are any.",
+        help="An .npz with one array per model input, plus labels if there are any. For a Hugging Face folder that "
+        "reads text also a .jsonl with a text in each line, or plain text.",
     )  # fmt: skip
     calib = st.text_input(
         "Calibration", placeholder="optional", key="open-calib", help="Without it, 256 samples of the data are used."

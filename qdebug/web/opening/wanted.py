@@ -19,8 +19,17 @@ def wanted_html(info: ModelInfo) -> str:
     )
     return (
         f'<div class="q-wanted"><p>The data, an .npz, must hold:</p><dl class="q-facts">{rows}'
-        '<dt><code class="q-name">labels</code></dt><dd>int64 [N], if there are any: a class per sample</dd></dl></div>'
+        '<dt><code class="q-name">labels</code></dt><dd>int64 [N], if there are any: a class per sample</dd></dl>'
+        f"{_TEXT if reads_text(info) else ''}</div>"
     )
+
+
+_TEXT = '<p>Or text: a .jsonl with <code>{"text": "…"}</code> in each line, or a .txt.</p>'
+
+
+def reads_text(info: ModelInfo) -> bool:
+    """Whether a model brings a tokenizer for its data."""
+    return info.source == "huggingface" and any(spec.name == "input_ids" for spec in info.inputs)
 
 
 def headline_html(info: ModelInfo) -> str:

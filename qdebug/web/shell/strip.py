@@ -54,7 +54,7 @@ def strip_html(score: Score, fresh: bool) -> str:
     flips = f"{metric.flips} of {metric.predictions} {metric.counted} changed"
     moved = _cell(
         "change", f"{TROUBLE_MARK + ' ' if bad else ''}{change}",
-        f"{unit} · {plural(metric.flips, 'flip')}".strip(" ·"), bad=bad,
+        f"{unit} · {plural(metric.flips, 'flip') if metric.predictions else ''}".strip(" ·"), bad=bad,
         hint=f"paired 95 % interval {low} to {high}; {flips}",
     )  # fmt: skip
     if metric.name == "sqnr_db":

@@ -1,0 +1,93 @@
+"""A folder as people download it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from torch import Tensor, nn
+
+from qdebug.doors.huggingface.config import Config, read_config
+from qdebug.doors.huggingface.experts import unfold
+from qdebug.doors.huggingface.heads import dummy, with_head
+from qdebug.doors.huggingface.samples import read_samples
+from qdebug.doors.huggingface.texts import KINDS
+from qdebug.doors.huggingface.weights import load
+from qdebug.doors.npz import read_npz
+from qdebug.errors import DataError
+
+_TOKENS = 16
+
+
+def is_folder(path: str | os.PathLike[str]) -> bool:
+    """Whether this is a folder with a ``config.json``."""
+    return (Path(path) / "config.json").is_file()
+
+
+def open_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
+    """Understand a folder's configuration; its weights and its tokenizer are read when they are needed.
+
+    Raises:
+        FileError: ``config.json`` is damaged.
+        ModelError: the architecture is not known.
+    """
+    return Checkpoint(read_config(Path(path)))
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A Hugging Face folder.
+
+    Attributes:
+        config: its configuration.
+    """
+
+    config: Config
+
+    @property
+    def says_embeddings(self) -> bool:
+        """Whether the output is vectors whose direction counts."""
+        return self.config.kind in ("embedding", "hidden", "image-hidden", "speech")
+
+    @property
+    def unknown(self) -> tuple[str, ...]:
+        """What of the folder was not used, in words."""
+        if not self.config.own_code:
+            return ()
+        return (f"The folder has code of its own ({', '.join(self.config.own_code)}), which was not run",)
+
+    def read(self, path: str | os.PathLike[str]) -> tuple[Mapping[str, np.ndarray], str]:
+        """A data file as arrays by the names of the model's inputs, and in words what they are.
+
+        Raises:
+            FileError: the file cannot be read.
+            DataError: it does not fit the model, or nothing here reads such a file for it.
+        """
+        file, kind = Path(path), self.config.kind
+        if file.suffix.lower() not in KINDS:
+            return read_npz(file), os.fspath(path)
+        if kind in ("image", "image-hidden", "speech"):
+            what = "pictures" if kind != "speech" else "sound"
+            raise DataError(
+                f"A {self.config.architecture} reads {what}, and this is text", file=file,
+                do=f"Give an .npz with '{self.config.built.main_input_name}'.",
+            )  # fmt: skip
+        return read_samples(self.config, file)
+
+    def module(self) -> nn.Module:
+        """The model with its weights, one output, and its inputs by name.
+
+        Raises:
+            FileError: weights are missing or damaged.
+            ModelError: they do not fit the configuration.
+        """
+        model = load(self.config)
+        unfold(model)
+        return with_head(model, self.config.kind)
+
+    def blank(self, module: nn.Module) -> dict[str, Tensor]:
+        """Two samples of nothing, for a look at the model without data."""
+        return dummy(self.config.kind, module.__dict__["whole_model"], _TOKENS)

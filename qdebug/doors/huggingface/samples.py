@@ -1,0 +1,130 @@
+"""Texts to samples: windows of a stream of tokens for language models, padded texts for the others."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qdebug.doors.huggingface.config import Config
+from qdebug.doors.huggingface.texts import Text, read_texts
+from qdebug.doors.huggingface.tokenizer import Tokenizer
+from qdebug.errors import DataError
+
+LENGTH = 512
+"""Tokens of a window, as llama.cpp's perplexity has them; fewer where the model or the text has fewer."""
+MOST_TOKENS = 2**15
+"""Tokens that are evaluated at most: 64 windows of 512."""
+MOST_TEXTS = 512
+"""Texts that are evaluated at most, where each is a sample."""
+_FEW = 8
+_IGNORED = -100
+"""No target, as in torch's cross entropy."""
+Arrays = Mapping[str, NDArray[np.generic]]
+
+
+def read_samples(config: Config, file: Path) -> tuple[Arrays, str]:
+    """Arrays by the names of the model's inputs, with ``labels`` and ``group`` where the file tells, and in words what.
+
+    Language models (``causal``, ``masked``, ``token-classes``): the documents one after the other, an end-of-text token
+    between them, cut into windows of equal length; what is left over at the end is not used. A causal model's labels
+    are the tokens that follow. Others: a text a sample, filled up to the longest.
+
+    Raises:
+        FileError: the file or the folder's tokenizer cannot be read.
+        DataError: a text is longer than the model reads, or does not fit it; there is too little text.
+    """
+    texts, tokenizer = read_texts(file), Tokenizer(config)
+    if config.kind in ("causal", "masked", "token-classes"):
+        return _windows(config, tokenizer, texts, file)
+    some = texts[:MOST_TEXTS]
+    arrays = _padded(tokenizer, _encoded(tokenizer, some), some, file)
+    if config.kind == "seq2seq":
+        arrays |= _answers(config, tokenizer, some, file)
+    if config.kind == "text-classes" and any(one.label is not None for one in some):
+        arrays["labels"] = np.array([_class(config, one, file) for one in some])
+    if all(one.group is not None for one in some):
+        arrays["group"] = np.array([one.group for one in some])
+    left = f", the first {len(some)} of {len(texts)} texts" if len(some) < len(texts) else ""
+    return arrays, f"{file.name}{left}"
+
+
+def _encoded(tokenizer: Tokenizer, texts: Sequence[Text]) -> list[list[int]]:
+    return tokenizer.encode([tokenizer.chat(one.messages) if one.messages else one.text for one in texts])
+
+
+def _windows(config: Config, tokenizer: Tokenizer, texts: Sequence[Text], file: Path) -> tuple[Arrays, str]:
+    end = [] if tokenizer.end is None else [tokenizer.end]
+    stream = np.array(
+        [token for ids in _encoded(tokenizer, texts) for token in (*ids, *(end if ids[-1:] != end else ()))], np.int64
+    )
+    usable = len(stream) - 1  # the last token is a label only
+    length = min(LENGTH, tokenizer.positions)
+    while length > 16 and usable // length < _FEW:
+        length //= 2
+    count = usable // length
+    if count == 0:
+        raise DataError(
+            f"The text has {len(stream)} tokens, {length + 1} are the least", file=file, do="Give more text."
+        )
+    used = min(count, max(1, MOST_TOKENS // length))
+    ids = stream[: used * length].reshape(used, length)
+    found = {"input_ids": ids}
+    if config.kind == "causal":
+        found["labels"] = stream[1 : used * length + 1].reshape(used, length)
+    else:
+        found["attention_mask"] = np.ones_like(ids)
+    part = f", the first {used} of {count} windows" if used < count else f", {used} windows"
+    return found, f"{file.name}{part} of {length} tokens"
+
+
+def _padded(
+    tokenizer: Tokenizer, ids: list[list[int]], texts: Sequence[Text], file: Path, prefix: str = ""
+) -> dict[str, NDArray[np.generic]]:
+    length = max(map(len, ids))
+    for one, tokens in zip(texts, ids, strict=True):
+        if len(tokens) > tokenizer.positions:
+            raise DataError(
+                f"A text has {len(tokens)} tokens, and the model reads {tokenizer.positions} at most", file=file,
+                line=one.line, do="Shorten or divide it: to cut it off here would change what is measured.",
+            )  # fmt: skip
+    filled = np.full((len(ids), length), tokenizer.padding, np.int64)
+    mask = np.zeros_like(filled)
+    for row, tokens in enumerate(ids):
+        filled[row, : len(tokens)] = tokens
+        mask[row, : len(tokens)] = 1
+    return {f"{prefix}input_ids": filled, f"{prefix}attention_mask": mask}
+
+
+def _answers(config: Config, tokenizer: Tokenizer, texts: Sequence[Text], file: Path) -> dict[str, NDArray[np.generic]]:
+    """The decoder's inputs, one place to the right of the tokens it should say."""
+    for one in texts:
+        if one.target is None:
+            raise DataError(
+                "A line has no 'target', the answer that is scored", file=file, line=one.line,
+                do='Write {"text": "…", "target": "…"} in each line.',
+            )  # fmt: skip
+    ids = tokenizer.encode([str(one.target) for one in texts])
+    both = _padded(tokenizer, ids, texts, file)
+    answer, mask = both["input_ids"], both["attention_mask"]
+    start = config.library.decoder_start_token_id
+    first = np.full((len(answer), 1), tokenizer.padding if start is None else start, np.int64)
+    return {
+        "decoder_input_ids": np.concatenate([first, answer[:, :-1]], 1),
+        "labels": np.where(mask == 1, answer, _IGNORED),
+    }
+
+
+def _class(config: Config, one: Text, file: Path) -> int:
+    names: Mapping[str, int] = config.library.label2id or {}
+    if isinstance(one.label, int):
+        return one.label
+    if one.label is None or one.label not in names:
+        said = "no label" if one.label is None else f"the label '{one.label}'"
+        raise DataError(
+            f"A line has {said}", file=file, line=one.line,
+            do=f"The model's classes: {', '.join(list(names)[:12])}; or give their numbers.",
+        )  # fmt: skip
+    return int(names[one.label])
