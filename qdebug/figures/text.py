@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import html
+import re
+from collections import Counter
 from collections.abc import Sequence
 
 from qdebug.results import TensorSpec
@@ -20,26 +22,37 @@ def shorten(name: str, most: int = 28) -> str:
     return f"{name[:head]}…{name[len(name) - (most - 1 - head) :]}"
 
 
+MOST_SHARE = 0.75
+"""The part of the names that has to begin alike; the others are an embedding or a head."""
+
+
 def common_head(names: Sequence[str]) -> str:
-    """What all names begin with, in whole parts between dots or slashes; nothing where there is but one name.
+    """What most names begin with, in whole parts between dots or slashes; nothing where there is but one name.
 
     >>> common_head(["encoder.layers.1.fc", "encoder.layers.12.fc"])
     'encoder.layers.'
+    >>> common_head(["model.embed", *(f"model.layers.{at}.fc" for at in range(6)), "lm_head"])
+    'model.layers.'
     """
-    if len(names) < 2:
-        return ""
-    first, last = min(names), max(names)  # whatever these two share, all that lie between them share too
-    same = next((at for at, pair in enumerate(zip(first, last, strict=False)) if pair[0] != pair[1]), len(first))
-    return first[: max(first.rfind(".", 0, same), first.rfind("/", 0, same)) + 1]
+    head, some = "", [re.findall(r"[^./]*[./]", name) for name in names]
+    for depth in range(max(map(len, some), default=0)):
+        heads = Counter("".join(parts[: depth + 1]) for parts in some if len(parts) > depth)
+        found, many = max(heads.items(), key=lambda pair: pair[1], default=("", 0))
+        if many < 2 or many < MOST_SHARE * len(names) or not found.startswith(head):
+            break
+        head = found
+    return head
 
 
 def telling(name: str, head: str, most: int = 28) -> str:
-    """A long name shortened as :func:`shorten` does, but first by the head that it shares with all others.
+    """A long name shortened as :func:`shorten` does, but first by the head that it shares with most others.
 
     >>> telling("encoder.layers.12.attention.output.dense", "encoder.layers.")
     '…12.attention.output.dense'
     """
-    return name if len(name) <= most else shorten("…" + name[len(head) :] if head else name, most)
+    if len(name) <= most:
+        return name
+    return shorten("…" + name[len(head) :] if head and name.startswith(head) else name, most)
 
 
 def plain(text: str) -> str:

@@ -88,7 +88,7 @@ def tradeoff(candidates: tuple[Candidate, ...], *, dark: bool, height: int = 320
     )  # fmt: skip
     if steep:
         values = [one.score.metric.quantized for one in candidates] + [first.metric.float_]
-        figure.update_yaxes(tickvals=log_ticks(values), tickformat=".3~g")
+        figure.update_yaxes(tickvals=log_ticks(values), tickformat=f".{_digits(values)}~g")
     return figure
 
 
@@ -116,6 +116,13 @@ def log_ticks(values: list[float]) -> list[float] | None:
     if high - low > _WIDE and len(whole) >= 3:
         return whole
     return inside if len(inside) >= 3 and high - low > 0.3 else None
+
+
+def _digits(values: list[float]) -> int:
+    """How many digits tell marks on an axis over these values apart."""
+    finite = [value for value in values if math.isfinite(value)]
+    spread = max(finite, default=0.0) - min(finite, default=0.0)
+    return 3 if spread <= 0 else min(7, max(3, 2 + math.ceil(math.log10(max(map(abs, finite)) / spread))))
 
 
 def _draw_float(figure: go.Figure, score: Score, factor: float, scale: float, dark: bool) -> None:

@@ -11,7 +11,7 @@ from streamlit.components.v2 import component
 
 from qdebug.figures import numbers
 from qdebug.figures.colours import precision
-from qdebug.figures.text import shorten
+from qdebug.figures.text import common_head, telling
 from qdebug.recipes import Recipe
 from qdebug.results import LayerInfo, LayerTable, ModelInfo, Shares
 from qdebug.web.core.choices import Choice, Tensor, choices, label_of
@@ -79,7 +79,7 @@ def table_data(
     parts = {row.name: row for row in shares.rows} if shares else {}
     largest = max((row.share for row in parts.values()), default=0.0) or 1.0
     offered: list[tuple[Choice, ...]] = []
-    rows = []
+    head, rows = common_head([layer.name for layer in info.layers]), []
     for layer in info.layers:
         plan = edits.plan_of(recipe, layer)
         row = measured.get(layer.name)
@@ -87,7 +87,7 @@ def table_data(
         part = parts.get(layer.name)
         rows.append({
             "name": layer.name,
-            "short": shorten(layer.name),
+            "short": telling(layer.name, head, 24),
             "op": layer.op,
             "count": layer.params,
             "params": numbers.count(layer.params),
