@@ -132,6 +132,19 @@ def _changed(evaluation: Evaluation) -> list[tuple[str, str]]:
     return rows
 
 
+def _experts(evaluation: Evaluation) -> list[tuple[str, str]]:
+    """The experts of a mixture that are asked most and least."""
+    from qdebug.figures import numbers
+
+    if not evaluation.experts:
+        return []
+    ordered = sorted(evaluation.experts, key=lambda one: one.calibration)
+    never = sum(one.calibration == 0 for one in ordered)
+    ends = " to ".join(f"{numbers.percent(one.calibration)} ({one.expert})" for one in (ordered[0], ordered[-1]))
+    said = f"{numbers.count(len(ordered))}, each asked for {ends} of the calibration data's tokens"
+    return [("experts", said + (f"; {numbers.count(never)} never" if never else ""))]
+
+
 def _facts(evaluation: Evaluation) -> list[str]:
     from qdebug.figures import numbers
 
@@ -148,6 +161,7 @@ def _facts(evaluation: Evaluation) -> list[str]:
         ),
         *([("float", evaluation.float_note)] if evaluation.float_note else []),
         *_changed(evaluation),
+        *_experts(evaluation),
         (
             "size",
             f"{numbers.size(size.float_bytes)} float, {numbers.size(size.quantized_bytes)} quantized "

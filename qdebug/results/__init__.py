@@ -52,6 +52,7 @@ from qdebug.results.mixture import GreedyStep, Mixture, MixturePoint
 from qdebug.results.model import LayerInfo, ModelInfo, ModelRef, Pattern, SampleCard, TensorSpec
 from qdebug.results.positions import PositionErrors, PositionSide
 from qdebug.results.ranges import InputRanges
+from qdebug.results.routing import Routed
 from qdebug.results.score import Evaluation, Metric, OutputChange, Score, Share, Shares, Size, Subgroups, Verdict
 from qdebug.results.sensitivity import Order, Sensitivity, SensitivityRow, SweepPlan, WholeRecipe
 from qdebug.results.subgroups import Subgroup, worst_group
@@ -79,8 +80,8 @@ __all__ = [
     "LayerReport", "LayerSide", "LayerTable", "LayerTime", "Losses", "Metric", "Mixture", "MixturePoint", "ModelGraph",
     "ModelInfo", "ModelRef", "Order", "OutputChange", "OutputError", "OutputScatter", "PairedDifference", "Pattern",
     "Picture", "PositionErrors", "PositionSide", "Progress", "RangeConvergence", "RangeSetters", "RealMetric", "Remedy",
-    "Result", "Ridge", "SampleCard", "Saturation", "Score", "Sensitivity", "SensitivityRow", "SettingSample", "Share",
-    "Shares", "Size", "Subgroup", "Subgroups", "SweepPlan", "TargetCard", "TensorSpec", "TensorView", "Timing",
+    "Result", "Ridge", "Routed", "SampleCard", "Saturation", "Score", "Sensitivity", "SensitivityRow", "SettingSample",
+    "Share", "Shares", "Size", "Subgroup", "Subgroups", "SweepPlan", "TargetCard", "TensorSpec", "TensorView", "Timing",
     "Together", "Trial", "TriedLayer", "Values", "Verdict", "Verified", "VerifiedTensor", "WeightMatrix", "WholeRecipe",
     "worst_group",
 ]  # fmt: skip

@@ -9,6 +9,7 @@ import msgspec
 from qdebug.results.base import Result
 from qdebug.results.divergence import Divergence
 from qdebug.results.layer import Finding, LayerReport
+from qdebug.results.routing import Routed
 from qdebug.results.subgroups import Subgroup, worst_group
 
 FRACTIONS = ("accuracy", "pixel_accuracy", "agreement")
@@ -180,6 +181,7 @@ class Evaluation(Result, frozen=True, kw_only=True):
         float_note: what "float" means here, where that is not plain.
         groups: the metric by class and by group of the data, of the float simulation as the layers are.
         divergence: of a language model's next-token distributions, of the float simulation too; None of other models.
+        experts: of a mixture, with the share of the tokens that each gets.
     """
 
     model: str
@@ -196,3 +198,4 @@ class Evaluation(Result, frozen=True, kw_only=True):
     float_note: str = ""
     groups: tuple[Subgroup, ...] = ()
     divergence: Divergence | None = None
+    experts: tuple[Routed, ...] = ()

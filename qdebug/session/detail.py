@@ -14,6 +14,7 @@ from qdebug.quantize import is_dynamic, weight_grid
 from qdebug.recipes import LayerPlan, Recipe
 from qdebug.results import ChannelRanges, ErrorSplit, Finding, Histogram, InputRanges, LayerDetail, TensorView
 from qdebug.session.prepare import Preparer
+from qdebug.session.routing import by_expert
 from qdebug.session.subject import Subject
 from qdebug.session.tables import Tables
 from qdebug.session.words import explain, unremarkable
@@ -83,10 +84,11 @@ class Details:
         if layer.kind == "embedding":
             return found
         stats = self._preparer.stats(reference.overlay, layer, work)
-        return found + tensor_findings(
+        inputs = tensor_findings(
             layer.name, "activation", count=stats.count, nan=stats.nan, inf=stats.inf, channel_low=stats.channel_low,
             channel_high=stats.channel_high, plan=plan.activation,
         )  # fmt: skip
+        return found + tuple(map(by_expert, inputs))
 
     def _weight(self, sheet: Sheet, layer: Layer, plan: LayerPlan, split: ErrorSplit | None) -> TensorView | None:
         if split is None:

@@ -38,6 +38,7 @@ from qdebug.results import (
     OutputChange,
     PositionErrors,
     RangeSetters,
+    Routed,
     Score,
     Shares,
     Subgroups,
@@ -59,6 +60,7 @@ from qdebug.session.memo import Memo
 from qdebug.session.outlook import Outlook
 from qdebug.session.positions import PositionMeter
 from qdebug.session.prepare import Preparer
+from qdebug.session.routing import routing
 from qdebug.session.scoring import Scorer
 from qdebug.session.setters import SetterMeter
 from qdebug.session.settling import Settling
@@ -381,7 +383,7 @@ class Session(FormatQuestions):
             metric=score.metric, size=score.size, layers=table.rows,
             findings=(*score.findings, *self.findings(recipe, work)), seconds=time.perf_counter() - start,
             float_note=info.float_note, groups=self.subgroups(recipe, work).rows,
-            divergence=self.divergence(recipe, work),
+            divergence=self.divergence(recipe, work), experts=self.routing(work),
         )  # fmt: skip
 
     def divergence(self, recipe: Recipe | str, work: Work | None = None) -> Divergence | None:
@@ -392,6 +394,10 @@ class Session(FormatQuestions):
         """What is odd about any layer's weight or activation."""
         recipe, work = self._checked(recipe), work or Work()
         return tuple(one for layer in self._subject.layers for one in self._details.findings(recipe, layer, work))
+
+    def routing(self, work: Work | None = None) -> tuple[Routed, ...]:
+        """Which share of the tokens each expert of a mixture gets; nothing for other models."""
+        return routing(self._subject, self._preparer.float_sheet, work or Work())
 
     def cache_stats(self) -> CacheStats:
         """How full the engine's cache is."""
