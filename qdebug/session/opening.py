@@ -148,8 +148,11 @@ def open_ref(ref: ModelRef, work: Work | None = None, untrusted: Untrusted = nob
 def _folder(model: object, work: Work, untrusted: Untrusted) -> Checkpoint | None:
     """A Hugging Face folder; None for anything else."""
     if isinstance(model, (str, os.PathLike)) and str(model) not in SAMPLE_NAMES and not untrusted(Path(model)):
-        from qdebug.doors.huggingface import is_folder, open_checkpoint
+        from qdebug.doors.huggingface import fetch, is_folder, is_name, open_checkpoint
 
+        if is_name(str(model)):
+            work.step(0, 3, f"fetching {model}")
+            model = fetch(str(model))
         if is_folder(model):
             work.step(0, 3, "reading config.json")
             return open_checkpoint(model)
