@@ -137,6 +137,8 @@ def inspect_model(
     work.step(1, 2, "running it once")
     rows = loaded.program.batch or 2
     traced, layers = _seen(loaded, blank(loaded, rows), rows, Path(name).name, partial=True)
+    if folder:
+        loaded = replace(loaded, inputs=folder.of_any_length(loaded.inputs))
     return describe(Path(name).name, None, loaded, layers, traced, None, None, "", "unlabelled")
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import msgspec
 import numpy as np
 from torch import Tensor, nn
 
@@ -18,6 +19,7 @@ from qdebug.doors.huggingface.texts import KINDS
 from qdebug.doors.huggingface.weights import load
 from qdebug.doors.npz import read_npz
 from qdebug.errors import DataError
+from qdebug.results import TensorSpec
 
 _TOKENS = 16
 
@@ -87,6 +89,12 @@ class Checkpoint:
         model = load(self.config)
         unfold(model)
         return with_head(model, self.config.kind)
+
+    def of_any_length(self, inputs: Sequence[TensorSpec]) -> tuple[TensorSpec, ...]:
+        """Inputs as they may be given: of texts in any length, since the model is captured on the data's own."""
+        if self.config.built.main_input_name != "input_ids":
+            return tuple(inputs)
+        return tuple(msgspec.structs.replace(spec, shape=(*spec.shape[:1], None)) for spec in inputs)
 
     def blank(self, module: nn.Module) -> dict[str, Tensor]:
         """Two samples of nothing, for a look at the model without data."""
