@@ -16,7 +16,6 @@ from qdebug.doors.module import torch_tools
 from qdebug.errors import FileError, ModelError
 from qdebug.results import ModelRef
 from qdebug.search.sweep.journal import workspace
-from qdebug.session.loading import Arrays
 from qdebug.session.subject import Subject
 
 MODEL, DATA, CALIB, TRAIN = "model.pt2", "data.npz", "calibration.npz", "training.npz"
@@ -27,9 +26,9 @@ class Given:
     """What a session was opened from, as it was given."""
 
     model: str | os.PathLike[str] | nn.Module
-    data: str | os.PathLike[str] | Arrays | None = None
-    calib: str | os.PathLike[str] | Arrays | None = None
-    train: str | os.PathLike[str] | Arrays | None = None
+    data: object = None
+    calib: object = None
+    train: object = None
 
     @property
     def ref(self) -> ModelRef | None:
