@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -11,6 +13,7 @@ from torch import Tensor, nn
 
 from qdebug.doors.batches import arrays_of, first_rows
 from qdebug.doors.dataset import EXTRA
+from qdebug.doors.images import read_images
 from qdebug.doors.module import at_rest
 from qdebug.doors.part import hold, recorded
 from qdebug.doors.parts import with_parts
@@ -66,7 +69,9 @@ def from_python(
     signature = signature_of(module)
 
     def source(given: object, what: str, *, has_labels: bool = True) -> Source:
-        if given is None or isinstance(given, str) or hasattr(given, "__fspath__"):
+        if given is None or isinstance(given, (str, os.PathLike)):
+            if samples is not None and given is not None and Path(given).is_dir():
+                return read_images(given, samples=samples, check=work.check), os.fspath(given)  # evenly of all classes
             arrays, words = read(given, what)
             return (arrays if samples is None or arrays is None else first_rows(arrays, samples)), words
         work.step(0, 3, f"reading the {what}")
