@@ -43,8 +43,9 @@ class Place:
 
     @property
     def at(self) -> str:
-        """File and line, as editors take them."""
-        return f"{short(self.file)}:{self.line}"
+        """File and line, as editors take them; a notebook's cell has no file."""
+        is_cell = "ipykernel_" in self.file or self.file.startswith("<ipython-input-")
+        return f"notebook cell, line {self.line}" if is_cell else f"{short(self.file)}:{self.line}"
 
     @cached_property
     def around(self) -> tuple[ast.AST, ...]:

@@ -213,7 +213,9 @@ def _per_sample(two: Any, three: Any, name: str, path: str) -> int:
         )  # fmt: skip
     if isinstance(two, _PLAIN) and type(two) is type(three) and two == three:
         return 0
-    raise ModelError(f"'{path}' receives a {type(two).__name__} as '{name}', which is no tensor", do=_OTHER)
+    kind = type(two).__name__
+    do = "Turn the cache off: model.config.use_cache = False in models of Hugging Face." if "Cache" in kind else _OTHER
+    raise ModelError(f"'{path}' receives a {kind} as '{name}', which is no tensor", do=do)
 
 
 def _rows(arrays: Mapping[str, Any], count: int) -> dict[str, Tensor]:

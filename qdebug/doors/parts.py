@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -13,6 +14,8 @@ from qdebug.errors import ModelError, QDebugError
 
 TRIES = 12
 """Parts that are tried: each costs a run of the module and a capture of the part."""
+SECONDS = 60.0
+"""After which no further part is tried."""
 NAMED = 4
 """Parts that an error names."""
 
@@ -42,7 +45,8 @@ def _capturable(module: nn.Module, arrays: Mapping[str, Any], check: Callable[[]
     few = {name: value[:2] if getattr(value, "ndim", 0) else value for name, value in arrays.items()}
     waiting = [(path, child) for path, child in whole.named_children()]
     named = tries = 0
-    while waiting and tries < TRIES and named < NAMED:
+    end = time.monotonic() + SECONDS
+    while waiting and tries < TRIES and named < NAMED and time.monotonic() < end:
         check()
         waiting.sort(key=lambda one: -_size(one[1]))
         path, child = waiting.pop(0)

@@ -32,6 +32,10 @@ _POINTER = Reason(
     "Make that code an operator with torch.library.custom_op and register_fake.",
 )
 _RETURNS = Reason("it returns something that is no tensor", "Return tensors, or tuples and dictionaries of them.")
+_CACHE = Reason(
+    "it returns the cache that text is generated with",
+    "Turn the cache off: model.config.use_cache = False in models of Hugging Face.",
+)
 _GRADIENT = Reason(
     "it computes gradients, or keeps tensors between calls, while it runs",
     "Leave that to the training: forward has to compute its answer alone.",
@@ -131,6 +135,7 @@ _BY_TEXT = (
     ("numpy() on a tensor", _NUMPY),
     ("FakeTensor.__format__", _PRINTS),
     ("Cannot access data pointer", _POINTER),
+    ("Cache'> in output", _CACHE),
     ("not a known type", _RETURNS),
     ("fake tensor in the exported program constant", _GRADIENT),
     ("does not require grad and does not have a grad_fn", _GRADIENT),

@@ -104,7 +104,8 @@ def from_python(
 
 
 def _as_weights(arrays: Arrays, module: nn.Module) -> Arrays:
-    """Inputs of real numbers in the precision of the module's weights: NumPy's are twice as wide as torch's."""
+    """Inputs of real numbers in the precision of the module's weights, since NumPy's are twice as wide; on the CPU."""
+    arrays = {name: value.detach().cpu() if isinstance(value, Tensor) else value for name, value in arrays.items()}
     kinds = {weight.dtype for weight in module.parameters() if weight.is_floating_point()}
     if len(kinds) != 1:
         return arrays

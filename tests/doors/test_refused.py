@@ -41,6 +41,17 @@ def test_the_error_names_line_construct_and_module(kind, line, words, path, capf
     assert error.where["module"] == path
 
 
+def test_a_module_of_a_notebook_s_cell_has_its_line_too():
+    source = "class Cell(Head):\n    def forward(self, x):\n        return self.fc(x) if x.sum() > 0 else x\n"
+    name = "/tmp/ipykernel_7/123.py"
+    linecache.cache[name] = (len(source), None, source.splitlines(True), name)  # as IPython does
+    names = {"Head": Head, "__name__": "__main__"}
+    exec(compile(source, name, "exec"), names)
+    error = refused(names["Cell"]())
+    assert error.where["file"] == "notebook cell, line 3" and "x.sum() > 0" in error.where["line"]
+    assert "branches on the values" in error.what
+
+
 class Fallback(Head):
     def forward(self, x):
         try:

@@ -174,6 +174,15 @@ class Returned(Head):
         return Scores(self.fc(x))
 
 
+class DynamicCache:
+    pass
+
+
+class Generating(Head):
+    def forward(self, x):
+        return self.fc(x), DynamicCache()
+
+
 class Scripted(Head):
     def __init__(self):
         super().__init__()
@@ -216,6 +225,7 @@ CASES = [
     (Packed, "self.lstm(packed)", "packed sequence", "Packed"),
     (Gradient, None, "computes gradients", None),
     (Returned, None, "returns something that is no tensor", None),
+    (Generating, None, "the cache that text is generated with", None),
     (Scripted, None, "TorchScript", None),
     (Operator, "doubled(x)", "operator that torch cannot trace", "Operator"),
 ]
