@@ -98,10 +98,11 @@ def fails(module: nn.Module, inputs: Mapping[str, Tensor]) -> ModelError | None:
 
 
 def run(module: nn.Module, inputs: Mapping[str, Tensor]) -> object:
-    """What a module answers. Its buffers keep their values whatever it does to them."""
+    """What a module answers. Its buffers and its inputs keep their values whatever it does to them."""
     buffers = {name: buffer.clone() for name, buffer in module.named_buffers()}
     with torch.no_grad():
-        return torch.func.functional_call(module, buffers, (), dict(inputs))
+        given = {name: tensor.clone() for name, tensor in inputs.items()}
+        return torch.func.functional_call(module, buffers, (), given)
 
 
 def first_line(error: BaseException) -> str:

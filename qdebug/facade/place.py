@@ -109,7 +109,9 @@ def _written_model(subject: Subject, target: Path) -> str:
 
 def _written_data(data: Dataset, target: Path) -> str:
     """Inputs, labels and groups as arrays."""
-    arrays = {name: tensor.numpy() for name, tensor in data.inputs.items()}
+    # NumPy has no bfloat16; opening it again makes the same numbers of the wider ones.
+    wide = {name: x.float() if x.dtype is torch.bfloat16 else x for name, x in data.inputs.items()}
+    arrays = {name: tensor.numpy() for name, tensor in wide.items()}
     if data.labels is not None:
         arrays["labels"] = data.labels.numpy()
     if data.group is not None:

@@ -90,7 +90,7 @@ def from_python(
             loaded = from_module(module, first)
         except ModelError as error:
             work.step(0, 3, "looking for parts that can be captured")
-            raise with_parts(error, module, first, work.check) from error
+            raise with_parts(error, module, first, work.check) from error.__cause__  # which is torch's own
         return Given(loaded, read_data, read_calib, read_train, name)
     work.step(0, 3, f"running the model up to {part}")
     whole = at_rest(module)

@@ -90,12 +90,20 @@ class Random(Head):
         return self.fc(x + torch.randn_like(x))
 
 
-@pytest.mark.parametrize("kind", [Counting, Stopping, Random])
-def test_state_breakpoints_and_noise_are_no_reason_to_refuse(kind, monkeypatch):
+class InPlace(Head):
+    def forward(self, x):
+        x -= x.mean(0)
+        return self.fc(x.mul_(3))
+
+
+@pytest.mark.parametrize("kind", [Counting, Stopping, Random, InPlace])
+def test_state_breakpoints_noise_and_changed_inputs_are_no_reason_to_refuse(kind, monkeypatch):
     monkeypatch.setattr(sys, "breakpointhook", lambda *_, **__: pytest.fail("it stopped"))
     module = kind().eval()
     before = {name: value.clone() for name, value in module.state_dict().items()}
-    assert capture(module, inputs())[1] is None
+    given = inputs()
+    assert capture(module, given)[1] is None
+    assert torch.equal(given["x"], inputs()["x"])
     assert all(torch.equal(value, before[name]) for name, value in module.state_dict().items())
 
 

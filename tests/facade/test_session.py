@@ -3,6 +3,7 @@
 import msgspec
 import numpy as np
 import pytest
+import torch
 from msgspec.structs import replace
 
 import qdebug
@@ -122,6 +123,16 @@ def test_what_was_read_or_is_a_part_is_written_as_it_is_open(options, from_file,
     assert [layer.name for layer in again.info().layers] == [layer.name for layer in session.info().layers]
     assert again.subject.data.digest == session.subject.data.digest
     assert again.evaluate("w4a8").metric == session.evaluate("w4a8").metric
+
+
+@pytest.mark.parametrize("kind", [torch.bfloat16, torch.float16, torch.float64])
+def test_models_of_other_precisions_open_on_plain_arrays_and_again_in_the_app(kind):
+    session = qdebug.open(seeded(Residual).to(kind), data_for(Residual, 24))
+    ref = place(session._given, session.subject)
+    again = qdebug.open(ref.model, ref.data)
+    assert again.subject.data.inputs["images"].dtype is kind
+    assert again.subject.data.digest == session.subject.data.digest
+    assert again.evaluate("w8a8").metric == session.evaluate("w8a8").metric
 
 
 def test_the_second_argument_is_the_data_or_with_data_example_inputs():

@@ -121,6 +121,7 @@ def test_a_module_that_resists_says_which_parts_do_not(resists):
     with pytest.raises(ModelError, match="it branches on the values of a tensor") as caught:
         open_model(resists, torch.randn(16, 8))
     assert caught.value.where["module"] == "branch (Branch)"
+    assert type(caught.value.__cause__).__module__.startswith("torch.")
     assert "part='encoder'; these can be captured: encoder (288 parameters), turn (136" in caught.value.do
 
 
