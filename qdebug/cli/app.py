@@ -129,7 +129,8 @@ def chosen(options: argparse.Namespace) -> dict[str, str]:
     given = {"QDEBUG_DATA": options.data, "QDEBUG_CALIB": options.calib, "QDEBUG_TRAIN": options.train}
     for name, path in given.items():
         if path:
-            variables[name] = _file(path, "Check the path.")
+            is_folder = Path(path).is_dir()  # of images
+            variables[name] = str(Path(path).resolve()) if is_folder else _file(path, "Check the path.")
     return variables
 
 

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
+import io
+import logging
+import sys
 import threading
 import warnings
 from collections.abc import Iterator, Mapping
@@ -12,17 +16,22 @@ import torch
 from torch import Tensor, nn
 from torch.export import ExportedProgram
 
+from qdebug.doors.answers import check_answers
+from qdebug.doors.refused import fails, first_line, refusal
 from qdebug.errors import ModelError
 
 #: torch's exporter and loaders are not safe to run in two threads at once.
 _LOCK = threading.RLock()
 FIXED_BATCH = 32
+#: Loggers of torch that tell of graphs that it refuses.
+_LOUD = ("torch.fx.experimental.symbolic_shapes", "torch._subclasses.fake_tensor", "torch.fx.experimental.recording")
 
 
 def capture(module: nn.Module, inputs: Mapping[str, Tensor]) -> tuple[ExportedProgram, int | None]:
     """Capture a module for any batch size or, where its graph resists that, for one fixed size.
 
-    The module is not changed: one in training mode is copied and captured in evaluation mode.
+    The module is not changed: one in training mode, or on another device than the CPU, is copied. ``breakpoint()``
+    does not stop meanwhile.
 
     Args:
         module: the model.
@@ -32,32 +41,75 @@ def capture(module: nn.Module, inputs: Mapping[str, Tensor]) -> tuple[ExportedPr
         the exported program, and the batch size if it is fixed.
 
     Raises:
-        ModelError: ``torch.export`` cannot capture it; the message carries the reason it gives.
+        ModelError: it does not run on these inputs, ``torch.export`` cannot capture it, or what is captured answers
+            otherwise than the module. The message names the line of the module's source, what it does there that
+            cannot be captured, and what to do instead.
     """
-    if module.training:
-        module = copy.deepcopy(module).eval()
+    module = at_rest(module)
     free = {name: _repeated(tensor, 2) for name, tensor in inputs.items()}
     batch = torch.export.Dim("batch")
     shapes = {name: {0: batch} if tensor.dim() else None for name, tensor in free.items()}
-    with torch_tools(), torch.no_grad():
+    with torch_tools(), _undisturbed(), torch.no_grad():
         try:
-            return functional(torch.export.export(module, (), kwargs=dict(free), dynamic_shapes=shapes)), None
-        except Exception:  # noqa: BLE001 - torch.export raises anything; the second try decides what people are told
-            pass
+            exported = functional(torch.export.export(module, (), kwargs=dict(free), dynamic_shapes=shapes))
+            check_answers(exported, module, free)
+            return exported, None
+        except ModelError:
+            raise
+        except Exception as error:
+            if (own := fails(module, free)) is not None:
+                raise own from error
         fixed = {name: _repeated(tensor, FIXED_BATCH) for name, tensor in inputs.items()}
         try:
-            return functional(torch.export.export(module, (), kwargs=fixed)), FIXED_BATCH
+            exported = functional(torch.export.export(module, (), kwargs=fixed))
         except Exception as error:
-            reason = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
-            raise ModelError(
-                f"torch.export cannot capture {type(module).__name__}: {reason.strip()}",
-                do="Remove data-dependent control flow from forward, or check that the inputs fit its signature.",
-            ) from error
+            raise refusal(error, module, fixed) from error
+        check_answers(exported, module, fixed)
+        return exported, FIXED_BATCH
+
+
+def at_rest(module: nn.Module) -> nn.Module:
+    """A module in evaluation mode and on the CPU: itself if it is, else a copy.
+
+    Raises:
+        ModelError: its weights are nowhere, or it cannot be copied.
+    """
+    devices = {tensor.device.type for tensor in (*module.parameters(), *module.buffers())}
+    if "meta" in devices:
+        raise ModelError(
+            f"{type(module).__name__} has no weights: they are on the meta device", do="Load them, then open it."
+        )
+    if not any(one.training for one in module.modules()) and devices <= {"cpu"}:
+        return module
+    try:
+        return copy.deepcopy(module).eval().cpu()
+    except Exception as error:
+        raise ModelError(
+            f"{type(module).__name__} is in training mode or not on the CPU, and cannot be copied: {first_line(error)}",
+            do="Call module.eval() and module.cpu() before opening it.",
+        ) from error
 
 
 def functional(exported: ExportedProgram) -> ExportedProgram:
     """The same program without operators that change a value in place. Composite operators stay whole."""
     return exported.run_decompositions({})
+
+
+@contextmanager
+def _undisturbed() -> Iterator[None]:
+    """No breakpoint stops, and torch neither logs nor prints graphs that it refuses: the error says what matters."""
+    loud = [logger for logger in map(logging.getLogger, _LOUD) if not logger.disabled]
+    hook = sys.breakpointhook
+    sys.breakpointhook = lambda *_, **__: None
+    for logger in loud:
+        logger.disabled = True
+    try:
+        with contextlib.redirect_stderr(io.StringIO()):
+            yield
+    finally:
+        sys.breakpointhook = hook
+        for logger in loud:
+            logger.disabled = False
 
 
 @contextmanager

@@ -16,7 +16,6 @@ from qdebug.doors.module import torch_tools
 from qdebug.errors import FileError, ModelError
 from qdebug.results import ModelRef
 from qdebug.search.sweep.journal import workspace
-from qdebug.session.loading import Arrays
 from qdebug.session.subject import Subject
 
 MODEL, DATA, CALIB, TRAIN = "model.pt2", "data.npz", "calibration.npz", "training.npz"
@@ -27,9 +26,9 @@ class Given:
     """What a session was opened from, as it was given."""
 
     model: str | os.PathLike[str] | nn.Module
-    data: str | os.PathLike[str] | Arrays | None = None
-    calib: str | os.PathLike[str] | Arrays | None = None
-    train: str | os.PathLike[str] | Arrays | None = None
+    data: object = None
+    calib: object = None
+    train: object = None
 
     @property
     def ref(self) -> ModelRef | None:
@@ -110,7 +109,9 @@ def _written_model(subject: Subject, target: Path) -> str:
 
 def _written_data(data: Dataset, target: Path) -> str:
     """Inputs, labels and groups as arrays."""
-    arrays = {name: tensor.numpy() for name, tensor in data.inputs.items()}
+    # NumPy has no bfloat16; opening it again makes the same numbers of the wider ones.
+    wide = {name: x.float() if x.dtype is torch.bfloat16 else x for name, x in data.inputs.items()}
+    arrays = {name: tensor.numpy() for name, tensor in wide.items()}
     if data.labels is not None:
         arrays["labels"] = data.labels.numpy()
     if data.group is not None:

@@ -31,11 +31,9 @@ from qdebug.search.sweep.journal import Journal
 from qdebug.search.sweep.plan import How, Until
 from qdebug.session import Session as Base
 from qdebug.session import open as open_model
-from qdebug.session.loading import Arrays
 from qdebug.session.subject import Subject
 from qdebug.targets import find_device, find_platform
 
-Source = str | os.PathLike[str] | Arrays | None
 FORMATS = ("w8a8", "w4a8")
 install()
 SEARCHED = ("w16a16", "w8a8-pc", "w6a8-pc", "w4a8-pc")
@@ -174,24 +172,42 @@ class Session(Base):
 
 
 def open(  # noqa: A001 - qdebug.open is the name people type
-    model: str | os.PathLike[str] | nn.Module, data: Source = None, calib: Source = None, *,
-    train: Source = None, cache: ValueCache | None = None, work: Work | None = None,
+    model: str | os.PathLike[str] | nn.Module, inputs: object = None, calib: object = None, *, data: object = None,
+    train: object = None, samples: int | None = None, part: str | None = None, cache: ValueCache | None = None,
+    work: Work | None = None,
 ) -> Session:  # fmt: skip
     """Open a model with its data.
 
     Args:
         model: a sample's name, the path of an ``.onnx`` file or of a ``.pt2`` file of your own, or a module.
+        inputs: the data, where ``data`` is not given. With ``data``, example inputs that a module is captured on: a
+            tensor, a tuple of forward's arguments, or a mapping by their names.
+        calib: calibration data, as ``data``; without it a sample's own, or the first 256 samples of the data.
         data: evaluation data: the path of an ``.npz`` or a mapping of arrays, keyed by the model's inputs, plus
-            optionally ``labels`` and ``group``. Samples bring their own.
-        calib: calibration data likewise; without it a sample's own, or the first 256 samples of ``data``.
+            optionally ``labels`` and ``group``. Samples bring their own. For a module also a tensor or array, a tuple
+            ``(x, labels)``, a torch ``Dataset`` or ``DataLoader``, or any iterable of batches: a batch is a tensor, a
+            tuple in the order of forward's parameters with labels last, or a mapping with ``labels``.
         train: data that fixes which train the network may train it on; without it a sample's own, or ``calib``.
+        samples: how many samples of a module's data are read at most. Without it, what lies in memory is taken as a
+            whole, and what is run through is read up to 4,096 samples or 1 GiB; where that cuts it, a warning says so.
+        part: the path of a module's submodule: it alone is opened, and fed what reaches it when the whole module runs
+            on the data; its output is compared with the float one's. For modules that resist ``torch.export``.
         cache: where values are remembered; the process's shared cache if not given.
         work: progress and cancel.
 
     Raises:
         QDebugError: the model cannot be opened, or the data do not fit it.
     """
-    opened = open_model(model, data, calib, train=train, cache=cache, work=work)
+    if data is None:
+        inputs, data = None, inputs
+    opened = open_model(
+        model, data, calib, train=train, cache=cache, work=work, inputs=inputs, samples=samples, part=part  # type: ignore[arg-type]
+    )  # fmt: skip
+    if part is not None or samples is not None:  # what is open is not what a path leads to
+        seen = opened.subject
+        data = seen.data
+        calib = None if calib is None else seen.calib
+        train = None if train is None else seen.training
     return Session(opened.subject, Given(model, data, calib, train))
 
 

@@ -16,7 +16,7 @@ class Layer:
     """A layer: one operator, its weight, its input activation.
 
     Attributes:
-        name: module path; where there is none, the weight's name.
+        name: module path, with ``#2`` for the second time that it runs; where there is none, the weight's name.
         op: short operator name, such as ``depthwise 3×3``.
         kind: ``conv``, ``matmul`` or ``embedding``.
         step: index of the operator.
@@ -116,7 +116,7 @@ def _layer(program: Program, step: Step, shapes: dict[int, tuple[int, ...]]) -> 
         step.op == "aten.convolution.default" and bool(_argument(step, 6, False))
     )
     return Layer(
-        name=step.module or program.steps[weight].name.removesuffix(".weight"),
+        name=_name(step.module, program.steps[weight].name),
         op=_words(form.kind, shape, groups, transposed),
         kind=form.kind,
         step=step.index,
@@ -131,6 +131,17 @@ def _layer(program: Program, step: Step, shapes: dict[int, tuple[int, ...]]) -> 
         groups=groups,
         channel_axis=1 if form.kind == "conv" else -1,
     )
+
+
+def _name(module: str, weight: str) -> str:
+    """The path of the module that ran, or of the one inside it whose weight it used, as attention uses its own.
+
+    Args:
+        module: path of the module that ran; empty where there is none, or it is the whole.
+        weight: the weight's name.
+    """
+    owner = weight.removesuffix(".weight")
+    return owner if not module or (owner != weight and owner.startswith(f"{module}.")) else module
 
 
 def _ref(step: Step, position: int | None) -> int | None:

@@ -81,13 +81,22 @@ class OpenModels(Generic[S]):
 
 
 def stamp(ref: ModelRef) -> Stamp:
-    """Size and time of each of the reference's files; None for what is no file, such as a sample's name."""
+    """Size and time of each of the reference's files; None for what is no file, such as a sample's name.
+
+    A folder of images counts with what lies in it; images that are exchanged under the same names are not noticed.
+    """
     return tuple(_stamp(path) for path in (ref.model, ref.data, ref.calib))
 
 
 def _stamp(path: str | None) -> tuple[int, int] | None:
     try:
-        stat = Path(path).stat() if path else None
+        place = Path(path) if path else None
+        stats = [place.stat()] if place else []
+        if place is not None and place.is_dir():
+            cards = (
+                one for above in (place, place.parent) for one in above.iterdir() if one.suffix in (".json", ".yaml")
+            )
+            stats += [one.stat() for one in (*cards, *(one for one in place.iterdir() if one.is_dir()))]
     except (OSError, ValueError):
         return None
-    return (stat.st_size, stat.st_mtime_ns) if stat else None
+    return (sum(one.st_size for one in stats), sum(one.st_mtime_ns for one in stats)) if stats else None

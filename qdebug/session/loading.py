@@ -138,13 +138,19 @@ def from_path(
 def from_npz(
     path: str | os.PathLike[str], untrusted: Untrusted = nobody, check: Callable[[], None] = lambda: None
 ) -> tuple[Arrays, str]:
-    """A data file and what it is called in messages. Arguments as for :func:`from_path`.
+    """A data file, or a folder of images, and what it is called in messages. Arguments as for :func:`from_path`.
 
     Raises:
         FileError: it is missing or damaged.
-        DataError: it holds no arrays of numbers.
+        DataError: it holds no arrays of numbers, or no images.
     """
     file = Path(path)
+    if file.is_dir():
+        if untrusted(file):
+            raise FileError("A folder is not opened from an upload", file=file.name, do="Upload an .npz file.")
+        from qdebug.doors.images import read_images
+
+        return read_images(file, check=check), os.fspath(path)
     if not untrusted(file):
         return read_npz(file), os.fspath(path)
     from qdebug.doors.confined import read_confined_npz

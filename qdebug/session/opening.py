@@ -26,6 +26,7 @@ from qdebug.measure.pixels import class_axis
 from qdebug.measure.predictions import ignored
 from qdebug.results import ModelInfo, ModelRef, SampleCard, TensorSpec
 from qdebug.session.describe import describe
+from qdebug.session.given import from_python
 from qdebug.session.loading import Arrays, Loaded, Untrusted, from_checkpoint, from_module, from_npz, from_path, nobody
 from qdebug.session.session import Session
 from qdebug.session.subject import Subject, padded
@@ -67,6 +68,9 @@ def open_model(
     cache: ValueCache | None = None,
     work: Work | None = None,
     untrusted: Untrusted = nobody,
+    inputs: object = None,
+    samples: int | None = None,
+    part: str | None = None,
 ) -> Session:
     """Open a model with its data.
 
@@ -82,6 +86,11 @@ def open_model(
         cache: where values are remembered; the process's shared cache if not given.
         work: progress and cancel.
         untrusted: whether a file was given by a stranger; then it is parsed in a process of its own, with hard limits.
+        inputs: example inputs of a module, on which it is captured; without ``data`` these are the data.
+        samples: of a module's data, how many are read at most.
+        part: a submodule's path: it alone is opened, and fed what reaches it in the whole module.
+
+    A module takes its data in other ways too: :func:`qdebug.doors.batches.arrays_of` lists them.
 
     Raises:
         QDebugError: the model cannot be opened, or the data do not fit it; a UsageError where either is of a type that
@@ -90,15 +99,20 @@ def open_model(
     work = work or Work()
     folder = _folder(model, work, untrusted)
     read = folder.read if folder else lambda path: from_npz(path, untrusted, work.check)
+    if isinstance(model, nn.Module):
+        given = from_python(
+            model, inputs, data, calib, train, samples=samples, part=part, work=work,
+            read=lambda given, what: _arrays(given, what, work, read),
+        )  # fmt: skip
+        found, words = given.data
+        assert found is not None
+        return _session(given.loaded, found, words, given.calib, given.train, None, given.name, cache, work)
+    for option, value in {"inputs": inputs, "samples": samples, "part": part}.items():
+        if value is not None:
+            raise UsageError(f"{option} is for modules", do="Leave it out: a file says what its inputs are.")
     arrays, source = _arrays(data, "data", work, read)
     calibration = _arrays(calib, "calibration data", work, read)
     training = _arrays(train, "training data", work, read)
-    if isinstance(model, nn.Module):
-        if arrays is None:
-            raise DataError("A module needs data", do="Give data={'input name': array, ..., 'labels': array}.")
-        work.step(0, 3, "capturing the model")
-        loaded = from_module(model, arrays)
-        return _session(loaded, arrays, source, calibration, training, None, type(model).__name__, cache, work)
     name = _path(model, "model", "a sample's name, a path or a module")
     if name in SAMPLE_NAMES:
         work.step(0, 3, f"loading {name}")

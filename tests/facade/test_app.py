@@ -18,8 +18,9 @@ def visited(monkeypatch):
     return found
 
 
-def test_a_module_is_open_in_the_app_until_it_is_stopped(visited, page):
-    session = qdebug.open(seeded(Residual), data_for(Residual, 48))
+@pytest.mark.parametrize("options", [{}, {"part": "pw"}])
+def test_a_module_is_open_in_the_app_until_it_is_stopped(visited, page, options):
+    session = qdebug.open(seeded(Residual), iter([data_for(Residual, 48)]), **options)
     with session.app() as served:
         assert visited == [served.url]
         assert served.is_running and served.url in repr(served)

@@ -3,6 +3,7 @@
 import msgspec
 import numpy as np
 import pytest
+import torch
 from msgspec.structs import replace
 
 import qdebug
@@ -98,6 +99,58 @@ def test_what_lies_in_memory_is_written_into_the_workspace_and_opens_as_the_same
     assert again.info().digest == session.info().digest
     assert again.subject.data.digest == session.subject.data.digest
     assert again.evaluate("w4a8").metric == session.evaluate("w4a8").metric
+
+
+def batches():
+    data = data_for(Residual, 48)
+    for start in range(0, 48, 16):
+        yield {name: value[start : start + 16] for name, value in data.items()}
+
+
+@pytest.mark.parametrize("options", [{}, {"samples": 20}, {"part": "pw", "samples": 20}])
+@pytest.mark.parametrize("from_file", [False, True])
+def test_what_was_read_or_is_a_part_is_written_as_it_is_open(options, from_file, tmp_path):
+    data = batches()
+    if from_file:
+        data = tmp_path / "data.npz"
+        np.savez(data, **data_for(Residual, 48))
+    session = qdebug.open(seeded(Residual), data=data, **options)
+    ref = place(session._given, session.subject)
+    assert (ref.data == str(data)) is (from_file and not options)
+    again = qdebug.open(ref.model, ref.data, ref.calib)
+    assert again.info().digest == session.info().digest
+    assert again.info().n_eval == session.info().n_eval == options.get("samples", 48)
+    assert [layer.name for layer in again.info().layers] == [layer.name for layer in session.info().layers]
+    assert again.subject.data.digest == session.subject.data.digest
+    assert again.evaluate("w4a8").metric == session.evaluate("w4a8").metric
+
+
+@pytest.mark.parametrize("kind", [torch.bfloat16, torch.float16, torch.float64])
+def test_models_of_other_precisions_open_on_plain_arrays_and_again_in_the_app(kind):
+    session = qdebug.open(seeded(Residual).to(kind), data_for(Residual, 24))
+    ref = place(session._given, session.subject)
+    again = qdebug.open(ref.model, ref.data)
+    assert again.subject.data.inputs["images"].dtype is kind
+    assert again.subject.data.digest == session.subject.data.digest
+    assert again.evaluate("w8a8").metric == session.evaluate("w8a8").metric
+
+
+def test_the_second_argument_is_the_data_or_with_data_example_inputs():
+    data = data_for(Residual, 24)
+    named = qdebug.open(seeded(Residual), data)
+    images = data["images"][:1]
+    for given in (images, (images,), {"images": images}):
+        assert qdebug.open(seeded(Residual), given, data=data).info() == named.info()
+    only = qdebug.open(seeded(Residual), data["images"])
+    assert (only.info().task, only.info().n_eval) == ("unlabelled", 24)
+
+
+def test_data_that_were_cut_are_a_warning_where_the_person_called(monkeypatch):
+    monkeypatch.setattr("qdebug.doors.batches.SAMPLES", 20)
+    with pytest.warns(UserWarning, match="data: the first 20 samples were read") as caught:
+        session = qdebug.open(seeded(Residual), batches())
+    assert caught[0].filename == __file__
+    assert session.info().n_eval == 20
 
 
 def test_arrays_of_a_sample_are_written_with_labels_and_groups():

@@ -11,7 +11,7 @@ from tests.networks import Residual, data_for, seeded
 
 ROOT = Path(__file__).parents[2]
 BLOCK = re.compile(r"```python\n(.*?)```", re.DOTALL)
-PAGES = ["README.md", "docs/sensitivity.md", "docs/formats.md", "docs/targets.md", "docs/report.md"]
+PAGES = ["README.md", "docs/sensitivity.md", "docs/formats.md", "docs/targets.md", "docs/report.md", "docs/python.md"]
 
 
 def example(page):

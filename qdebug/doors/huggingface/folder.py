@@ -69,6 +69,8 @@ class Checkpoint:
             DataError: it does not fit the model, or nothing here reads such a file for it.
         """
         file, kind = Path(path), self.config.kind
+        if file.is_dir():
+            return self._pictures(file), os.fspath(path)
         if file.suffix.lower() not in KINDS:
             return read_npz(file), os.fspath(path)
         if kind in ("image", "image-hidden", "speech"):
@@ -78,6 +80,23 @@ class Checkpoint:
                 do=f"Give an .npz with '{self.config.built.main_input_name}'.",
             )  # fmt: skip
         return read_samples(self.config, file)
+
+    def _pictures(self, folder: Path) -> Mapping[str, np.ndarray]:
+        """The images of a folder, prepared as the model's folder says."""
+        from qdebug.doors.images import card_of, read_images
+
+        if self.config.kind not in ("image", "image-hidden"):
+            raise DataError(
+                f"A {self.config.architecture} reads no pictures, and this is a folder", file=folder,
+                do=f"Give a {', a '.join(KINDS[:2])} or an .npz." if self._reads_text else "Give an .npz.",
+            )  # fmt: skip
+        classes = self.config.library.id2label
+        said = classes and not all(str(name).startswith("LABEL_") for name in classes.values())
+        return read_images(folder, card_of(self.config.folder), input="pixel_values", classes=classes if said else None)
+
+    @property
+    def _reads_text(self) -> bool:
+        return bool(self.config.built.main_input_name == "input_ids")
 
     def module(self) -> nn.Module:
         """The model with its weights, one output, and its inputs by name.
@@ -92,7 +111,7 @@ class Checkpoint:
 
     def of_any_length(self, inputs: Sequence[TensorSpec]) -> tuple[TensorSpec, ...]:
         """Inputs as they may be given: of texts in any length, since the model is captured on the data's own."""
-        if self.config.built.main_input_name != "input_ids":
+        if not self._reads_text:
             return tuple(inputs)
         return tuple(msgspec.structs.replace(spec, shape=(*spec.shape[:1], None)) for spec in inputs)
 

@@ -20,11 +20,11 @@ class Setup(msgspec.Struct, frozen=True):
 
 
 def located(ref: ModelRef) -> ModelRef:
-    """A reference that means the same in another folder: paths of files from the root on, names of samples as is."""
+    """A reference that means the same in another folder: paths from the root on, names of samples as is."""
     paths = {name: getattr(ref, name) for name in ("model", "data", "calib", "train")}
     return ModelRef(
         **{
-            name: str(Path(path).resolve()) if path and Path(path).is_file() and path not in SAMPLE_NAMES else path
+            name: str(Path(path).resolve()) if path and Path(path).exists() and path not in SAMPLE_NAMES else path
             for name, path in paths.items()
         }
     )
