@@ -1,0 +1,74 @@
+"""A linear layer as a checkpoint stores it: codes, the grid they belong to, and the plan that says so in a recipe."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+from qdebug.formats import Float
+from qdebug.quantize import Grid, QParams, decode
+from qdebug.recipes import FLOAT, TensorPlan
+
+
+@dataclass(frozen=True, eq=False)
+class StoredLinear:
+    """What a checkpoint says of one linear layer.
+
+    Attributes:
+        module: its path in the model, without ``.weight``.
+        plan: how the weight is quantized; its range is ``stored``.
+        grid: the scales that came with it; rows are output features. Where the groups of a weight do not lie side by
+            side (GPTQ's ``desc_act``, NF4 blocks that run past a row's end), there is a scale for each column.
+        codes: ``[out, in]``; on a :class:`QParams` the integers of its grid, of a float format the bits of each
+            number, else the number of the level in the grid's table.
+        activation: how the layer's input is quantized.
+        activation_grid: its scale, where the checkpoint fixes one.
+        unsaid: what plan and grid leave out, one sentence each.
+    """
+
+    module: str
+    plan: TensorPlan
+    grid: Grid
+    codes: Tensor
+    activation: TensorPlan = FLOAT
+    activation_grid: Grid | None = None
+    unsaid: tuple[str, ...] = ()
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Output and input features."""
+        return self.codes.shape[0], self.codes.shape[1]
+
+    @property
+    def weight(self) -> Tensor:
+        """The weight that the codes stand for, float32 ``[out, in]``.
+
+        Products of a code and a scale of 16 bits are exact in float32. A runtime that computes in 16 bits rounds these
+        same numbers once more.
+        """
+        return reals(self.codes, self.grid)
+
+    @cached_property
+    def is_symmetric(self) -> bool:
+        """Whether no zero point is other than zero."""
+        return not isinstance(self.grid, QParams) or not bool(torch.any(self.grid.zero_point))
+
+
+def reals(codes: Tensor, grid: Grid) -> Tensor:
+    """The reals of codes on a grid; float32 ``[R, C]`` (see :class:`StoredLinear` for what the codes are)."""
+    columns = codes.shape[-1]
+    scale = spread(grid.scale, columns, grid.group_size)
+    if isinstance(grid, QParams):
+        return (codes.float() - spread(grid.zero_point, columns, grid.group_size)) * scale
+    table = decode(torch.arange(1 << int(grid.form.bits)), grid.form) if isinstance(grid.form, Float) else grid.levels
+    return table.index_select(0, codes.reshape(-1).int()).view(codes.shape) * scale
+
+
+def spread(part: Tensor, columns: int, size: int) -> Tensor:
+    """Scales or zero points ``[]``, ``[R, 1]`` or ``[R, G]`` so that they multiply ``[R, columns]``."""
+    if part.dim() == 0 or not size:
+        return part
+    return part.repeat_interleave(size, 1)[:, :columns]
