@@ -33,7 +33,7 @@ def test_tiles_of_deepseek():
             step = scale[rows.start // 128, columns.start // 128]
             assert torch.equal(stored.weight[rows, columns], weight[rows, columns].float() * step)
     assert stored.plan == TensorPlan("fp8_e4m3fn", "block", block=(128, 128), range="stored", scale_format="fp32")
-    assert stored.activation == TensorPlan("fp8_e4m3fn", "token")
+    assert stored.activation == TensorPlan("fp8_e4m3fn", "token", dynamic=True)
     assert "128 features" in stored.unsaid[0]
 
 
@@ -119,5 +119,5 @@ def test_llm_int8():
     stored = opened(parts, {"load_in_8bit": True, "llm_int8_threshold": 6.0})
     assert stored.weight.tolist() == [[127.0, -64.0], [2.0, 0.0]]
     assert stored.plan == TensorPlan("int8", "channel", range="stored", scale_format="fp32")
-    assert stored.activation == TensorPlan("int8", "token")
+    assert stored.activation == TensorPlan("int8", "token", dynamic=True)
     assert "6.0" in stored.unsaid[0]

@@ -113,4 +113,4 @@ def _int8(parts: Parts, config: Mapping[str, Any]) -> StoredLinear:
     plan, grid, codes = uniform(weight, scale, None, -128, 8, scales="fp32")
     threshold = config.get("llm_int8_threshold", 6.0)
     unsaid = (_OUTLIERS.format(threshold),) if threshold else ()
-    return StoredLinear(parts.module, plan, grid, codes, TensorPlan("int8", "token"), unsaid=unsaid)
+    return StoredLinear(parts.module, plan, grid, codes, TensorPlan("int8", "token", dynamic=True), unsaid=unsaid)

@@ -53,7 +53,7 @@ def read(parts: Parts, config: Mapping[str, Any]) -> StoredLinear:
     if block is None:
         return StoredLinear(parts.module, plan, grid, codes, TensorPlan(FP8, dynamic=True))
     unsaid = (f"The input has a scale for each {block[1]} features of a token; here it has one for a token.",)
-    return StoredLinear(parts.module, plan, grid, codes, TensorPlan(FP8, "token"), unsaid=unsaid)
+    return StoredLinear(parts.module, plan, grid, codes, TensorPlan(FP8, "token", dynamic=True), unsaid=unsaid)
 
 
 def read_rows(parts: Parts, config: Mapping[str, Any]) -> StoredLinear:
@@ -68,7 +68,7 @@ def read_rows(parts: Parts, config: Mapping[str, Any]) -> StoredLinear:
     unsaid = ()
     if config.get("activation_scale_ub") is not None:
         unsaid = (f"An input's scale is bounded by {config['activation_scale_ub']}; here it is not.",)
-    return StoredLinear(parts.module, plan, grid, codes, TensorPlan(FP8, "token"), unsaid=unsaid)
+    return StoredLinear(parts.module, plan, grid, codes, TensorPlan(FP8, "token", dynamic=True), unsaid=unsaid)
 
 
 def _block(config: Mapping[str, Any]) -> tuple[int, int] | None:

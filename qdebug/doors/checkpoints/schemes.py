@@ -156,4 +156,4 @@ def activation(said: Arguments | None) -> tuple[TensorPlan, tuple[str, ...]]:
     left = ()
     if said.strategy == "group":
         left = (f"The input has a scale for each {said.group} features of a token; here it has one for a token.",)
-    return TensorPlan(name, "token", symmetric=said.symmetric), left
+    return TensorPlan(name, "token", dynamic=True, symmetric=said.symmetric), left

@@ -117,7 +117,7 @@ def _activation(parts: Parts, kind: str, said: Mapping[str, Any]) -> TensorPlan:
     if kind == "IntxUnpackedToInt8Tensor":
         word = said.get("activation_quantization")
         word = word.get("_data") if isinstance(word, dict) else word
-        known = {None: FLOAT, "int8_asym_per_token": TensorPlan("int8", "token", symmetric=False)}
+        known = {None: FLOAT, "int8_asym_per_token": TensorPlan("int8", "token", dynamic=True, symmetric=False)}
         if word not in known:
             raise ModelError(f"'{parts.module}': there is no reading of inputs quantized as {word!r}")
         return known[word]
@@ -132,4 +132,4 @@ def _activation(parts: Parts, kind: str, said: Mapping[str, Any]) -> TensorPlan:
         return TensorPlan(name, symmetric=symmetric, dynamic=True)
     if sharing != "PerRow":
         raise ModelError(f"'{parts.module}': there is no reading of input scales by {sharing}")
-    return TensorPlan(name, "token", symmetric=symmetric)
+    return TensorPlan(name, "token", dynamic=True, symmetric=symmetric)
