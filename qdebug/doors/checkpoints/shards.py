@@ -54,6 +54,10 @@ class Shards(Mapping[str, Tensor]):
                 f"The tensor '{name}' cannot be read: {_short(error)}", file=path, do="Download the file anew."
             ) from None
 
+    def kind(self, name: str) -> str:
+        """A tensor's element type as its file spells it (``BF16``), without reading the tensor."""
+        return self._open(self.files[name]).get_slice(name).get_dtype()
+
     def __iter__(self) -> Iterator[str]:
         return iter(self.files)
 

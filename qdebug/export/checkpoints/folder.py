@@ -24,7 +24,7 @@ _WEIGHTS = (".safetensors", ".bin", ".pt", ".pth", ".ckpt", ".gguf", ".h5", ".ms
 
 def write_folder(
     original: str | os.PathLike[str], path: str | os.PathLike[str], tensors: Mapping[str, Tensor],
-    quantization_config: Mapping[str, Any], *, shard: int = SHARD,
+    quantization_config: Mapping[str, Any], *, changed: Mapping[str, Tensor] | None = None, shard: int = SHARD,
 ) -> Path:  # fmt: skip
     """A copy of a checkpoint in which quantized layers are stored as such.
 
@@ -37,6 +37,7 @@ def write_folder(
         path: the new folder, which must not exist.
         tensors: of the quantized layers, by full name (see ``Written``); the layer's own ``weight`` is left out.
         quantization_config: goes into ``config.json``.
+        changed: other tensors to put in the place of the original's, by name; they are stored in its types.
         shard: largest size of a file, in bytes.
 
     Raises:
@@ -48,7 +49,8 @@ def write_folder(
     shards = Shards(source)
     config = _config(source / "config.json")
     replaced = {f"{name.rpartition('.')[0]}.weight" for name in tensors}
-    missing = sorted(name for name in replaced if name not in shards)
+    changed = changed or {}
+    missing = sorted(name for name in {*replaced, *changed} if name not in shards)
     if missing:
         raise FileError(
             f"The folder has no tensor '{missing[0]}'",
@@ -59,7 +61,7 @@ def write_folder(
     try:
         part.mkdir(parents=True)
         _copied(source, part)
-        _written(part, _all(shards, replaced, tensors), shard)
+        _written(part, _all(shards, replaced, changed, tensors), shard)
         whole = config | {"quantization_config": dict(quantization_config)}
         (part / "config.json").write_text(json.dumps(whole, indent=2, ensure_ascii=False) + "\n", "utf-8")
         part.rename(target)
@@ -88,10 +90,18 @@ def _copied(source: Path, target: Path) -> None:
             shutil.copyfile(file, target / file.name)
 
 
-def _all(shards: Shards, replaced: set[str], tensors: Mapping[str, Tensor]) -> Iterator[tuple[str, Tensor]]:
+def _all(
+    shards: Shards, replaced: set[str], changed: Mapping[str, Tensor], tensors: Mapping[str, Tensor]
+) -> Iterator[tuple[str, Tensor]]:  # fmt: skip
     for name in shards:
         if name not in replaced:
-            yield name, shards[name]
+            own = shards[name]
+            if name in changed and changed[name].shape != own.shape:
+                raise FileError(
+                    f"The tensor '{name}' has another shape here than in the folder", file=shards.files[name],
+                    do="Give the folder that the model was opened from.",
+                )  # fmt: skip
+            yield name, changed[name].to(own.dtype) if name in changed else own
     yield from tensors.items()
 
 

@@ -22,11 +22,15 @@ Uniform = tuple[Tensor, Tensor, Tensor, int, int]
 """Unsigned codes ``[out, in]``, zero points and scales ``[out, G]``, bits, and the group's size (−1: a whole row)."""
 
 
-def gptq(layers: Iterable[StoredLinear], *, version: Literal["gptq", "gptq_v2"] | None = None) -> Written:
+def gptq(
+    layers: Iterable[StoredLinear], *, ignore: Iterable[str] = (),
+    version: Literal["gptq", "gptq_v2"] | None = None,
+) -> Written:  # fmt: skip
     """A GPTQ checkpoint, as AutoGPTQ and GPTQModel write it.
 
     Args:
         layers: codes on grids.
+        ignore: linear layers that stay float, by path.
         version: how zero points are stored: less one (``gptq``) or as they are. By default the first, unless one is 0,
             which some kernels then read as 2^bits.
     """
@@ -49,16 +53,18 @@ def gptq(layers: Iterable[StoredLinear], *, version: Literal["gptq", "gptq_v2"] 
         "quant_method": "gptq", "bits": bits, "group_size": size, "desc_act": False, "sym": symmetric,
         "checkpoint_format": version, "lm_head": "lm_head" in kept,
     }  # fmt: skip
+    floats = [*ignore, *floats]
     if floats:
         config["dynamic"] = {f"-:^{re.escape(name)}$": {} for name in floats}
     return Written(tensors, config, tuple(unsaid))
 
 
-def awq(layers: Iterable[StoredLinear]) -> Written:
+def awq(layers: Iterable[StoredLinear], *, ignore: Iterable[str] = ()) -> Written:
     """An AWQ checkpoint in the ``gemm`` layout, as AutoAWQ writes it.
 
     Args:
         layers: codes on grids.
+        ignore: linear layers that stay float, by path.
     """
     kept, floats, unsaid = _alike(layers, "AWQ", (4,), 8)
     tensors: dict[str, Tensor] = {}
@@ -71,7 +77,7 @@ def awq(layers: Iterable[StoredLinear]) -> Written:
     size = next((one[4] for one in kept.values()), -1)
     config = {
         "quant_method": "awq", "bits": 4, "group_size": size, "zero_point": True, "version": "gemm",
-        "modules_to_not_convert": floats or None,
+        "modules_to_not_convert": [*ignore, *floats] or None,
     }  # fmt: skip
     return Written(tensors, config, tuple(unsaid))
 
