@@ -35,7 +35,12 @@ def unpacked(words: Tensor, bits: int, count: int, *, dense: bool = True) -> Ten
     """
     lead, words = words.shape[:-1], words.reshape(-1, words.shape[-1])
     mask = (1 << bits) - 1
-    if 32 % bits == 0 or not dense:
+    if 8 % bits == 0:  # no code crosses from byte to byte
+        bytes_ = words.reshape(-1).view(torch.uint8).view(len(words), -1)
+        parts = [bytes_ >> shift & mask for shift in range(0, 8, bits)]
+        codes = torch.stack(parts, -1) if len(parts) > 1 else bytes_
+        return codes.reshape(len(words), -1)[:, :count].reshape(*lead, count)
+    if not dense:
         shifts = torch.arange(32 // bits, dtype=torch.int32) * bits
         codes = (words.unsqueeze(-1) >> shifts).bitwise_and_(mask).to(torch.uint8)
         return codes.reshape(len(words), -1)[:, :count].reshape(*lead, count)
@@ -62,6 +67,13 @@ def packed(codes: Tensor, bits: int) -> Tensor:
     """
     lead, codes = codes.shape[:-1], codes.reshape(-1, codes.shape[-1])
     count = codes.shape[1]
+    if 8 % bits == 0:
+        whole = torch.nn.functional.pad(codes.to(torch.uint8), (0, -count % (32 // bits)))
+        parts = whole.view(len(codes), -1, 8 // bits)
+        joined = parts[..., 0].clone()
+        for place in range(1, parts.shape[-1]):
+            joined |= parts[..., place] << place * bits
+        return joined.reshape(-1).view(torch.int32).reshape(*lead, whole.shape[1] * bits // 32)
     first, offset = _places(bits, count)
     out = torch.zeros(len(codes), words_for(count, bits) + 1, dtype=torch.int64)
     step = max(1, _ROWS // max(count, 1))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -59,12 +60,26 @@ class StoredLinear:
 
 def reals(codes: Tensor, grid: Grid) -> Tensor:
     """The reals of codes on a grid; float32 ``[R, C]`` (see :class:`StoredLinear` for what the codes are)."""
-    columns = codes.shape[-1]
-    scale = spread(grid.scale, columns, grid.group_size)
     if isinstance(grid, QParams):
-        return (codes.float() - spread(grid.zero_point, columns, grid.group_size)) * scale
-    table = decode(torch.arange(1 << int(grid.form.bits)), grid.form) if isinstance(grid.form, Float) else grid.levels
-    return table.index_select(0, codes.reshape(-1).int()).view(codes.shape) * scale
+        units = codes.float()
+        if bool(torch.any(grid.zero_point)):
+            _each(units, grid.zero_point, grid.group_size, torch.Tensor.sub_)
+    elif isinstance(grid.form, Float):
+        table = decode(torch.arange(1 << int(grid.form.bits)), grid.form)
+        units = table.index_select(0, codes.reshape(-1).int()).view(codes.shape)
+    else:
+        units = grid.levels.index_select(0, codes.reshape(-1).int()).view(codes.shape)
+    return _each(units, grid.scale, grid.group_size, torch.Tensor.mul_)
+
+
+def _each(units: Tensor, part: Tensor, size: int, change: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
+    """Combine each value with its scale or zero point, in place."""
+    rows, columns = units.shape
+    if size > 1 and part.dim() and columns == size * part.shape[1]:
+        change(units.view(rows, -1, size), part.unsqueeze(-1))
+    else:
+        change(units, spread(part, columns, size))
+    return units
 
 
 def spread(part: Tensor, columns: int, size: int) -> Tensor:
