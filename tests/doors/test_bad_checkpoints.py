@@ -8,6 +8,7 @@ from safetensors.torch import save_file
 
 from qdebug.doors.checkpoints import Shards, read_checkpoint
 from qdebug.errors import FileError, ModelError, QDebugError
+from qdebug.formats import find
 from tests.doors import packed_by_hand as hand
 
 GPTQ = {"quant_method": "gptq", "bits": 4, "group_size": 16}
@@ -219,3 +220,19 @@ def test_two_shards_are_one_checkpoint(tmp_path, parts):
     floats = dict(found.floats())
     assert sorted(floats) == ["a.bias", "a.weight", "norm.weight"]
     assert torch.equal(floats["a.weight"], found.linear("a").weight)
+
+
+def test_sizes_beyond_the_weight_cost_no_memory():
+    far = (1 << 31) - 1
+    parts = {"weight": torch.zeros(2, 4).to(torch.float8_e4m3fn), "weight_scale_inv": torch.full((1, 1), 2.0)}
+    config = {"quant_method": "fp8", "weight_block_size": [far, far]}
+    assert read_checkpoint(hand.named("a", parts), config).linear("a").grid.scale.shape == (2, 1)
+    state = json.dumps({"blocksize": far, "shape": [2, 4], "nested_blocksize": far, "nested_offset": 1.0})
+    parts = {
+        "weight": torch.zeros(4, 1, dtype=torch.uint8), "weight.absmax": torch.zeros(1, dtype=torch.uint8),
+        "weight.quant_map": torch.tensor(find("nf4").levels), "weight.nested_absmax": torch.ones(1),
+        "weight.nested_quant_map": torch.ones(256),
+        "weight.quant_state.bitsandbytes__nf4": torch.tensor(list(state.encode()), dtype=torch.uint8),
+    }  # fmt: skip
+    stored = read_checkpoint(hand.named("a", parts), {"quant_method": "bitsandbytes"}).linear("a")
+    assert stored.weight.tolist() == [[-2.0] * 4] * 2

@@ -37,6 +37,8 @@ def read(parts: Parts, config: Mapping[str, Any]) -> StoredLinear:
         raise ModelError("AWQ without zero points has no documented layout", do="Open it where it was written.")
     said = integer(config, "group_size", integer(config, "q_group_size", 128))
     scales = parts.scale("scales", (None, None))
+    if not scales.numel() or scales.shape[1] % 8:
+        parts.refuse("scales", f"has {scales.shape[1]} columns, no multiple of the 8 codes of a word")
     if version == "gemm":
         words = parts.get("qweight", _WORDS, (None, scales.shape[1] // 8))
         size = _size(parts, said, words.shape[0], scales.shape[0])
@@ -48,8 +50,8 @@ def read(parts: Parts, config: Mapping[str, Any]) -> StoredLinear:
         inputs = 8 * words.shape[1]
         size = said if said > 0 else inputs
         count = -(-inputs // size)
-        if scales.shape[1] < count or scales.shape[1] % 8:
-            parts.refuse("scales", f"has {scales.shape[1]} columns, too few for {count} groups, or no multiple of 8")
+        if scales.shape[1] < count:
+            parts.refuse("scales", f"has {scales.shape[1]} columns, too few for {count} groups")
         zeros = parts.get("qzeros", _WORDS, (len(scales), scales.shape[1] // 8))
         codes, scale, zero = unpacked(words, bits, inputs), scales[:, :count], unpacked(zeros, bits, count)
     stored = SCALE_FORMATS[parts.tensors[parts.name("scales")].dtype]

@@ -60,7 +60,7 @@ def read(parts: Parts, config: Mapping[str, Any]) -> StoredLinear:
     if columns % block == 0:
         plan, grid, codes = leveled("nf4", codes, scale.view(rows, -1), block, scales=how)
     else:  # blocks run past the ends of rows: a scale for each value says the same
-        each = scale.repeat_interleave(block)[:count].view(rows, columns)
+        each = scale[torch.arange(count) // block].view(rows, columns)
         plan, grid, codes = leveled("nf4", codes, each, 1, group=block, scales=how)
     return StoredLinear(parts.module, plan, grid, codes)
 
@@ -101,7 +101,7 @@ def _absmax(parts: Parts, state: Mapping[str, Any], blocks: int) -> tuple[Tensor
         parts.refuse(NF4_STATE, f"says nested_offset {offset!r}, no number")
     outer = parts.scale("weight.nested_absmax", (-(-blocks // size),), kinds=(torch.float32,))
     table = parts.get("weight.nested_quant_map", (torch.float32,), (256,))
-    scale = table[codes.long()] * outer.repeat_interleave(size)[:blocks] + torch.tensor(float(offset))
+    scale = table[codes.long()] * outer[torch.arange(blocks) // size] + torch.tensor(float(offset))
     if not bool(torch.isfinite(scale).all()):
         parts.refuse("weight.nested_absmax", "makes a scale that is no number")
     return scale, True  # the 8-bit type can bring the smallest back below zero; what runs multiplies by that, too

@@ -70,3 +70,12 @@ def words(config: Mapping[str, Any], key: str) -> tuple[str, ...]:
     if not isinstance(value, (list, tuple)) or not all(isinstance(one, str) for one in value):
         raise ModelError(f"quantization_config: '{key}' is no list of texts", file=_WHERE, do="Correct it.")
     return tuple(value)
+
+
+def two_sizes(value: Any) -> tuple[int, int] | None:
+    """Two positive whole numbers in a list; None for anything else."""
+    if not isinstance(value, (list, tuple)) or len(value) != 2:
+        return None
+    first, second = value
+    whole = all(isinstance(one, int) and not isinstance(one, bool) and one > 0 for one in value)
+    return (first, second) if whole else None

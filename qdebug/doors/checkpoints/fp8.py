@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from qdebug.doors.checkpoints.config import one_of
+from qdebug.doors.checkpoints.config import one_of, two_sizes
 from qdebug.doors.checkpoints.grids import by_tile, leveled
 from qdebug.doors.checkpoints.parts import SCALE_FORMATS, Parts
 from qdebug.doors.checkpoints.stored import StoredLinear
@@ -75,9 +75,10 @@ def _block(config: Mapping[str, Any]) -> tuple[int, int] | None:
     said = config.get("weight_block_size")
     if said is None:
         return None
-    if isinstance(said, (list, tuple)) and len(said) == 2 and all(isinstance(one, int) and one > 0 for one in said):
-        return said[0], said[1]
-    raise ModelError(f"quantization_config: 'weight_block_size' is {said!r}, no two sizes", file="config.json")
+    found = two_sizes(said)
+    if found is None:
+        raise ModelError(f"quantization_config: 'weight_block_size' is {said!r}, no two sizes", file="config.json")
+    return found
 
 
 def _stored(parts: Parts, part: str) -> Any:

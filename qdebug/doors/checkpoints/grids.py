@@ -11,6 +11,9 @@ from qdebug.quantize import Grid, LevelGrid, QParams, level_grid
 from qdebug.recipes import TensorPlan
 from qdebug.recipes.plan import ScaleFormat
 
+_FAR = 1 << 20
+"""Beyond what any row has: a plan says no larger size, whatever a config asks for."""
+
 Read = tuple[TensorPlan, Grid, Tensor]
 """Plan, grid and codes of a weight."""
 
@@ -36,6 +39,7 @@ def uniform(
         block: rows and columns of a tile that shares a scale.
         scales: how scales are stored.
     """
+    size = min(size, codes.shape[1])
     zero = torch.zeros_like(scale) if zero_point is None else zero_point.float()
     middle = 1 << (bits - 1)
     codes = codes.to(torch.int16)
@@ -68,6 +72,7 @@ def leveled(
         scales: how scales are stored.
     """
     form = find(form) if isinstance(form, str) else form
+    size = min(size, codes.shape[1])
     element = form.element if isinstance(form, Block) else form
     empty = scale == 0
     if bool(empty.any()):
@@ -87,7 +92,7 @@ def by_column(part: Tensor, groups: Tensor) -> Tensor:
 
 def by_tile(scale: Tensor, rows: int, height: int) -> Tensor:
     """Scales of tiles ``[⌈rows / height⌉, G]`` with one line for each row."""
-    return scale.repeat_interleave(height, 0)[:rows]
+    return scale.index_select(0, torch.arange(rows) // height)
 
 
 def _plan(
@@ -96,9 +101,9 @@ def _plan(
 ) -> TensorPlan:  # fmt: skip
     how = {"symmetric": symmetric, "range": "stored", "scale_format": scales}
     if block is not None:
-        return TensorPlan(name, "block", block=block, **how)  # type: ignore[arg-type]
+        return TensorPlan(name, "block", block=(min(block[0], _FAR), min(block[1], _FAR)), **how)  # type: ignore[arg-type]
     if not grid.scale.dim():
         return TensorPlan(name, "tensor", **(how | {"scale_format": None if scales == "double" else scales}))  # type: ignore[arg-type]
     if not group:
         return TensorPlan(name, "channel", **how)  # type: ignore[arg-type]
-    return TensorPlan(name, "group", group, **how)  # type: ignore[arg-type]
+    return TensorPlan(name, "group", min(group, _FAR), **how)  # type: ignore[arg-type]

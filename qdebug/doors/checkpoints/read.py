@@ -9,7 +9,7 @@ from typing import Any
 from torch import Tensor
 
 from qdebug.doors.checkpoints import awq, bitsandbytes, compressed, fp8, gptq, modelopt, torchao
-from qdebug.doors.checkpoints.config import words
+from qdebug.doors.checkpoints.config import entry, words
 from qdebug.doors.checkpoints.parts import FLOATS, Parts
 from qdebug.doors.checkpoints.stored import StoredLinear
 from qdebug.errors import ModelError, near
@@ -144,9 +144,9 @@ def _method(config: Mapping[str, Any]) -> str:
     said = config.get("quant_method")
     if said is None and (config.get("load_in_8bit") or config.get("load_in_4bit")):
         return "bitsandbytes"
-    if said is None and "quant_algo" in (config.get("quantization") or {}):
+    if said is None and "quant_algo" in entry(config, "quantization"):
         return "modelopt"
-    if said not in METHODS:
+    if not isinstance(said, str) or said not in METHODS:
         what = (
             "names no quant_method"
             if said is None

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from qdebug.doors.checkpoints.config import entry, integer, one_of, words
+from qdebug.doors.checkpoints.config import entry, integer, one_of, two_sizes, words
 from qdebug.errors import ModelError
 from qdebug.formats import find
 from qdebug.recipes import FLOAT, TensorPlan
@@ -86,15 +86,10 @@ def arguments(scheme: Mapping[str, Any], key: str) -> Arguments | None:
 def _block(said: Any, strategy: str) -> tuple[int, int] | None:
     if strategy != "block":
         return None
-    if isinstance(said, str):
-        said = said.split("x")
-    try:
-        rows, columns = (int(one) for one in said)
-    except (TypeError, ValueError):
-        rows = columns = 0
-    if rows < 1 or columns < 1:
+    found = two_sizes([int(one) for one in said.split("x") if one.isdecimal()] if isinstance(said, str) else said)
+    if found is None:
         raise ModelError(f"quantization_config: 'block_structure' is {said!r}, no two sizes", file="config.json")
-    return rows, columns
+    return found
 
 
 def scheme_of(module: str, config: Mapping[str, Any]) -> Mapping[str, Any] | None:

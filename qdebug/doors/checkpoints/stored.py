@@ -86,4 +86,4 @@ def spread(part: Tensor, columns: int, size: int) -> Tensor:
     """Scales or zero points ``[]``, ``[R, 1]`` or ``[R, G]`` so that they multiply ``[R, columns]``."""
     if part.dim() == 0 or not size:
         return part
-    return part.repeat_interleave(size, 1)[:, :columns]
+    return part.index_select(1, torch.arange(columns) // size)

@@ -14,7 +14,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from qdebug.doors.checkpoints.grids import Read, leveled, uniform
+from qdebug.doors.checkpoints.config import two_sizes
+from qdebug.doors.checkpoints.grids import Read, by_tile, leveled, uniform
 from qdebug.doors.checkpoints.parts import FLOATS, SCALE_FORMATS, Parts
 from qdebug.doors.checkpoints.stored import StoredLinear
 from qdebug.errors import ModelError
@@ -70,9 +71,11 @@ def _scale(
 ) -> tuple[Tensor, int, tuple[int, int] | None]:  # fmt: skip
     """Scales in the shape that a grid wants, the columns that share one (0: a row's), and the tile."""
     rows, columns = shape
-    block = said.get("block_size")
-    if not (isinstance(block, list) and len(block) == 2 and all(isinstance(one, int) and one > 0 for one in block)):
-        raise ModelError(f"'{parts.module}': the metadata's block_size is {block!r}, no two sizes")
+    if not rows or not columns:
+        parts.refuse("_weight_qdata", "is empty")
+    block = two_sizes(said.get("block_size"))
+    if block is None:
+        raise ModelError(f"'{parts.module}': the metadata's block_size is {said.get('block_size')!r}, no two sizes")
     height, width = min(block[0], rows), min(block[1], columns)
     found = parts.scale("_weight_scale", (-(-rows // height), -(-columns // width)), (), (1,))
     if (height, width) == (rows, columns):
@@ -80,7 +83,7 @@ def _scale(
     if found.dim() != 2:
         parts.refuse("_weight_scale", f"is one number where the metadata speak of blocks {height}×{width}")
     size = 0 if width == columns else width
-    return found.repeat_interleave(height, 0)[:rows], size, (height, width) if height > 1 else None
+    return by_tile(found, rows, height), size, (height, width) if height > 1 else None
 
 
 def _integers(
@@ -89,7 +92,7 @@ def _integers(
 ) -> Read:  # fmt: skip
     bits = 8
     if kind == "IntxUnpackedToInt8Tensor":
-        name = str((said.get("target_dtype") or {}).get("_data"))
+        name = str(_inside(said, "target_dtype").get("_data"))
         bits = int(name.removeprefix("int")) if name in {f"int{n}" for n in range(2, 9)} else 0
         if not bits:
             raise ModelError(f"'{parts.module}': there is no reading of codes of {name}")
@@ -100,12 +103,10 @@ def _integers(
             raise ModelError(f"'{parts.module}' has zero points that are no whole numbers, which no grid here has")
         if given.numel() == scale.numel():
             zero = given.reshape(scale.shape)
-        else:
-            zero = given.repeat_interleave(block[0] if block else 1, 0)[: len(codes)]
-            if zero.shape != scale.shape:
-                parts.refuse(
-                    "_weight_zero_point", f"has the shape {list(given.shape)}, which is not that of the scales"
-                )
+        elif given.dim() == 2:
+            zero = by_tile(given, len(codes), block[0]) if block and len(given) * block[0] >= len(codes) else given
+        if zero is None or zero.shape != scale.shape:
+            parts.refuse("_weight_zero_point", f"has the shape {list(given.shape)}, which is not that of the scales")
     low = -(1 << (bits - 1))
     if bool((codes < low).any()) or bool((codes > -low - 1).any()):
         parts.refuse("_weight_qdata", f"holds codes of more than {bits} bits")
@@ -115,21 +116,26 @@ def _integers(
 def _activation(parts: Parts, kind: str, said: Mapping[str, Any]) -> TensorPlan:
     """How the input is quantized, always at run time."""
     if kind == "IntxUnpackedToInt8Tensor":
-        word = said.get("activation_quantization")
-        word = word.get("_data") if isinstance(word, dict) else word
-        known = {None: FLOAT, "int8_asym_per_token": TensorPlan("int8", "token", dynamic=True, symmetric=False)}
-        if word not in known:
+        word = _inside(said, "activation_quantization").get("_data", said.get("activation_quantization"))
+        if word is None:
+            return FLOAT
+        if word != "int8_asym_per_token":
             raise ModelError(f"'{parts.module}': there is no reading of inputs quantized as {word!r}")
-        return known[word]
-    given = said.get("act_quant_kwargs")
-    if not given:
+        return TensorPlan("int8", "token", dynamic=True, symmetric=False)
+    if not said.get("act_quant_kwargs"):
         return FLOAT
-    details = given.get("_data", {}) if isinstance(given, dict) else {}
-    sharing = (details.get("granularity") or {}).get("_type")
-    symmetric = (details.get("mapping_type") or {}).get("_data", "SYMMETRIC") == "SYMMETRIC"
+    details = _inside(_inside(said, "act_quant_kwargs"), "_data")
+    sharing = _inside(details, "granularity").get("_type")
+    symmetric = _inside(details, "mapping_type").get("_data", "SYMMETRIC") == "SYMMETRIC"
     name = "fp8_e4m3fn" if kind == "Float8Tensor" else "int8"
     if sharing == "PerTensor":
         return TensorPlan(name, symmetric=symmetric, dynamic=True)
     if sharing != "PerRow":
         raise ModelError(f"'{parts.module}': there is no reading of input scales by {sharing}")
     return TensorPlan(name, "token", dynamic=True, symmetric=symmetric)
+
+
+def _inside(said: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    """An object inside the metadata; empty where there is none."""
+    found = said.get(key)
+    return found if isinstance(found, dict) else {}
