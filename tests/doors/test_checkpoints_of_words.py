@@ -65,6 +65,15 @@ def test_features_that_gptq_sorted_keep_their_groups():
     assert (stored.plan.group_size, stored.grid.group_size) == (16, 1)
 
 
+def test_layers_of_gptq_with_a_choice_of_their_own():
+    first, second = made(4, 4), made(8, 2)
+    tensors = hand.named("layers.0.q", hand.gptq(*first, 4)) | hand.named("layers.1.q", hand.gptq(*second, 8))
+    dynamic = {"-:.*lm_head": {}, r"+:layers\.1\..*": {"bits": 8, "group_size": 32}}
+    found = read_checkpoint(tensors, GPTQ | {"dynamic": dynamic})
+    holds(found.linear("layers.0.q"), hand.affine(*first, np.arange(64) // 16))
+    holds(found.linear("layers.1.q"), hand.affine(*second, np.arange(64) // 32))
+
+
 def test_symmetric_codes_come_back_signed():
     weight, zeros, scale = made(4, 4)
     zeros = np.full_like(zeros, 8)

@@ -15,9 +15,10 @@ import torch
 from torch import Tensor
 
 from qdebug.doors.checkpoints.bits import unpacked, words_for
-from qdebug.doors.checkpoints.config import integer, one_of
+from qdebug.doors.checkpoints.config import entry, integer, one_of
 from qdebug.doors.checkpoints.grids import by_column, uniform
 from qdebug.doors.checkpoints.parts import SCALE_FORMATS, Parts
+from qdebug.doors.checkpoints.schemes import named
 from qdebug.doors.checkpoints.stored import StoredLinear
 
 MARK = "qweight"
@@ -32,6 +33,7 @@ def read(parts: Parts, config: Mapping[str, Any]) -> StoredLinear:
         FileError: a tensor is missing or of another shape than the others say.
         ModelError: the config asks for what there is no reading of.
     """
+    config = _own(parts.module, config)
     bits = integer(config, "bits", 4, among=BITS)
     version = one_of(config, "checkpoint_format", ("gptq", "gptq_v2"), "gptq")
     scales = parts.scale("scales", (None, None))
@@ -54,6 +56,15 @@ def read(parts: Parts, config: Mapping[str, Any]) -> StoredLinear:
         codes, scale, zero, 0, bits, group if index is None else 1, group=group, scales=stored
     )  # fmt: skip
     return StoredLinear(parts.module, plan, grid, codes)
+
+
+def _own(module: str, config: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The config with what GPTQModel's ``dynamic`` says of a module: the first pattern that fits its name."""
+    dynamic = entry(config, "dynamic")
+    for pattern in dynamic:
+        if not pattern.startswith("-:") and named(module, f"re:{pattern.removeprefix('+:')}"):
+            return {**config, **entry(dynamic, pattern)}
+    return config
 
 
 def _groups(parts: Parts, config: Mapping[str, Any], inputs: int, groups: int) -> tuple[Tensor | None, int]:

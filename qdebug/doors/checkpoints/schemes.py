@@ -101,7 +101,7 @@ def scheme_of(module: str, config: Mapping[str, Any]) -> Mapping[str, Any] | Non
     Raises:
         ModelError: the config is malformed.
     """
-    if any(_named(module, one) for one in words(config, "ignore")):
+    if any(named(module, one) for one in words(config, "ignore")):
         return None
     best, found = 3, None
     for name, scheme in entry(config, "config_groups").items():
@@ -111,13 +111,18 @@ def scheme_of(module: str, config: Mapping[str, Any]) -> Mapping[str, Any] | Non
                 do="Write the scheme out: weights, input_activations and targets.",
             )  # fmt: skip
         for target in words(scheme, "targets"):
-            rank = (1 if target.startswith("re:") else 0) if _named(module, target) else 2 if _is_class(target) else 3
+            rank = (1 if target.startswith("re:") else 0) if named(module, target) else 2 if _is_class(target) else 3
             if rank < best:
                 best, found = rank, scheme
     return found
 
 
-def _named(module: str, target: str) -> bool:
+def named(module: str, target: str) -> bool:
+    """Whether a target is a module's own name, or a pattern (``re:``) that fits the beginning of its name.
+
+    Raises:
+        ModelError: the pattern is none.
+    """
     if not target.startswith("re:"):
         return module == target
     try:
