@@ -136,3 +136,25 @@ def test_torchao(case, tmp_path):
     assert torch.equal(stored.weight.bfloat16(), net[0].weight.dequantize())
     assert list(found.plain()) == ["0.bias"]
     assert (stored.activation.granularity == "token") == case.endswith("inputs")
+
+
+def test_awq_as_compressed_tensors_converts_it():
+    module = pytest.importorskip("compressed_tensors.entrypoints.convert.converters.autoawq")
+    weight, zeros, scale = hand.codes(32, 64, 4), hand.codes(32, 4, 4, seed=3), hand.scales(32, 4)
+    tensors = hand.named("a", hand.awq(weight, zeros, scale))
+    config = {"quant_method": "awq", "bits": 4, "group_size": 16, "version": "gemm", "zero_point": True}
+    converter = module.AutoAWQConverter.from_autoawq_config(config)
+    converted = converter.process(dict(tensors))
+    said = converter.update_config(None).model_dump(mode="json")
+    ours, theirs = read_checkpoint(tensors, config).linear("a"), read_checkpoint(converted, said).linear("a")
+    assert torch.equal(ours.weight, theirs.weight)
+
+
+def test_tiles_as_compressed_tensors_decodes_them():
+    module = pytest.importorskip("compressed_tensors.entrypoints.convert.converters.fp8block_dequantizer")
+    torch.manual_seed(0)
+    parts = {"weight": torch.randn(256, 384).to(torch.float8_e4m3fn), "weight_scale_inv": torch.rand(2, 3)}
+    tensors = hand.named("a", parts)
+    converter = module.FP8BlockDequantizer(targets=["a"], dtype=torch.float32)
+    stored = read_checkpoint(tensors, {"quant_method": "fp8", "weight_block_size": [128, 128]}).linear("a")
+    assert torch.equal(stored.weight, converter.process(dict(tensors))["a.weight"])
