@@ -17,7 +17,8 @@ EXAMPLES = """\
   qdebug export model.onnx --data val.npz --recipe mine.yaml --to nncf -o ."""
 TARGETS = (
     "onnx (the model itself, quantized), or a file for a tool: onnxruntime, nncf, tensorrt, aimet-1, aimet-2, "
-    "modelopt, litert, tflite-debugger, model-explorer, model-explorer-formats, model-explorer-shares"
+    "modelopt, litert, tflite-debugger, llm-compressor, torchao, bitsandbytes, quanto, llama-cpp, model-explorer, "
+    "model-explorer-formats, model-explorer-shares"
 )
 """What can be written, in words; naming it here spares the help text from loading torch."""
 

@@ -9,12 +9,17 @@ from qdebug.export.document import Document, json_document, save, write_whole
 from qdebug.export.onnx import write_onnx
 from qdebug.export.target import Target
 from qdebug.export.targets.aimet import aimet_1, aimet_2
+from qdebug.export.targets.bitsandbytes import bitsandbytes
 from qdebug.export.targets.litert import litert, tflite_debugger
+from qdebug.export.targets.llama_cpp import llama_cpp
+from qdebug.export.targets.llm_compressor import llm_compressor
 from qdebug.export.targets.model_explorer import damage_shares, output_sqnr, weight_formats
 from qdebug.export.targets.modelopt import modelopt
 from qdebug.export.targets.nncf import nncf
 from qdebug.export.targets.onnx_runtime import onnx_runtime
+from qdebug.export.targets.quanto import quanto
 from qdebug.export.targets.tensorrt import for_tensorrt, tensorrt
+from qdebug.export.targets.torchao import torchao
 from qdebug.recipes import Recipe
 from qdebug.results import Exported, TargetCard
 from qdebug.session import Session
@@ -32,6 +37,11 @@ TARGETS: dict[str, Target] = {
     "modelopt": Target("ModelOpt: quant_cfg", modelopt),
     "litert": Target("LiteRT: recipe of ai-edge-quantizer", litert),
     "tflite-debugger": Target("TensorFlow Lite: deny lists of the quantization debugger", tflite_debugger),
+    "llm-compressor": Target("llm-compressor (vLLM): recipe", llm_compressor, suffix=".yaml"),
+    "torchao": Target("torchao: FqnToConfig", torchao),
+    "bitsandbytes": Target("bitsandbytes: BitsAndBytesConfig", bitsandbytes),
+    "quanto": Target("optimum-quanto: QuantoConfig", quanto),
+    "llama-cpp": Target("llama.cpp: types for llama-quantize", llama_cpp, suffix=".txt"),
     "model-explorer": Target("Model Explorer: output SQNR of every layer", output_sqnr, "layers"),
     "model-explorer-formats": Target("Model Explorer: weight format of every layer", weight_formats),
     "model-explorer-shares": Target("Model Explorer: share of every layer in the damage", damage_shares, "shares"),
@@ -40,7 +50,7 @@ TARGETS: dict[str, Target] = {
 
 def cards() -> tuple[TargetCard, ...]:
     """Every kind of file, the model itself first."""
-    others = (TargetCard(name=name, title=target.title, suffix=".json") for name, target in TARGETS.items())
+    others = (TargetCard(name=name, title=target.title, suffix=target.suffix) for name, target in TARGETS.items())
     return (TargetCard(name=ONNX, title="ONNX with QuantizeLinear and DequantizeLinear", suffix=".onnx"), *others)
 
 

@@ -21,11 +21,13 @@ class Target:
         title: what people read.
         write: from a recipe worked out, the model's facts and, as ``reads`` says, a measurement.
         reads: what it needs beside those two: nothing, the layer table, or every layer's share in the damage.
+        suffix: of the file's name.
     """
 
     title: str
     write: Callable[..., Document]
     reads: Reads = "decided"
+    suffix: str = ".json"
 
     def document(self, session: Session, recipe: Recipe | str) -> Document:
         """The file of a recipe (or a preset's name) on an opened model.

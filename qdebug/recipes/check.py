@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import get_args
 
 from qdebug.errors import RecipeError
-from qdebug.formats import Codebook, Gguf, Integer, QFormat, Table, find
+from qdebug.formats import Block, Codebook, Gguf, Integer, QFormat, Table, find
 from qdebug.recipes.plan import ChosenRange, TensorPlan
 from qdebug.recipes.sparsity import LARGEST, parse_sparsity
 
@@ -84,8 +84,8 @@ def _range(plan: TensorPlan, form: QFormat) -> Iterator[Complaint]:
     """How the range is found."""
     dynamic = plan.granularity == "token" or plan.dynamic
     if plan.range == "stored":
-        if dynamic or not form.is_integer or plan.clip is not None:
-            yield "range 'stored' on what is no static integer tensor", "Leave range out."
+        if dynamic or not has_stored(form) or plan.clip is not None:
+            yield "range 'stored' on what has no scales that a file could fix", "Leave range out."
     elif plan.range not in range_methods(plan):
         yield _why_not(plan, form)
     if plan.clip is not None:
@@ -179,6 +179,11 @@ def has_zero(form: QFormat) -> bool:
 def has_range(form: QFormat) -> bool:
     """Whether scales come from a range that is chosen: integers, small floats, tables such as nf4."""
     return form.needs_scale and not form.own_blocks and not (isinstance(form, Table) and form.rule != "absmax")
+
+
+def has_stored(form: QFormat) -> bool:
+    """Whether scales can come with a model's file: values then go to the nearest level at these scales."""
+    return has_range(form) or isinstance(form, Block)
 
 
 def rounds(form: QFormat) -> bool:

@@ -1,8 +1,10 @@
 """What each file may hold, to the letter: an unknown or missing key is an error. After the tools' own definitions."""
 
+import json
 from typing import Literal
 
 import msgspec
+import yaml
 
 
 class Strict(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
@@ -211,8 +213,76 @@ class NodeData(Strict):
     gradient: list[Stop] | msgspec.UnsetType = msgspec.UNSET
 
 
+class QuantizationArguments(Strict):
+    num_bits: int
+    type: Literal["int", "float"]
+    symmetric: bool
+    strategy: Literal["tensor", "channel", "group", "tensor_group", "block", "token"]
+    dynamic: bool | Literal["local"]
+    group_size: int | msgspec.UnsetType = msgspec.UNSET
+    block_structure: tuple[int, int] | msgspec.UnsetType = msgspec.UNSET
+    scale_dtype: Literal["torch.float8_e4m3fn", "torch.uint8"] | msgspec.UnsetType = msgspec.UNSET
+    observer: Literal["minmax", "mse"] | msgspec.UnsetType = msgspec.UNSET
+
+
+class QuantizationScheme(Strict):
+    targets: list[str]
+    weights: QuantizationArguments
+    input_activations: QuantizationArguments | msgspec.UnsetType = msgspec.UNSET
+
+
+class QuantizationModifier(Strict):
+    config_groups: dict[str, QuantizationScheme]
+    ignore: list[str]
+
+
+class Modifiers(Strict):
+    QuantizationModifier: QuantizationModifier
+
+
+class Stage(Strict):
+    default_modifiers: Modifiers
+
+
+class LlmCompressor(Strict):
+    default_stage: Stage
+
+
+class Named(Strict, rename={"kind": "_type", "data": "_data", "version": "_version"}):
+    kind: str
+    data: dict[str, object] | str
+    version: int | msgspec.UnsetType = msgspec.UNSET
+
+
+class BitsAndBytes(Strict):
+    load_in_8bit: bool
+    load_in_4bit: bool
+    llm_int8_skip_modules: list[str] | None
+    llm_int8_threshold: float | msgspec.UnsetType = msgspec.UNSET
+    bnb_4bit_quant_type: Literal["nf4"] | msgspec.UnsetType = msgspec.UNSET
+    bnb_4bit_use_double_quant: bool | msgspec.UnsetType = msgspec.UNSET
+    bnb_4bit_compute_dtype: Literal["float32", "float16", "bfloat16"] | msgspec.UnsetType = msgspec.UNSET
+
+
+class Quanto(Strict):
+    weights: Literal["int8", "int4", "int2", "float8"]
+    activations: Literal["int8", "float8"] | None
+    modules_to_not_convert: list[str] | None
+
+
 SCHEMAS = {
     "onnxruntime": OnnxRuntime, "nncf": Nncf, "tensorrt": TensorRT, "aimet-1": Aimet1, "aimet-2": Aimet2,
     "modelopt": ModelOpt, "litert": list[LiteRTEntry], "tflite-debugger": TfliteDebugger, "model-explorer": NodeData,
-    "model-explorer-formats": NodeData, "model-explorer-shares": NodeData,
+    "llm-compressor": LlmCompressor, "torchao": Named, "bitsandbytes": BitsAndBytes, "quanto": Quanto,
+    "llama-cpp": list[str], "model-explorer-formats": NodeData, "model-explorer-shares": NodeData,
 }  # fmt: skip
+
+
+def read(target, document):
+    """What a file says, held to its tool's definition."""
+    if document.name.endswith(".txt"):
+        plain = document.text.splitlines()
+    else:
+        plain = yaml.safe_load(document.text) if document.name.endswith(".yaml") else json.loads(document.text)
+    msgspec.convert(plain, type=SCHEMAS[target])
+    return plain

@@ -1,0 +1,139 @@
+"""A checkpoint's folder with some of its tensors replaced: whole, or not there at all."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from safetensors.torch import save_file
+from torch import Tensor
+
+from qdebug.doors.checkpoints import Shards
+from qdebug.doors.checkpoints.shards import INDEX
+from qdebug.errors import FileError
+
+SHARD = 5 << 30
+"""Bytes of a file, as transformers writes them by default."""
+
+_WEIGHTS = (".safetensors", ".bin", ".pt", ".pth", ".ckpt", ".gguf", ".h5", ".msgpack", ".onnx", ".index.json")
+
+
+def write_folder(
+    original: str | os.PathLike[str], path: str | os.PathLike[str], tensors: Mapping[str, Tensor],
+    quantization_config: Mapping[str, Any], *, changed: Mapping[str, Tensor] | None = None, shard: int = SHARD,
+) -> Path:  # fmt: skip
+    """A copy of a checkpoint in which quantized layers are stored as such.
+
+    Small files (tokenizer, generation config, templates) are copied; ``config.json`` gets the ``quantization_config``;
+    weights are written anew as safetensors. Tensors that are not replaced are read one at a time. The folder appears
+    under its name when all of it is written.
+
+    Args:
+        original: the float model's folder.
+        path: the new folder, which must not exist.
+        tensors: of the quantized layers, by full name (see ``Written``); the layer's own ``weight`` is left out.
+        quantization_config: goes into ``config.json``.
+        changed: other tensors to put in the place of the original's, by name; they are stored in its types.
+        shard: largest size of a file, in bytes.
+
+    Raises:
+        FileError: the original is no such folder, or the new one exists or cannot be written.
+    """
+    source, target = Path(original), Path(path)
+    if target.exists():
+        raise FileError("There is something already", file=target, do="Choose another place, or delete it.")
+    shards = Shards(source)
+    config = _config(source / "config.json")
+    replaced = {f"{name.rpartition('.')[0]}.weight" for name in tensors}
+    changed = changed or {}
+    missing = sorted(name for name in {*replaced, *changed} if name not in shards)
+    if missing:
+        raise FileError(
+            f"The folder has no tensor '{missing[0]}'",
+            file=source,
+            do="Give the folder that the model was opened from.",
+        )
+    part = target.with_name(f".{target.name}.{os.getpid()}.part")
+    try:
+        part.mkdir(parents=True)
+        _copied(source, part)
+        _written(part, _all(shards, replaced, changed, tensors), shard)
+        whole = config | {"quantization_config": dict(quantization_config)}
+        (part / "config.json").write_text(json.dumps(whole, indent=2, ensure_ascii=False) + "\n", "utf-8")
+        part.rename(target)
+    except OSError as error:
+        raise FileError(f"Cannot write the folder: {error.strerror}", file=target, do="Choose another place.") from None
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+    return target
+
+
+def _config(path: Path) -> dict[str, Any]:
+    try:
+        config = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError, RecursionError):
+        config = None
+    if not isinstance(config, dict):
+        raise FileError("There is no config.json that could be read", file=path, do="Give a Hugging Face folder.")
+    if "quantization_config" in config:
+        raise FileError("The checkpoint is quantized already", file=path, do="Give the float model's folder.")
+    return config
+
+
+def _copied(source: Path, target: Path) -> None:
+    for file in sorted(source.iterdir()):
+        if file.is_file() and file.name != "config.json" and not file.name.endswith(_WEIGHTS):
+            shutil.copyfile(file, target / file.name)
+
+
+def _all(
+    shards: Shards, replaced: set[str], changed: Mapping[str, Tensor], tensors: Mapping[str, Tensor]
+) -> Iterator[tuple[str, Tensor]]:  # fmt: skip
+    for name in shards:
+        if name not in replaced:
+            own = shards[name]
+            if name in changed and changed[name].shape != own.shape:
+                raise FileError(
+                    f"The tensor '{name}' has another shape here than in the folder", file=shards.files[name],
+                    do="Give the folder that the model was opened from.",
+                )  # fmt: skip
+            yield name, changed[name].to(own.dtype) if name in changed else own
+    yield from tensors.items()
+
+
+def _written(folder: Path, tensors: Iterator[tuple[str, Tensor]], most: int) -> None:
+    """One file, or numbered files and their index."""
+    files: list[list[str]] = []
+    held: dict[str, Tensor] = {}
+    size = total = 0
+    for name, tensor in tensors:
+        bytes_ = tensor.numel() * tensor.element_size()
+        if held and size + bytes_ > most:
+            files.append(_saved(folder, held, len(files)))
+            held, size = {}, 0
+        held[name] = tensor.contiguous()
+        size, total = size + bytes_, total + bytes_
+    files.append(_saved(folder, held, len(files)))
+    if len(files) == 1:
+        (folder / _part(0)).rename(folder / "model.safetensors")
+        return
+    index: dict[str, str] = {}
+    for place, names in enumerate(files):
+        file = f"model-{place + 1:05}-of-{len(files):05}.safetensors"
+        (folder / _part(place)).rename(folder / file)
+        index |= dict.fromkeys(names, file)
+    value = {"metadata": {"total_size": total}, "weight_map": dict(sorted(index.items()))}
+    (folder / INDEX).write_text(json.dumps(value, indent=2) + "\n", "utf-8")
+
+
+def _saved(folder: Path, held: Mapping[str, Tensor], place: int) -> list[str]:
+    save_file(dict(held), folder / _part(place), {"format": "pt"})
+    return list(held)
+
+
+def _part(place: int) -> str:
+    return f"part-{place}"
