@@ -5,6 +5,7 @@ from pathlib import Path
 
 from qdebug.engine import Work
 from qdebug.errors import UsageError, near
+from qdebug.export.checkpoints import write_checkpoint
 from qdebug.export.document import Document, json_document, save, write_whole
 from qdebug.export.onnx import write_onnx
 from qdebug.export.target import Target
@@ -48,6 +49,19 @@ TARGETS: dict[str, Target] = {
 }
 
 
+FOLDERS = {
+    "compressed-tensors": "compressed-tensors: a checkpoint for vLLM and transformers",
+    "gptq": "GPTQ: a checkpoint as AutoGPTQ writes it",
+    "awq": "AWQ: a checkpoint as AutoAWQ writes it",
+}
+"""What is a folder, written from the Hugging Face folder that the model came from."""
+
+
+def folder_cards() -> tuple[TargetCard, ...]:
+    """Every kind of folder."""
+    return tuple(TargetCard(name=name, title=title, suffix="") for name, title in FOLDERS.items())
+
+
 def cards() -> tuple[TargetCard, ...]:
     """Every kind of file, the model itself first."""
     others = (TargetCard(name=name, title=target.title, suffix=target.suffix) for name, target in TARGETS.items())
@@ -60,8 +74,8 @@ def check_target(target: str) -> None:
     Raises:
         UsageError: it is none; the message lists near names.
     """
-    if target not in (ONNX, *TARGETS):
-        raise UsageError(f"There is no target '{target}'", do=near(target, (ONNX, *TARGETS)))
+    if target not in (ONNX, *TARGETS, *FOLDERS):
+        raise UsageError(f"There is no target '{target}'", do=near(target, (ONNX, *TARGETS, *FOLDERS)))
 
 
 def export_file(
@@ -72,14 +86,22 @@ def export_file(
     Args:
         session: the model with its data.
         recipe: the recipe, or a preset's name.
-        target: a name of :func:`cards`.
-        path: the file, or a folder, where the file gets a name of its own.
+        target: a name of :func:`cards` or :func:`folder_cards`.
+        path: the file, or a folder, where the file gets a name of its own; of a target that is a folder the new folder.
         work: progress and cancel.
 
     Raises:
         QDebugError: there is no such target, it cannot have this recipe, or the file cannot be written.
     """
     check_target(target)
+    if target in FOLDERS:
+        folder = session.subject.folder
+        if folder is None:
+            raise UsageError(
+                f"'{session.info().name}' is no Hugging Face folder, and {target} is written from one",
+                do=f"Open the folder, or export to {ONNX}.",
+            )
+        return write_checkpoint(session.decided(recipe), folder, path, target)
     if target == ONNX:
         place = Path(path)
         stem = Path(session.info().name).stem
@@ -101,6 +123,6 @@ def export(session: Session, recipe: Recipe | str, target: str) -> Document:
 
 
 __all__ = [
-    "ONNX", "TARGETS", "Document", "Target", "cards", "check_target", "export", "export_file", "for_tensorrt",
-    "json_document", "save", "write_onnx", "write_whole",
+    "FOLDERS", "ONNX", "TARGETS", "Document", "Target", "cards", "check_target", "export", "export_file",
+    "folder_cards", "for_tensorrt", "json_document", "save", "write_onnx", "write_whole",
 ]  # fmt: skip

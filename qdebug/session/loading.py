@@ -47,6 +47,7 @@ class Loaded:
         is_strange: whether a stranger gave the file; then nothing but a process with walls opens it.
         renamed: what nodes are called here whose name another node of the file has too.
         says_embeddings: whether the output is vectors whose direction counts.
+        folder: the Hugging Face folder, which checkpoints are written from.
     """
 
     program: Program
@@ -58,6 +59,7 @@ class Loaded:
     is_strange: bool = False
     renamed: tuple[str, ...] = ()
     says_embeddings: bool = False
+    folder: Path | None = None
 
 
 def from_module(module: nn.Module, arrays: Arrays, kind: str = "module") -> Loaded:
@@ -86,7 +88,14 @@ def from_checkpoint(checkpoint: Checkpoint, arrays: Arrays | None = None) -> Loa
     """
     module = checkpoint.module()
     loaded = from_module(module, checkpoint.blank(module) if arrays is None else arrays, "huggingface")
-    return replace(loaded, unknown=checkpoint.unknown, says_embeddings=checkpoint.says_embeddings)
+    loaded = replace(
+        loaded, unknown=checkpoint.unknown, says_embeddings=checkpoint.says_embeddings, folder=checkpoint.config.folder
+    )
+    if checkpoint.packed is None:
+        return loaded
+    from qdebug.session.checkpoint import with_checkpoint
+
+    return with_checkpoint(loaded, checkpoint.packed)
 
 
 def nobody(path: Path) -> bool:

@@ -217,7 +217,7 @@ def _session(
     return Session(
         Subject(
             program, layers, traced.shapes, traced.samples, traced.floating, data, calibration, task, engine, info,
-            loaded.recipe, loaded.origin, loaded.is_strange, training,
+            loaded.recipe, loaded.origin, loaded.is_strange, training, loaded.folder,
         )
     )  # fmt: skip
 

@@ -59,6 +59,7 @@ class Subject:
         origin: what an export starts from: the ONNX file, or the program that torch captured.
         is_strange: whether a stranger gave the file; then nothing but a process with walls opens it.
         training: data that the network may be trained on: none of the evaluation data; None where there are no others.
+        folder: the Hugging Face folder that it came from.
     """
 
     program: Program
@@ -75,6 +76,7 @@ class Subject:
     origin: Path | ExportedProgram | None = None
     is_strange: bool = False
     training: Dataset | None = None
+    folder: Path | None = None
 
     @cached_property
     def lessons(self) -> TrainingData | None:

@@ -5,18 +5,20 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import msgspec
 import numpy as np
 from torch import Tensor, nn
 
+from qdebug.doors.checkpoints import Checkpoint as PackedWeights
 from qdebug.doors.huggingface.config import Config, read_config
 from qdebug.doors.huggingface.experts import unfold
 from qdebug.doors.huggingface.heads import dummy, with_head
 from qdebug.doors.huggingface.samples import read_samples
 from qdebug.doors.huggingface.texts import KINDS
-from qdebug.doors.huggingface.weights import load
+from qdebug.doors.huggingface.weights import load, stored_quantized
 from qdebug.doors.npz import read_npz
 from qdebug.errors import DataError
 from qdebug.results import TensorSpec
@@ -60,6 +62,16 @@ class Checkpoint:
         if not self.config.own_code:
             return ()
         return (f"The folder has code of its own ({', '.join(self.config.own_code)}), which was not run",)
+
+    @cached_property
+    def packed(self) -> PackedWeights | None:
+        """The weights, where they are quantized already.
+
+        Raises:
+            FileError: a file is missing or damaged.
+            ModelError: the way in which they are stored is not known.
+        """
+        return stored_quantized(self.config)
 
     def read(self, path: str | os.PathLike[str]) -> tuple[Mapping[str, np.ndarray], str]:
         """A data file as arrays by the names of the model's inputs, and in words what they are.
@@ -105,7 +117,7 @@ class Checkpoint:
             FileError: weights are missing or damaged.
             ModelError: they do not fit the configuration.
         """
-        model = load(self.config)
+        model = load(self.config, self.packed)
         unfold(model)
         return with_head(model, self.config.kind)
 

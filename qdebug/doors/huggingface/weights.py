@@ -7,6 +7,8 @@ from typing import Any
 import torch
 from torch import nn
 
+from qdebug.doors.checkpoints import Checkpoint as PackedWeights
+from qdebug.doors.checkpoints import Shards, read_checkpoint
 from qdebug.doors.huggingface.config import Config
 from qdebug.doors.huggingface.library import first_line, quiet
 from qdebug.doors.huggingface.shards import find_shards
@@ -16,27 +18,39 @@ _UNUSED = ("pooler.",)
 """Parts that no output here is computed from: many folders leave their weights out."""
 
 
-def load(config: Config) -> nn.Module:
+def stored_quantized(config: Config) -> PackedWeights | None:
+    """What the folder says of weights that are quantized already; None where they are float.
+
+    Raises:
+        FileError: a file of weights is missing or damaged.
+        ModelError: the method is not known.
+    """
+    said = config.plain.get("quantization_config")
+    return read_checkpoint(Shards(config.folder), said) if isinstance(said, dict) and said else None
+
+
+def load(config: Config, packed: PackedWeights | None = None) -> nn.Module:
     """Build the architecture and fill it; attention as fused products where the architecture has them.
+
+    Args:
+        config: the folder's configuration.
+        packed: weights that are quantized, which are decoded.
 
     Raises:
         FileError: a file of weights is missing or damaged.
         ModelError: the weights do not fit the configuration.
     """
     find_shards(config.folder)
-    if config.plain.get("quantization_config"):
-        method = config.plain["quantization_config"].get("quant_method", "an unknown method")
-        raise ModelError(
-            f"The weights are quantized already (by {method}), which is not opened yet", file=config.folder,
-            do="Give the folder of the float model.",
-        )  # fmt: skip
+    given: dict[str, Any] = {"use_safetensors": True, "local_files_only": True}
+    if packed is not None:
+        given = {"state_dict": dict(packed.floats())}
     attention = "sdpa" if config.built._supports_sdpa else "eager"
     with quiet():
         try:
             model, told = config.built.from_pretrained(
-                str(config.folder), config=config.library, local_files_only=True, use_safetensors=True,
-                trust_remote_code=False, dtype=torch.float32, attn_implementation=attention, output_loading_info=True,
-                ignore_mismatched_sizes=True,
+                None if packed else str(config.folder), config=config.library, trust_remote_code=False,
+                dtype=torch.float32, attn_implementation=attention, output_loading_info=True,
+                ignore_mismatched_sizes=True, **given,
             )  # fmt: skip
         except Exception as error:  # noqa: BLE001 - the library raises what it likes; the folder is the cause
             raise ModelError(
