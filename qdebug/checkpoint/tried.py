@@ -15,6 +15,7 @@ from qdebug.formats import Block, Codebook, Gguf, Table, find
 from qdebug.measure.split import decibels
 from qdebug.measure.stream import CodeStats, squared_error
 from qdebug.quantize import block_grid, fake_quantize, quantize_weight, weight_grid
+from qdebug.quantize.noise import weight_noise
 from qdebug.recipes import TensorPlan, parse_weight_format
 from qdebug.results.scan import AddedError
 
@@ -46,6 +47,10 @@ class Tried:
             room: of its shape and dtype; overwritten.
             limits: of the whole tensor, where the format needs them.
         """
+        peak = None if limits is None else max(-limits[0], limits[1])
+        quick = weight_noise(x, self.plan, peak)
+        if quick is not None:
+            return quick
         try:
             return squared_error(x.numpy(), self._quantized(x, room, limits).numpy())
         except NumericError:  # nothing in the piece is finite, so nothing is lost

@@ -14,7 +14,8 @@ TILE = 2048
 
 _MASK = np.int32(0x7FFFFFFF)
 _SHIFT = np.int32(31)
-_HIGH = np.uint32(16)
+_MINUS = 0x8000
+"""The upper half of the bits of −0."""
 _LARGEST = np.int32(0x7F7FFFFF)
 _LEAST = np.int32(-0x80000000)
 
@@ -41,39 +42,49 @@ def look(
         ends: the smallest and the largest key of a finite value; keys are integers in the order of the floats.
         tallies: +0, −0, NaNs, +Inf, −Inf.
     """
-    floats, upper = bits.view(np.float32), bits.view(np.uint32)
+    floats, halves = bits.view(np.float32), bits.view(np.uint16)
     for start in range(0, bits.size, TILE):
         part = bits[start : start + TILE]
-        low, high, total, squares, zeros, negative = _moments(part, floats[start : start + TILE], shift)
+        low, high, total, squares = _moments(part, floats[start : start + TILE], shift)
         if low < ~_LARGEST or high > _LARGEST:
             low, high, total, squares = _finite(part, floats[start : start + TILE], shift, tallies)
         ends[0], ends[1] = min(ends[0], low), max(ends[1], high)
         sums[0] += total
         sums[1] += squares
-        tallies[0] += zeros
-        tallies[1] += negative
-        codes = upper[start : start + TILE]
-        for i in range(codes.size):
-            counts[codes[i] >> _HIGH] += 1
+        small = counts[0] + counts[_MINUS]
+        codes = halves[2 * start : 2 * (start + TILE)]
+        for i in range(codes.size // 2):
+            counts[codes[2 * i + 1]] += 1  # one a cycle, whatever is done: it waits for the store
+        if counts[0] + counts[_MINUS] > small:
+            _zeros(part, tallies)
 
 
 @njit(cache=True, nogil=True, fastmath={"reassoc", "contract"})
 def _moments(
     part: NDArray[np.int32], values: NDArray[np.float32], shift: float
-) -> tuple[np.int32, np.int32, float, float, int, int]:
-    """Smallest and largest key, sums, zeros of either sign; all values are taken for finite."""
-    low, high, zeros, negative = _MASK, _LEAST, np.int32(0), np.int32(0)
+) -> tuple[np.int32, np.int32, float, float]:
+    """Smallest and largest key, and the sums; all values are taken for finite."""
+    low, high = _MASK, _LEAST
     total, squares = 0.0, 0.0
     for i in range(part.size):
         bits = part[i]
         key = bits ^ ((bits >> _SHIFT) & _MASK)
         low, high = min(low, key), max(high, key)
-        zeros += np.int32(bits == 0)
-        negative += np.int32(bits == _LEAST)
         value = np.float64(values[i]) - shift
         total += value
         squares += value * value
-    return low, high, total, squares, zeros, negative
+    return low, high, total, squares
+
+
+@njit(cache=True, nogil=True)
+def _zeros(part: NDArray[np.int32], tallies: NDArray[np.int64]) -> None:
+    """Count the zeros of either sign."""
+    zeros, negative = np.int32(0), np.int32(0)
+    for i in range(part.size):
+        zeros += np.int32(part[i] == 0)
+        negative += np.int32(part[i] == _LEAST)
+    tallies[0] += zeros
+    tallies[1] += negative
 
 
 @njit(cache=True, nogil=True)
