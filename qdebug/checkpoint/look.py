@@ -45,9 +45,8 @@ def one_look(tensor: StoredTensor, asked: Sequence[Tried], tell: Tell) -> tuple[
                 values.look(piece)
             if some:
                 x = values.matrix(piece)
-                room = torch.empty_like(x)
                 for one in some:
-                    noise[one.notation] += one.error(x, room, limits)
+                    noise[one.notation] += one.error(x, limits)
             tell(piece.raw.nbytes, tensor.name)
 
     read(at_once, None)

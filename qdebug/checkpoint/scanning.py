@@ -21,7 +21,7 @@ USUAL = ("int8-pc", "int4g128", "nf4", "mxfp4")
 def scan(path: str | os.PathLike[str], formats: str | Sequence[str] = USUAL, *, work: Work | None = None) -> Scan:
     """Look through a checkpoint: what each tensor holds, and the error that formats would add to it.
 
-    No model is run and no tensor loaded: values come in pieces of at most 2¹⁸ (or one row), each read once. Formats
+    No model is run and no tensor loaded: values come in pieces of at most 2¹⁹ (or one row), each read once. Formats
     with one scale for a tensor, ``int8`` or ``nvfp4``, need its limits first: they read tensors of more than 16 bits a
     value, nvfp4 all, a second time.
 

@@ -39,12 +39,11 @@ class Tried:
         """Rows that share scales."""
         return self.plan.block[0] if self.plan.block else 1
 
-    def error(self, x: Tensor, room: Tensor, limits: tuple[float, float] | None = None) -> float:
+    def error(self, x: Tensor, limits: tuple[float, float] | None = None) -> float:
         """The sum of squared errors of a piece.
 
         Args:
             x: ``[R, C]`` float32; rows that are whole wherever the format needs that.
-            room: of its shape and dtype; overwritten.
             limits: of the whole tensor, where the format needs them.
         """
         peak = None if limits is None else max(-limits[0], limits[1])
@@ -52,7 +51,7 @@ class Tried:
         if quick is not None:
             return quick
         try:
-            return squared_error(x.numpy(), self._quantized(x, room, limits).numpy())
+            return squared_error(x.numpy(), self._quantized(x, limits).numpy())
         except NumericError:  # nothing in the piece is finite, so nothing is lost
             return 0.0
 
@@ -62,7 +61,7 @@ class Tried:
         x = torch.from_numpy(values).float().view(1, -1)
         if not x.numel():
             return 0.0
-        xq = self._quantized(x, torch.empty_like(x), stats.limits).double()
+        xq = self._quantized(x, stats.limits).double()
         gone = torch.where(torch.isfinite(xq), xq, 0.0) - x.double()
         return float((gone.square() * torch.from_numpy(counts)).sum())
 
@@ -71,7 +70,7 @@ class Tried:
         relative = noise / signal if signal else None
         return AddedError(notation=self.notation, bits=bits, relative=relative, sqnr_db=decibels(signal, noise))
 
-    def _quantized(self, x: Tensor, room: Tensor, limits: tuple[float, float] | None) -> Tensor:
+    def _quantized(self, x: Tensor, limits: tuple[float, float] | None) -> Tensor:
         form = find(self.plan.format)
         if form.is_cast or _has_its_own_rule(self.plan):
             return quantize_weight(x, self.plan)[0]
@@ -80,7 +79,7 @@ class Tried:
         else:
             grid = weight_grid(x if limits is None else torch.tensor([limits]), self.plan)
         assert grid is not None
-        return fake_quantize(x, grid, room, rounding=self.plan.rounding)
+        return fake_quantize(x, grid, rounding=self.plan.rounding)
 
 
 def tried(notations: Sequence[str]) -> tuple[Tried, ...]:

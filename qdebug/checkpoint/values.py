@@ -31,6 +31,7 @@ class Values:
         self._kind = kind
         reals = _reals(kind)
         self._table = None if reals is None else torch.from_numpy(reals).float()
+        self._room: Tensor | None = None
         self.stats = FloatStats() if reals is None else CodeStats(reals)
 
     def look(self, piece: Piece) -> None:
@@ -41,9 +42,12 @@ class Values:
             self.stats.add(self._floats(piece).reshape(-1))
 
     def matrix(self, piece: Piece) -> Tensor:
-        """The values of a piece as float32 ``[rows, columns]``; float64 is rounded."""
+        """The values of a piece as float32 ``[rows, columns]``, valid until the next; float64 is rounded."""
         if self._kind.name in _TORCH:
-            flat = torch.from_numpy(piece.raw.view(np.int16)).view(_TORCH[self._kind.name]).float()
+            if self._room is None or len(self._room) < piece.rows * piece.columns:
+                self._room = torch.empty(piece.rows * piece.columns)
+            halves = torch.from_numpy(piece.raw.view(np.int16)).view(_TORCH[self._kind.name])
+            flat = self._room[: len(halves)].copy_(halves)
         elif self._table is not None:
             flat = self._table[torch.from_numpy(piece.raw).long()]
         else:

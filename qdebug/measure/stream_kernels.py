@@ -9,7 +9,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-TILE = 2048
+TILE = 4096
 """Values that stay in the first-level cache between the two loops over them."""
 
 _MASK = np.int32(0x7FFFFFFF)

@@ -91,6 +91,9 @@ def _rounded(values: Floats, form: object, scale: Floats, size: int) -> float | 
     if isinstance(form, Integer):
         low, high = (np.float32(code) for code in form.codes(True))
         return kernels.grid_noise(values, scale, low, high, size)
+    if isinstance(form, Float) and form.exponent_bits == 2 and form.encoding == "none":
+        smallest, step, largest = (np.float32(one) for one in (form.smallest_normal, form.smallest, form.largest))
+        return kernels.narrow_noise(values, scale, size, smallest, step, largest)
     if isinstance(form, Float):
         return kernels.float_noise(values, scale, size, *float_constants(form))
     assert isinstance(form, Table)

@@ -17,6 +17,7 @@ _RUN = 512
 """Values that stand between two loops at once."""
 
 _MASK, _INFINITY, _EXPONENT = np.int32(0x7FFFFFFF), np.int32(0x7F800000), np.int32(23)
+_FRACTION, _TINY = np.int32(0x007FFFFF), 2.0**-126
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -130,24 +131,73 @@ def table_noise(x: Floats, scale: Floats, size: int, levels: Floats, limits: Flo
     return noise
 
 
+@njit(cache=True, nogil=True, error_model="numpy", fastmath={"reassoc"})
+def narrow_noise(x: Floats, scale: Floats, size: int, smallest: np.float32, step: np.float32, largest: np.float32) -> float:
+    """Of a float with two bits of exponent, which has three distances between neighbours; ``step`` is the least.
+
+    ``smallest`` is the smallest normal number. A value is rounded to multiples of the distance where it lies, half to
+    even; distances are powers of two, so nothing but that rounding rounds, in whatever order they are multiplied.
+    """
+    noise, steps, least = 0.0, scale.view(np.int32), np.float32(_TINY)
+    second, third = smallest * np.float32(2.0), smallest * np.float32(4.0)
+    wide, wider = step * np.float32(2.0), step * np.float32(4.0)
+    per, per_wide, per_wider = np.float32(1.0) / step, np.float32(1.0) / wide, np.float32(1.0) / wider
+    t = np.empty(_RUN, np.float32)
+    for r in range(x.shape[0]):
+        for g in range(scale.shape[1]):
+            s, end = scale[r, g], min(g * size + size, x.shape[1])
+            inverse, part = np.float32(1.0) / s, 0.0
+            exact = (steps[r, g] & _FRACTION) == 0 and s >= least and inverse >= least
+            for begin in range(g * size, end, _RUN):
+                values = x[r, begin : min(begin + _RUN, end)]
+                if exact:
+                    for i in range(values.size):
+                        t[i] = values[i] * inverse
+                else:
+                    for i in range(values.size):
+                        t[i] = values[i] / s
+                for i in range(values.size):
+                    v = largest if t[i] > largest else t[i]
+                    v = -largest if v < -largest else v
+                    a = abs(v)
+                    often = per if a < second else per_wide
+                    often = often if a < third else per_wider
+                    apart = step if a < second else wide
+                    apart = apart if a < third else wider
+                    error = np.float64(np.rint(v * often) * apart * s) - np.float64(values[i])
+                    part += error * error
+            noise += part
+    return noise
+
+
 @njit(cache=True, nogil=True, error_model="numpy")
 def float_noise(
     x: Floats, scale: Floats, size: int, factor: np.float32, smallest: np.int32, largest: np.float32
 ) -> float:
-    """Of a small float (see :func:`.level_kernels.round_floats`)."""
+    """Of a small float (see :func:`.level_kernels.round_floats`).
+
+    Dividing by a power of two is multiplying by its reciprocal, exactly, as long as that is a normal number.
+    """
     noise = 0.0
+    steps, least = scale.view(np.int32), np.float32(_TINY)
     t, power = np.empty(_RUN, np.float32), np.empty(_RUN, np.int32)
     bits, powers = t.view(np.int32), power.view(np.float32)
     for r in range(x.shape[0]):
         for g in range(scale.shape[1]):
             s, end = scale[r, g], min(g * size + size, x.shape[1])
+            inverse = np.float32(1.0) / s
+            exact = (steps[r, g] & _FRACTION) == 0 and s >= least and inverse >= least
             for begin in range(g * size, end, _RUN):
                 values = x[r, begin : min(begin + _RUN, end)]
+                if exact:
+                    for i in range(values.size):
+                        t[i] = values[i] * inverse
+                else:
+                    for i in range(values.size):
+                        t[i] = values[i] / s
                 for i in range(values.size):
-                    v = values[i] / s
-                    v = largest if v > largest else v
-                    v = -largest if v < -largest else v
-                    t[i] = v
+                    v = largest if t[i] > largest else t[i]
+                    t[i] = -largest if v < -largest else v
                 for i in range(values.size):
                     power[i] = max(bits[i] & _INFINITY, smallest)
                 for i in range(values.size):

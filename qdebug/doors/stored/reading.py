@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from qdebug.doors.stored.tensors import StoredTensor
 from qdebug.errors import FileError
 
-AT_ONCE = 1 << 18
+AT_ONCE = 1 << 19
 """Values of a piece, where rows are not longer."""
 
 LONGEST = 1 << 24
