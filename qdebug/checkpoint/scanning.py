@@ -97,9 +97,7 @@ def _bits(tensor: StoredTensor, one: Tried) -> float:
     return stored_bits(*tensor.matrix, one.plan) / tensor.count
 
 
-def _totals(
-    asked: Sequence[Tried], looked: Sequence[tuple[ScannedTensor, dict[str, Sums]]]
-) -> tuple[AddedError, ...]:
+def _totals(asked: Sequence[Tried], looked: Sequence[tuple[ScannedTensor, dict[str, Sums]]]) -> tuple[AddedError, ...]:
     """Each format over all tensors that it was tried on."""
     totals = []
     for place, one in enumerate(asked):

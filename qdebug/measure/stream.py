@@ -155,8 +155,8 @@ class _Odd(NamedTuple):
 
 def _nothing(nans: int, infinities: tuple[int, int]) -> StoredStats:
     return StoredStats(
-        count=nans + sum(infinities), low=None, high=None, mean=None, std=None, rms=None, absmax=None, crest=None, zeros=0,
-        nans=nans, infinities=infinities, outliers=(), top=None, below=(), above=(),
+        count=nans + sum(infinities), low=None, high=None, mean=None, std=None, rms=None, absmax=None, crest=None,
+        zeros=0, nans=nans, infinities=infinities, outliers=(), top=None, below=(), above=(),
     )  # fmt: skip
 
 

@@ -15,9 +15,7 @@ from qdebug.quantize.qparams import QParams
 _CHUNK = 1 << 20
 
 
-def block_grid(
-    x: Tensor, form: Block, samples: int = 1, *, peak: float | None = None
-) -> QParams | LevelGrid:
+def block_grid(x: Tensor, form: Block, samples: int = 1, *, peak: float | None = None) -> QParams | LevelGrid:
     """The grid of a matrix: a scale for every ``form.size`` consecutive values of a row.
 
     E8M0 (OCP MX 1.0, section 6.3): ``2^(floor(log2 absmax) − largest exponent of the element)``, an exponent between

@@ -1,8 +1,8 @@
 """Compiled loops that quantize CPU float32 values and keep only the squared error. Importing fails without numba.
 
-What a value becomes is byte for byte what :mod:`.kernels` and :mod:`.level_kernels` would write. ``reassoc`` stands only
-where sums are taken, in float64, and where nothing else could be reordered. Values must be finite; if one is not, the
-sum is not finite either.
+What a value becomes is byte for byte what :mod:`.kernels` and :mod:`.level_kernels` would write. ``reassoc`` stands
+only where sums are taken, in float64, and where nothing else could be reordered. Values must be finite; if one is not,
+the sum is not finite either.
 """
 
 from __future__ import annotations
@@ -132,7 +132,9 @@ def table_noise(x: Floats, scale: Floats, size: int, levels: Floats, limits: Flo
 
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath={"reassoc"})
-def narrow_noise(x: Floats, scale: Floats, size: int, smallest: np.float32, step: np.float32, largest: np.float32) -> float:
+def narrow_noise(
+    x: Floats, scale: Floats, size: int, smallest: np.float32, step: np.float32, largest: np.float32
+) -> float:
     """Of a float with two bits of exponent, which has three distances between neighbours; ``step`` is the least.
 
     ``smallest`` is the smallest normal number. A value is rounded to multiples of the distance where it lies, half to

@@ -118,7 +118,9 @@ def test_nothing_finite_is_no_error(tmp_path):
         assert [error.sqnr_db for error in one.added] == [None] * 8
 
 
-@pytest.mark.parametrize("notation", ["kmeans4", "vq2_16", "ternary", "nf4-dq", "int8-stochastic", "int8@2:4", "int8@r4"])
+@pytest.mark.parametrize(
+    "notation", ["kmeans4", "vq2_16", "ternary", "nf4-dq", "int8-stochastic", "int8@2:4", "int8@r4"]
+)
 def test_what_needs_a_whole_tensor_is_refused(tmp_path, notation):
     with pytest.raises(RecipeError, match="needs a whole tensor at once"):
         scan(tmp_path, notation)

@@ -7,8 +7,8 @@ import types
 import pytest
 
 ROOMS = [
-    "calibrate", "checkpoint", "cli", "doors", "engine", "facade", "figures", "formats", "graph", "jobs", "measure", "methods",
-    "quantize", "recipes", "results", "session", "targets",
+    "calibrate", "checkpoint", "cli", "doors", "engine", "facade", "figures", "formats", "graph", "jobs", "measure",
+    "methods", "quantize", "recipes", "results", "session", "targets",
 ]  # fmt: skip
 PACKAGE = {"QDebugError", "Recipe", "Session", "open", "preset", "scan"}
 

@@ -11,7 +11,8 @@ from tests.quantize.blocks import families
 
 QUICK = (
     "int8-pc", "int4-pc", "int4g128", "int4g48", "int3g7", "int8_narrow-pc", "nf4", "nf4-pc", "apot3-pc", "apot4g16",
-    "log2_4-pc", "fp8_e4m3fn-pc", "fp8_e5m2g24", "fp4g32", "mxfp4", "mxint8", "mxint4", "mxfp6_e3m2", "mxfp6_e2m3", "fp4-pc", "mxfp8_e4m3",
+    "log2_4-pc", "fp8_e4m3fn-pc", "fp8_e5m2g24", "fp4g32", "mxfp4", "mxint8", "mxint4", "mxfp6_e3m2", "mxfp6_e2m3",
+    "fp4-pc", "mxfp8_e4m3",
 )  # fmt: skip
 SLOW = (
     "int8-pc-affine", "uint8-pc", "int4g32-fp16", "int4-pc-floor", "nf4-dq", "int4b8x8", "nvfp4", "bf16", "q4_0",

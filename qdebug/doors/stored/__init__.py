@@ -8,4 +8,6 @@ from qdebug.doors.stored.kinds import GGML, SAFETENSORS, Kind
 from qdebug.doors.stored.reading import Piece, are_whole, pieces
 from qdebug.doors.stored.tensors import Checkpoint, StoredTensor
 
-__all__ = ["GGML", "SAFETENSORS", "Checkpoint", "Kind", "Piece", "StoredTensor", "are_whole", "find_checkpoint", "pieces"]
+__all__ = [
+    "GGML", "SAFETENSORS", "Checkpoint", "Kind", "Piece", "StoredTensor", "are_whole", "find_checkpoint", "pieces",
+]  # fmt: skip

@@ -8,6 +8,7 @@ or made room for.
 
 from __future__ import annotations
 
+import itertools
 import math
 import struct
 from pathlib import Path
@@ -96,7 +97,7 @@ class _Head:
             raise self._damaged(f"the tensor '{twice}' occurs twice")
         start = -(-self._place // alignment) * alignment
         tensors = sorted((self._tensor(one, start, alignment) for one in described), key=lambda one: one.start)
-        for one, after in zip(tensors, tensors[1:], strict=False):
+        for one, after in itertools.pairwise(tensors):
             if one.start + one.nbytes > after.start:
                 raise self._damaged(f"the data of '{one.name}' and '{after.name}' overlap")
         return tuple(tensors)

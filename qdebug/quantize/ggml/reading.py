@@ -70,7 +70,7 @@ def _q2_k(packed: Bytes) -> Floats:
 
 
 def _q3_k(packed: Bytes) -> Floats:
-    """32 bytes of third bits, 64 of the lower two, 12 of 6-bit scales, d. Where the third bit is missing, 4 goes off."""
+    """32 bytes of third bits, 64 of the lower two, 12 of 6-bit scales, d. Without the third bit, 4 goes off."""
     third = (packed[:, None, :32] >> np.arange(8, dtype=np.uint8)[:, None]) & 1
     codes = _quarters(packed[:, 32:96]).astype(np.int8) - (4 - 4 * third.reshape(-1, 256).astype(np.int8))
     low = np.concatenate([packed[:, 96:104] & 15, packed[:, 96:104] >> 4], axis=1)
