@@ -84,13 +84,13 @@ def octave_histogram(stats: StoredStats, *, dark: bool, height: int = 230) -> go
     if limit < stats.top + 1:
         figure.add_vline(x=limit, line={"color": colours.TROUBLE.on(dark), "width": 1, "dash": "dot"})
         figure.add_annotation(
-            x=limit, y=1.0, yref="paper", text=f"{PEAKS[1]} RMS", showarrow=False, xanchor="right", xshift=-4,
+            x=limit, y=1.0, yref="paper", text=f"{PEAKS[1]} RMS", showarrow=False, yanchor="bottom",
             font={"size": 11, "color": colours.TROUBLE_TEXT.on(dark)},
         )  # fmt: skip
     shown = exponents[:: max(1, math.ceil(used / _TICKS))]
     figure.update_layout(
         barmode="group", bargap=0.15, bargroupgap=0.0, showlegend=True,
-        legend={"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom", "font": {"size": 11}},
+        legend={"orientation": "h", "x": 0, "y": 1.08, "yanchor": "bottom", "font": {"size": 11}},
         xaxis={"title": {"text": "magnitude"}, "showgrid": False, "tickvals": shown,
                "ticktext": [_power(exponent) for exponent in shown]},
         yaxis={"title": {"text": "values"}, "type": "log", "dtick": 1, "nticks": 4},

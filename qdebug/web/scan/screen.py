@@ -91,7 +91,7 @@ def _draw(found: Scan, fresh: bool) -> None:
     if not found.tensors:
         return
     one = chosen(found)
-    left, right = st.columns([7, 5], gap="large")
+    left, right = st.columns([8, 5], gap="large")
     with left:
         tensor_table.draw(found, one.name, "scan-table", _choose)
     with right:

@@ -16,7 +16,9 @@ from qdebug.results.scan import PEAKS
 from qdebug.web.core.theme import ASSETS
 
 Cell = dict[str, Any]
-_HEADS = ("tensor", "shape", "type", "size", "absmax", "std", "crest", f">{PEAKS[1]} RMS", "zeros")
+_HEADS = ("tensor", "shape", "type", "size", "absmax", "crest")
+_MORE = (f">{PEAKS[1]} RMS", "std", "zeros")
+"""Behind the formats, which people come for."""
 
 
 @cache
@@ -45,7 +47,7 @@ def data(found: Scan, chosen: str) -> dict[str, Any]:
     """What the component draws: titles, and of each tensor its name and cells of a text and a number to sort by."""
     head = common_head([one.name for one in found.tensors])
     rows = [{"name": one.name, "cells": _cells(one, head, len(found.formats))} for one in found.tensors]
-    return {"heads": [*_HEADS, *(f"{name}, dB" for name in found.formats)], "rows": rows, "chosen": chosen}
+    return {"heads": [*_HEADS, *(f"{name}, dB" for name in found.formats), *_MORE], "rows": rows, "chosen": chosen}
 
 
 def _cells(one: ScannedTensor, head: str, formats: int) -> list[Cell]:
@@ -59,13 +61,16 @@ def _cells(one: ScannedTensor, head: str, formats: int) -> list[Cell]:
         {"text": one.kind, "order": one.kind},
         _cell(size(one.nbytes), one.nbytes),
         _cell(three(stats.absmax) + (" ◆" if odd else "") if stats else NONE, stats.absmax if stats else None, bad=odd),
-        _cell(three(stats.std) if stats else NONE, stats.std if stats else None),
         _cell(three(stats.crest) if stats else NONE, stats.crest if stats else None),
-        _cell(NONE if outliers is None else small_share(outliers), outliers),
-        _cell(NONE if share is None else small_share(share), share),
     ]
     cells += [_cell(decibel(error.sqnr_db), error.sqnr_db) for error in one.added]
-    return cells + [_cell(NONE, None)] * (formats - len(one.added))
+    cells += [_cell(NONE, None)] * (formats - len(one.added))
+    return [
+        *cells,
+        _cell(NONE if outliers is None else small_share(outliers), outliers),
+        _cell(three(stats.std) if stats else NONE, stats.std if stats else None),
+        _cell(NONE if share is None else small_share(share), share),
+    ]
 
 
 def _cell(text: str, order: float | None, *, bad: bool = False) -> Cell:
