@@ -57,7 +57,7 @@ def _ratios(file: Path, dtype: torch.dtype) -> dict[str, float]:
         "formats_per_channel": lambda: scan(file, PER_CHANNEL),
     }
     with np.errstate(all="ignore"):  # the header taken for numbers
-        seconds = interleaved(actions, repeats=5)
+        seconds = interleaved(actions, repeats=9)
     file.unlink()
     units = ("sum",) if dtype == torch.float32 else ("sum", "as_float32")
     ratios = {

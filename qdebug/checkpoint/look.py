@@ -10,6 +10,7 @@ from qdebug.checkpoint.tried import Tried, height
 from qdebug.checkpoint.values import Values
 from qdebug.doors.stored import StoredTensor, pieces
 from qdebug.measure.stream import CodeStats
+from qdebug.quantize.noise import Peaks
 from qdebug.results.scan import StoredStats
 
 Tell = Callable[[int, str], None]
@@ -45,8 +46,9 @@ def one_look(tensor: StoredTensor, asked: Sequence[Tried], tell: Tell) -> tuple[
                 values.look(piece)
             if some:
                 x = values.matrix(piece)
+                peaks = Peaks(x.numpy())
                 for one in some:
-                    noise[one.notation] += one.error(x, limits)
+                    noise[one.notation] += one.error(x, limits, peaks)
             tell(piece.raw.nbytes, tensor.name)
 
     read(at_once, None)

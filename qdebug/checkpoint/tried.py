@@ -15,7 +15,7 @@ from qdebug.formats import Block, Codebook, Gguf, Table, find
 from qdebug.measure.split import decibels
 from qdebug.measure.stream import CodeStats, squared_error
 from qdebug.quantize import block_grid, fake_quantize, quantize_weight, weight_grid
-from qdebug.quantize.noise import weight_noise
+from qdebug.quantize.noise import Peaks, weight_noise
 from qdebug.recipes import TensorPlan, parse_weight_format
 from qdebug.results.scan import AddedError
 
@@ -39,15 +39,16 @@ class Tried:
         """Rows that share scales."""
         return self.plan.block[0] if self.plan.block else 1
 
-    def error(self, x: Tensor, limits: tuple[float, float] | None = None) -> float:
+    def error(self, x: Tensor, limits: tuple[float, float] | None = None, peaks: Peaks | None = None) -> float:
         """The sum of squared errors of a piece.
 
         Args:
             x: ``[R, C]`` float32; rows that are whole wherever the format needs that.
             limits: of the whole tensor, where the format needs them.
+            peaks: the piece's, for all formats that are tried on it.
         """
         peak = None if limits is None else max(-limits[0], limits[1])
-        quick = weight_noise(x, self.plan, peak)
+        quick = weight_noise(x, self.plan, peak, peaks)
         if quick is not None:
             return quick
         try:

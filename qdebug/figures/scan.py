@@ -44,8 +44,8 @@ def tensor_facts(one: ScannedTensor) -> str:
             f"{three(stats.low)} … {three(stats.high)}", f"mean {three(stats.mean)}", f"std {three(stats.std)}",
             f"{small_share(stats.zeros / stats.count)} zeros",
         ]  # fmt: skip
-        if odd := stats.nans + sum(stats.infinities):
-            parts.append(f"{colours.TROUBLE_MARK} {count(odd)} NaN or Inf")
+    if one.stats and (odd := one.stats.nans + sum(one.stats.infinities)):
+        parts.append(f"{colours.TROUBLE_MARK} {count(odd)} NaN or Inf")
     return ", ".join(parts)
 
 

@@ -18,17 +18,46 @@ from qdebug.recipes import TensorPlan
 
 try:
     from qdebug.quantize import noise_kernels as kernels
-    from qdebug.quantize.level_kernels import float_constants
+    from qdebug.quantize.level_kernels import float_constants, group_absmax
 except ImportError:  # numba is an accelerator, never a need
     kernels = None
 
 Floats = NDArray[np.float32]
 
+_SHORT = 32
+"""Columns of the runs that longer ones are made of."""
+
 _LEVELS = 16
 """Of the tables that have a loop of their own."""
 
 
-def weight_noise(x: Tensor, plan: TensorPlan, peak: float | None = None) -> float | None:
+class Peaks:
+    """The largest finite magnitudes of runs of a matrix's rows, found once for all formats that share them.
+
+    Args:
+        values: ``[R, C]`` float32, contiguous.
+    """
+
+    def __init__(self, values: Floats) -> None:
+        self._bits = values.view(np.int32)
+        self._short: NDArray[np.int32] | None = None
+
+    def of(self, size: int) -> NDArray[np.int32]:
+        """The float32 bits of those of runs of ``size`` columns, ``[R, G]``."""
+        columns = self._bits.shape[1]
+        if size % _SHORT and not (size >= columns and columns % _SHORT == 0):
+            return self._found(self._bits, size)
+        if self._short is None:
+            self._short = self._found(self._bits, _SHORT)
+        return self._short if size == _SHORT else self._found(self._short, -(-size // _SHORT))
+
+    def _found(self, bits: NDArray[np.int32], size: int) -> NDArray[np.int32]:
+        out = np.empty((len(bits), groups(bits.shape[1], size)), np.int32)
+        group_absmax(bits, size, out)
+        return out
+
+
+def weight_noise(x: Tensor, plan: TensorPlan, peak: float | None = None, peaks: Peaks | None = None) -> float | None:
     """The sum of ``(xq − x)²`` in float64, where ``xq`` is what :func:`qdebug.quantize.quantize_weight` gives.
 
     For symmetric grids with a scale per tensor, row, group or OCP block from the largest magnitude. Everything else is
@@ -38,6 +67,7 @@ def weight_noise(x: Tensor, plan: TensorPlan, peak: float | None = None) -> floa
         x: ``[R, C]`` float32, contiguous, on the CPU.
         plan: how it is quantized.
         peak: the largest magnitude of the tensor, where ``x`` is some rows of it and it has one scale.
+        peaks: those of ``x``, where it is asked about more than one plan.
 
     Returns:
         The sum; None where there is no loop for it.
@@ -48,13 +78,14 @@ def weight_noise(x: Tensor, plan: TensorPlan, peak: float | None = None) -> floa
     values = x.numpy()
     size = form.size if isinstance(form, Block) else plan.group_size or x.shape[1]
     if isinstance(form, Block):
-        scale = np.empty((len(x), groups(x.shape[1], size)), np.float32)
-        kernels.power_scales(values, size, form.largest_exponent, _powers(form.unit), scale)
-        found = _rounded(values, form.element, scale, size)
+        found = (peaks or Peaks(values)).of(size)
+        scale = np.empty(found.shape, np.float32)
+        kernels.power_scales(found, form.largest_exponent, _powers(form.unit), scale)
+        noise = _rounded(values, form.element, scale, size)
     else:
-        scale = _scales(values, plan, size, peak)
-        found = None if scale is None else _rounded(values, form, scale, size)
-    return found if found is not None and math.isfinite(found) else None
+        scale = _scales(values, plan, size, peak, peaks or Peaks(values))
+        noise = None if scale is None else _rounded(values, form, scale, size)
+    return noise if noise is not None and math.isfinite(noise) else None
 
 
 def _is_plain(plan: TensorPlan) -> bool:
@@ -70,7 +101,7 @@ def _is_plain(plan: TensorPlan) -> bool:
     return isinstance(form, Float) or (isinstance(form, Integer) and form.signed and plan.symmetric)
 
 
-def _scales(values: Floats, plan: TensorPlan, size: int, peak: float | None) -> Floats | None:
+def _scales(values: Floats, plan: TensorPlan, size: int, peak: float | None, peaks: Peaks) -> Floats | None:
     """``[R, G]``; None where a tensor's own scale is wanted and nobody knows its peak."""
     form = find(plan.format)
     largest = float(form.codes(True)[1]) if isinstance(form, Integer) else form.largest
@@ -79,11 +110,11 @@ def _scales(values: Floats, plan: TensorPlan, size: int, peak: float | None) -> 
     if plan.granularity == "tensor":
         if peak is None:
             return None
-        one = np.empty((1, 1), np.float32)
-        kernels.absmax_scales(np.full((1, 1), peak, np.float32), 1, largest, least, limit, one)
-        return np.full((len(values), 1), one[0, 0])
-    scale = np.empty((len(values), groups(values.shape[1], size)), np.float32)
-    kernels.absmax_scales(values, size, largest, least, limit, scale)
+        found = np.full((len(values), 1), peak, np.float32).view(np.int32)
+    else:
+        found = peaks.of(size)
+    scale = np.empty(found.shape, np.float32)
+    kernels.absmax_scales(found, largest, least, limit, scale)
     return scale
 
 

@@ -16,57 +16,40 @@ Floats = NDArray[np.float32]
 _RUN = 512
 """Values that stand between two loops at once."""
 
-_MASK, _INFINITY, _EXPONENT = np.int32(0x7FFFFFFF), np.int32(0x7F800000), np.int32(23)
+_INFINITY, _EXPONENT = np.int32(0x7F800000), np.int32(23)
 _FRACTION, _TINY = np.int32(0x007FFFFF), 2.0**-126
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def absmax_scales(
-    x: Floats, size: int, largest: float, smallest: np.float32, limit: float, scale: Floats
-) -> None:  # fmt: skip
-    """``absmax / largest`` of each run of ``size`` columns of ``x [R, C]``, into ``scale [R, G]``.
+def absmax_scales(peaks: NDArray[np.int32], largest: float, smallest: np.float32, limit: float, scale: Floats) -> None:
+    """``absmax / largest`` of runs whose largest magnitudes have the bits ``peaks [R, G]``, into ``scale [R, G]``.
 
     1 for a run of zeros; at least ``smallest`` and at most ``limit`` (see :func:`qdebug.quantize.qparams.fitting`).
     """
-    bits = x.view(np.int32)
-    found = np.empty(1, np.int32)
-    for r in range(x.shape[0]):
-        row = bits[r]
+    values = peaks.view(np.float32)
+    for r in range(scale.shape[0]):
         for g in range(scale.shape[1]):
-            found[0] = _absmax(row[g * size : min(g * size + size, row.size)])
-            value = np.float64(found.view(np.float32)[0]) / largest
-            kept = np.float32(1.0) if found[0] == 0 else np.float32(max(value, np.float64(smallest)))
+            value = np.float64(values[r, g]) / largest
+            kept = np.float32(1.0) if peaks[r, g] == 0 else np.float32(max(value, np.float64(smallest)))
             scale[r, g] = np.float32(min(np.float64(kept), limit))
 
 
 @njit(cache=True, nogil=True)
-def power_scales(x: Floats, size: int, highest: int, powers: Floats, scale: Floats) -> None:
-    """The shared powers of two of OCP microscaling for ``x [R, C]``, into ``scale [R, G]``.
+def power_scales(peaks: NDArray[np.int32], highest: int, powers: Floats, scale: Floats) -> None:
+    """The shared powers of two of OCP microscaling for runs with such ``peaks [R, G]``, into ``scale [R, G]``.
 
     ``powers[e + 127]`` is what stands for the exponent e; ``highest`` is the element's largest exponent.
     """
-    bits = x.view(np.int32)
-    for r in range(x.shape[0]):
-        row = bits[r]
+    for r in range(scale.shape[0]):
         for g in range(scale.shape[1]):
-            most = _absmax(row[g * size : min(g * size + size, row.size)])
+            most = peaks[r, g]
             exponent = np.int64(most >> _EXPONENT)
             if exponent == 0 and most > 0:  # below the smallest normal number: the leading bit says
                 exponent = -22
                 while most > 1:
                     most >>= np.int32(1)
                     exponent += 1
-            scale[r, g] = powers[127] if most == 0 else powers[min(max(exponent - highest, 0), 254)]
-
-
-@njit(cache=True, nogil=True)
-def _absmax(part: NDArray[np.int32]) -> np.int32:
-    """The bits of the largest finite magnitude."""
-    most, none = np.int32(0), np.int32(0)
-    for i in range(part.size):
-        key = part[i] & _MASK
-        most = max(most, key if key < _INFINITY else none)
-    return most
+            scale[r, g] = powers[127] if peaks[r, g] == 0 else powers[min(max(exponent - highest, 0), 254)]
 
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath={"reassoc"})

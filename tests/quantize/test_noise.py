@@ -43,6 +43,16 @@ def test_it_is_that_of_the_quantized_weight(notation):
             assert found == pytest.approx(whole(x, notation), rel=1e-12, abs=0.0), name
 
 
+@pytest.mark.parametrize("columns", [32, 100, 128, 250, 288])
+def test_peaks_that_formats_share(columns):
+    x = torch.randn(7, columns)
+    peaks = noise.Peaks(x.numpy())
+    for notation in ("mxfp4", "int8-pc", "int4g128", "nf4", "int4g96", "int4g16", "fp4g32", "int8-pc"):
+        assert weight_noise(x, parse_weight_format(notation), None, peaks) == pytest.approx(
+            whole(x, notation), rel=1e-12
+        )
+
+
 @pytest.mark.parametrize("notation", ["int8", "int4", "nf4g999", "fp8_e5m2"])
 def test_rows_of_a_tensor_with_one_scale(notation):
     x = torch.randn(40, 33)
