@@ -9,7 +9,7 @@ most that reading could be asked for. ``statistics`` is a scan without formats, 
 groups of 128, NF4 and MXFP4; ``formats_per_channel`` has int8 with a scale per channel, which needs no second pass.
 Each ratio is speed over speed: 1 is as fast as summing.
 
-What has to move at least. Statistics: each byte once from the page cache, into a piece that stays in the second-level
+What has to move at least. Statistics: each byte once from the page cache, into a piece that stays in the
 cache; for each float32 two comparisons, four additions, a multiplication and a count, for each bfloat16 the count
 alone. Formats: the piece is read once more for the scales of each format and once for its error; a value is divided,
 rounded, multiplied, subtracted, squared and added for each format, and compared with 15 limits for NF4. int8 with one
