@@ -27,8 +27,9 @@ address.read()
 joining.keep_to_samples()
 dialog.draw()
 if frame.is_alone(page):
-    with st.sidebar:
-        catalogue.aside()
+    if page.url_path != frame.SCAN:
+        with st.sidebar:
+            catalogue.aside()
     with frame.around():
         page.run()
 else:

@@ -16,14 +16,14 @@ from qdebug.errors import QDebugError
 from qdebug.recipes import Recipe, preset
 
 if TYPE_CHECKING:
-    from qdebug.facade import Session, open  # noqa: A004
+    from qdebug.facade import Session, open, scan  # noqa: A004
 
-__all__ = ["QDebugError", "Recipe", "Session", "open", "preset"]
+__all__ = ["QDebugError", "Recipe", "Session", "open", "preset", "scan"]
 __version__ = "0.1.0"
 
 
 def __getattr__(name: str) -> Any:
-    if name in ("open", "Session"):
+    if name in ("open", "scan", "Session"):
         import qdebug.facade
 
         return getattr(qdebug.facade, name)

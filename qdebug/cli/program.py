@@ -24,6 +24,7 @@ from qdebug.cli import (
     ranges,
     report,
     samples,
+    scan,
     search,
     sensitivity,
     verify,
@@ -33,7 +34,8 @@ from qdebug.errors import QDebugError, UsageError, near
 VERBS = {
     "samples": samples, "inspect": inspect, "evaluate": evaluate, "sensitivity": sensitivity, "diagnose": diagnose,
     "search": search, "compare": compare, "export": export, "verify": verify, "report": report, "fixes": fixes,
-    "formats": formats, "compare-formats": compare_formats, "ranges": ranges, "calibration": calibration, "app": app,
+    "formats": formats, "compare-formats": compare_formats, "ranges": ranges, "calibration": calibration, "scan": scan,
+    "app": app,
 }  # fmt: skip
 _DONE, _OURS, _MISTAKE, _INTERRUPTED = 0, 1, 2, 130
 

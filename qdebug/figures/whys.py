@@ -30,11 +30,15 @@ WHYS: dict[str, tuple[str, str]] = {
     "latency-layers": ("Time is lost where codes are made and unmade, and a layer that gains nothing can stay in "
                        "float at no cost.", "deployed"),
     "losses": ("Training is worth its time as long as this falls; the best state so far is what is kept.", "training"),
+    "losses-by-format": ("What a format takes from the weights is lost before anything runs. What that does to answers "
+                         "only the model can say.", "formats"),
     "matrix": ("Error in a few rows or columns calls for scales of their own; error everywhere calls for more bits.",
                "granularity"),
     "mixture-front": ("Every point is the best mixture of its size. Where the front bends, bits begin to hurt.",
                       "mixture"),
     "mixture-map": ("It shows which layers give up their bits first: large ones that do little harm.", "mixture"),
+    "octaves": ("One scale must reach the largest value. The farther it lies from the bulk, the fewer codes are left "
+                "for the rest.", "outliers"),
     "points": ("A format is where its codes stand: close together, values are moved little.", "formats"),
     "positions": ("A first token that others attend to for want of a better one is often far larger than the rest: its "
                   "range spoils the scale for all, and a scale per token cures that.", "outliers"),

@@ -14,6 +14,7 @@ from qdebug.jobs.verbs import (
     GetOutlook,
     GetOutputChange,
     GetReport,
+    GetScan,
     GetScore,
     GetSensitivity,
     GetShares,
@@ -30,7 +31,7 @@ from qdebug.jobs.verbs import (
 
 __all__ = [
     "Check", "Client", "GetDetail", "GetExport", "GetFixes", "GetFixEstimate", "GetFixTrial", "GetInputCosines",
-    "GetLatency", "GetLayers", "GetOutlook", "GetOutputChange", "GetReport", "GetScore", "GetSensitivity", "GetShares",
-    "GetStats", "GetTargets", "GetVerdict", "GetVerified", "Inspect", "Open", "Request", "Running", "Samples",
-    "Verb", "WorkerFault", "connect", "stop_worker",
+    "GetLatency", "GetLayers", "GetOutlook", "GetOutputChange", "GetReport", "GetScan", "GetScore",
+    "GetSensitivity", "GetShares", "GetStats", "GetTargets", "GetVerdict", "GetVerified", "Inspect", "Open",
+    "Request", "Running", "Samples", "Verb", "WorkerFault", "connect", "stop_worker",
 ]  # fmt: skip

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from qdebug.jobs import exports, verbs
-from qdebug.jobs.models import OpenModels, stamp
+from qdebug.jobs.models import OpenModels, stamp, stamps
 from qdebug.jobs.runtime import build
 from qdebug.jobs.sweeps import Sweeps
 from qdebug.jobs.uploads import is_upload
@@ -38,13 +38,15 @@ class SessionHandlers:
     def key(self, request: Request) -> bytes:
         """The question's content, with the state of the files that it names."""
         content = msgspec.msgpack.encode(request)
-        if not isinstance(request, verbs.Samples | verbs.GetTargets | verbs.GetStats):
+        if isinstance(request, verbs.GetScan):
+            content += msgspec.msgpack.encode(stamps(request.path))
+        elif not isinstance(request, verbs.Samples | verbs.GetTargets | verbs.GetStats):
             content += msgspec.msgpack.encode(stamp(request.ref))
         return hashlib.blake2b(content, digest_size=16).digest()
 
     def lane(self, request: Request) -> Lane:
         """The verb's own lane; ``open`` where the model must be opened first."""
-        if isinstance(request, verbs.Samples | verbs.GetTargets | verbs.GetStats | verbs.Inspect):
+        if isinstance(request, verbs.Samples | verbs.GetTargets | verbs.GetStats | verbs.GetScan | verbs.Inspect):
             return request.lane
         if self._models.is_open(request.ref):
             return request.lane
@@ -69,6 +71,12 @@ class SessionHandlers:
                 from qdebug.session.opening import shared_cache
 
                 return shared_cache().stats()
+            case verbs.GetScan(path, formats):
+                # First what `warm` imports in a thread of its own: two that meet halfway in a circle would both fail.
+                import qdebug.session.warm  # noqa: F401
+                from qdebug.checkpoint import scan
+
+                return scan(path, formats, work=work)
             case verbs.Inspect(ref):
                 return self._inspect(ref, work)
         session = self._models.get(request.ref, work)

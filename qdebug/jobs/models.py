@@ -88,6 +88,19 @@ def stamp(ref: ModelRef) -> Stamp:
     return tuple(_stamp(path) for path in (ref.model, ref.data, ref.calib))
 
 
+def stamps(path: str) -> tuple[tuple[str, tuple[int, int] | None], ...]:
+    """Size and time of a file, or of all files of weights in a folder or beside an index, by name."""
+    place = Path(path)
+    folder = place if place.is_dir() else place.parent if place.name.endswith(".index.json") else None
+    if folder is None:
+        return ((str(place), _stamp(path)),)
+    try:
+        files = sorted(file for file in folder.iterdir() if file.suffix in (".json", ".safetensors", ".gguf"))
+    except OSError:
+        return ()
+    return tuple((file.name, _stamp(str(file))) for file in files)
+
+
 def _stamp(path: str | None) -> tuple[int, int] | None:
     try:
         place = Path(path) if path else None

@@ -35,6 +35,7 @@ from qdebug.results import (
     PositionErrors,
     RangeSetters,
     SampleCard,
+    Scan,
     Score,
     Sensitivity,
     Shares,
@@ -420,6 +421,19 @@ class GetLayerFlips(Verb[Flips], frozen=True, tag=True):
     most: int
 
 
+class GetScan(Verb[Scan], frozen=True, tag=True):
+    """A checkpoint on the server's own disk, looked through; no model is at hand for it.
+
+    Attributes:
+        path: a file of weights, an index of shards, or a folder.
+        formats: notations to try; none for statistics alone.
+    """
+
+    lane: ClassVar[Lane] = "slow"
+    path: str
+    formats: tuple[str, ...]
+
+
 class GetStats(Verb[CacheStats], frozen=True, tag=True):
     """The cache, now."""
 
@@ -432,6 +446,6 @@ Request = (
     | GetCalibrationCurve | GetRangeSetters | GetTargets | GetExport | GetReport | GetMixture | GetVerified | GetLatency
     | GetClipCurve | GetReadRanges | GetInputRanges | GetComparison | GetGraph | GetFixTrial | GetFixEstimate | GetFlips
     | GetOutputChange | GetInputCosines | GetErrorCourse | GetCloseUp | GetPositionErrors | GetLayerFlips
-    | GetStats
+    | GetScan | GetStats
 )  # fmt: skip
 """All of them, as the compute process decodes what arrives."""

@@ -15,7 +15,7 @@ from qdebug.quantize.qparams import QParams
 _CHUNK = 1 << 20
 
 
-def block_grid(x: Tensor, form: Block, samples: int = 1) -> QParams | LevelGrid:
+def block_grid(x: Tensor, form: Block, samples: int = 1, *, peak: float | None = None) -> QParams | LevelGrid:
     """The grid of a matrix: a scale for every ``form.size`` consecutive values of a row.
 
     E8M0 (OCP MX 1.0, section 6.3): ``2^(floor(log2 absmax) − largest exponent of the element)``, an exponent between
@@ -29,6 +29,7 @@ def block_grid(x: Tensor, form: Block, samples: int = 1) -> QParams | LevelGrid:
         form: the format.
         samples: where the format has a scale for the whole tensor, each of so many samples has its own, as a runtime
             computes it at batch size 1.
+        peak: the largest finite magnitude of the tensor, where ``x`` is only some rows of it.
 
     Returns:
         Scales ``[R, G]``.
@@ -37,7 +38,7 @@ def block_grid(x: Tensor, form: Block, samples: int = 1) -> QParams | LevelGrid:
     if form.scale == "e8m0":
         scale = _power(absmax, form.largest_exponent) * form.unit
     else:
-        scale = _e4m3(absmax, form.largest, samples)
+        scale = _e4m3(absmax, form.largest, samples, peak)
     if isinstance(form.element, Float):
         return level_grid(form.element, scale, form.size)
     return QParams(scale, torch.zeros_like(scale), *form.element.codes(symmetric=True), form.size)
@@ -67,11 +68,11 @@ def _power(absmax: Tensor, largest_exponent: int) -> Tensor:
     return torch.ldexp(torch.ones_like(absmax, dtype=torch.float64), exponent).float()
 
 
-def _e4m3(absmax: Tensor, largest: float, samples: int) -> Tensor:
+def _e4m3(absmax: Tensor, largest: float, samples: int, peak: float | None) -> Tensor:
     """Block scales times the tensor's, float32. Their product is rounded once, as kernels that fold the two do."""
     if not absmax.numel():
         return absmax + 1.0
-    whole = absmax.view(samples, -1).amax(1)
+    whole = absmax.view(samples, -1).amax(1) if peak is None else torch.tensor([peak])
     tensor = (whole.double() / (largest * FP8_E4M3FN.largest)).float()
     tensor = torch.where(tensor == 0, 1.0, tensor).clamp(min=torch.finfo(torch.float32).tiny)
     tensor = tensor.repeat_interleave(len(absmax) // samples).view(-1, 1)

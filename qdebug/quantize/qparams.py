@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -16,6 +17,8 @@ from qdebug.recipes.plan import ScaleFormat
 
 SMALLEST_SCALE = float(torch.finfo(torch.float32).tiny)
 """Scales are never smaller than the smallest normal float32. A larger floor would ruin small weights."""
+
+Real = TypeVar("Real", float, Tensor)
 
 _LARGEST = float(torch.finfo(torch.float32).max) * (1 - 2.0**-22)
 
@@ -115,9 +118,14 @@ def fitting(scale: Tensor, reach: Tensor | float, how: ScaleFormat | None = None
         how: the storage.
     """
     kept = stored_scale(torch.where(scale == 0.0, 1.0, scale.clamp(min=SMALLEST_SCALE)), how).double()
-    limit = _LARGEST / torch.as_tensor(reach, dtype=torch.float64)
+    limit = reach_limit(torch.as_tensor(reach, dtype=torch.float64))
     if how == "e8m0":
         limit = 2.0 ** limit.log2().floor()
     elif how == "bf16":  # the upper half of its float32
         limit = (limit.float().view(torch.int32) & -0x10000).view(torch.float32).double()
     return torch.minimum(kept, limit).float()
+
+
+def reach_limit(reach: Real) -> Real:
+    """The largest scale of which so many still fit into float32."""
+    return _LARGEST / reach

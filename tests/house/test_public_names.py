@@ -7,10 +7,10 @@ import types
 import pytest
 
 ROOMS = [
-    "calibrate", "cli", "doors", "engine", "facade", "figures", "formats", "graph", "jobs", "measure", "methods",
-    "quantize", "recipes", "results", "session", "targets",
+    "calibrate", "checkpoint", "cli", "doors", "engine", "facade", "figures", "formats", "graph", "jobs", "measure",
+    "methods", "quantize", "recipes", "results", "session", "targets",
 ]  # fmt: skip
-PACKAGE = {"QDebugError", "Recipe", "Session", "open", "preset"}
+PACKAGE = {"QDebugError", "Recipe", "Session", "open", "preset", "scan"}
 
 
 def test_the_package_offers_what_the_readme_shows():

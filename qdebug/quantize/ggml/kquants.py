@@ -63,11 +63,17 @@ def pack_q4_k(x: Floats) -> Bytes:
 
 def unpack_q4_k(packed: Bytes) -> Unpacked:
     """The inverse of :func:`pack_q4_k`'s layout."""
-    low, middle, high = packed[:, 4:8], packed[:, 8:12], packed[:, 12:16]
-    levels = np.concatenate([low & 63, (high & 15) | ((low >> 6) << 4)], axis=1)
-    floors = np.concatenate([middle & 63, (high >> 4) | ((middle >> 6) << 4)], axis=1)
+    levels, floors = six_bit_pairs(packed[:, 4:16])
     codes = nibbles(packed[:, 16:].reshape(-1, 32)).reshape(-1, 256)
     return codes.view(np.int8), half(packed[:, :2]) * levels, -(half(packed[:, 2:4]) * floors)
+
+
+def six_bit_pairs(packed: Bytes) -> tuple[Bytes, Bytes]:
+    """Two times eight 6-bit numbers, ``[n, 8]`` each, of 12 bytes ``[n, 12]``: scales and minimums of sub-blocks."""
+    low, middle, high = packed[:, :4], packed[:, 4:8], packed[:, 8:12]
+    levels = np.concatenate([low & 63, (high & 15) | ((low >> 6) << 4)], axis=1)
+    floors = np.concatenate([middle & 63, (high >> 4) | ((middle >> 6) << 4)], axis=1)
+    return levels, floors
 
 
 def _six_bits(parts: Floats) -> tuple[Floats, Bytes]:

@@ -14,7 +14,7 @@ from qdebug.web.core import ask, state
 
 ALONE = "lesson"
 """What the addresses of lessons begin with. They need no model at hand: they have models of their own."""
-TEACHER = "teacher"
+TEACHER, SCAN = "teacher", "scan"
 
 
 def navigation() -> Any:
@@ -31,6 +31,7 @@ def navigation() -> Any:
             st.Page("pages/mixture.py", title="Mixed precision"),
             st.Page("pages/compare.py", title="Compare"),
             st.Page("pages/export.py", title="Export"),
+            st.Page("pages/scan.py", title="Scan", url_path=SCAN),
             st.Page("pages/lessons.py", title="Lessons"),
             *(
                 st.Page(
@@ -59,7 +60,7 @@ def _if_teaching() -> Literal["visible", "hidden"]:
 
 def is_alone(page: Any) -> bool:
     """Whether a page needs no model at hand."""
-    return str(page.url_path).startswith((ALONE, TEACHER))
+    return str(page.url_path).startswith((ALONE, TEACHER, SCAN))
 
 
 def follow() -> None:

@@ -1,0 +1,119 @@
+"""Compiled loops over values that are seen once. Importing this fails where numba is missing.
+
+Sums are float64; only their order is left to the compiler (``reassoc``).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+TILE = 4096
+"""Values that stay in the first-level cache between the two loops over them."""
+
+_MASK = np.int32(0x7FFFFFFF)
+_SHIFT = np.int32(31)
+_MINUS = 0x8000
+"""The upper half of the bits of −0."""
+_LARGEST = np.int32(0x7F7FFFFF)
+_LEAST = np.int32(-0x80000000)
+
+
+@njit(cache=True, nogil=True)
+def count_codes(codes: NDArray[np.unsignedinteger], counts: NDArray[np.int64]) -> None:
+    """Count unsigned codes: ``counts[code] += 1``."""
+    for i in range(codes.size):
+        counts[codes[i]] += 1
+
+
+@njit(cache=True, nogil=True)
+def look(
+    bits: NDArray[np.int32], shift: float, counts: NDArray[np.int64], sums: NDArray[np.float64],
+    ends: NDArray[np.int32], tallies: NDArray[np.int64],
+) -> None:  # fmt: skip
+    """Take float32 values, given as integers, into all that is counted and added up.
+
+    Args:
+        bits: ``[n]``.
+        shift: taken from every value before it is added.
+        counts: ``[2¹⁶]`` by the upper half of a value's bits.
+        sums: of the finite values less ``shift``, and of the squares of that.
+        ends: the smallest and the largest key of a finite value; keys are integers in the order of the floats.
+        tallies: +0, −0, NaNs, +Inf, −Inf.
+    """
+    floats, halves = bits.view(np.float32), bits.view(np.uint16)
+    for start in range(0, bits.size, TILE):
+        part = bits[start : start + TILE]
+        low, high, total, squares = _moments(part, floats[start : start + TILE], shift)
+        if low < ~_LARGEST or high > _LARGEST:
+            low, high, total, squares = _finite(part, floats[start : start + TILE], shift, tallies)
+        ends[0], ends[1] = min(ends[0], low), max(ends[1], high)
+        sums[0] += total
+        sums[1] += squares
+        small = counts[0] + counts[_MINUS]
+        codes = halves[2 * start : 2 * (start + TILE)]
+        for i in range(codes.size // 2):
+            counts[codes[2 * i + 1]] += 1  # one a cycle, whatever is done: it waits for the store
+        if counts[0] + counts[_MINUS] > small:
+            _zeros(part, tallies)
+
+
+@njit(cache=True, nogil=True, fastmath={"reassoc", "contract"})
+def _moments(
+    part: NDArray[np.int32], values: NDArray[np.float32], shift: float
+) -> tuple[np.int32, np.int32, float, float]:
+    """Smallest and largest key, and the sums; all values are taken for finite."""
+    low, high = _MASK, _LEAST
+    total, squares = 0.0, 0.0
+    for i in range(part.size):
+        bits = part[i]
+        key = bits ^ ((bits >> _SHIFT) & _MASK)
+        low, high = min(low, key), max(high, key)
+        value = np.float64(values[i]) - shift
+        total += value
+        squares += value * value
+    return low, high, total, squares
+
+
+@njit(cache=True, nogil=True)
+def _zeros(part: NDArray[np.int32], tallies: NDArray[np.int64]) -> None:
+    """Count the zeros of either sign."""
+    zeros, negative = np.int32(0), np.int32(0)
+    for i in range(part.size):
+        zeros += np.int32(part[i] == 0)
+        negative += np.int32(part[i] == _LEAST)
+    tallies[0] += zeros
+    tallies[1] += negative
+
+
+@njit(cache=True, nogil=True)
+def _finite(
+    part: NDArray[np.int32], values: NDArray[np.float32], shift: float, tallies: NDArray[np.int64]
+) -> tuple[np.int32, np.int32, float, float]:
+    """The same of the finite values; the others are tallied."""
+    low, high, total, squares = _MASK, _LEAST, 0.0, 0.0
+    for i in range(part.size):
+        bits = part[i]
+        size = bits & _MASK
+        if size > _LARGEST:
+            tallies[2 if size > _LARGEST + 1 else 3 if bits > 0 else 4] += 1
+        else:
+            key = bits ^ ((bits >> _SHIFT) & _MASK)
+            low, high = min(low, key), max(high, key)
+            value = np.float64(values[i]) - shift
+            total += value
+            squares += value * value
+    return low, high, total, squares
+
+
+@njit(cache=True, nogil=True, fastmath={"reassoc", "contract"})
+def squared_error(x: NDArray[np.float32], xq: NDArray[np.float32]) -> float:
+    """The sum of ``(xq − x)²`` over finite ``x``; what has become infinite or NaN counts as 0."""
+    bits, other = x.view(np.int32), xq.view(np.int32)
+    noise = 0.0
+    for i in range(x.size):
+        value = np.float64(x[i]) if (bits[i] & _MASK) <= _LARGEST else 0.0
+        kept = np.float64(xq[i]) if (bits[i] & _MASK) <= _LARGEST and (other[i] & _MASK) <= _LARGEST else 0.0
+        noise += (kept - value) * (kept - value)
+    return noise

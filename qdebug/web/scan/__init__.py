@@ -1,0 +1,1 @@
+"""The Scan screen: files of weights, looked through without a model."""
