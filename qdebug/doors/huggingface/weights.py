@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -11,9 +12,10 @@ from qdebug.doors.checkpoints import Checkpoint as PackedWeights
 from qdebug.doors.checkpoints import Shards, read_checkpoint
 from qdebug.doors.huggingface.config import Config
 from qdebug.doors.huggingface.library import first_line, quiet
-from qdebug.doors.huggingface.shards import find_shards
-from qdebug.errors import ModelError
+from qdebug.doors.stored import find_checkpoint
+from qdebug.errors import FileError, ModelError
 
+SAFE = "model.safetensors"
 _UNUSED = ("pooler.",)
 """Parts that no output here is computed from: many folders leave their weights out."""
 
@@ -40,7 +42,7 @@ def load(config: Config, packed: PackedWeights | None = None) -> nn.Module:
         FileError: a file of weights is missing or damaged.
         ModelError: the weights do not fit the configuration.
     """
-    find_shards(config.folder)
+    _check_files(config.folder)
     given: dict[str, Any] = {"use_safetensors": True, "local_files_only": True}
     if packed is not None:
         given = {"state_dict": dict(packed.floats())}
@@ -60,6 +62,20 @@ def load(config: Config, packed: PackedWeights | None = None) -> nn.Module:
     _check(config, told)
     whole: nn.Module = model.get_encoder() if config.kind == "speech" else model
     return whole.eval()
+
+
+def _check_files(folder: Path) -> None:
+    """Refuse pickles, and safetensors files that are not whole: a missing shard, an index that says what is not so."""
+    if not list(folder.glob("*.safetensors")):
+        pickled = sorted(one.name for kind in ("*.bin", "*.pt", "*.pth", "*.ckpt") for one in folder.glob(kind))
+        if pickled:
+            raise FileError(
+                f"The weights are pickles ({pickled[0]}), and opening one can run code", file=folder,
+                do="Save the model as safetensors: model.save_pretrained(folder).",
+            )  # fmt: skip
+        raise FileError("The folder has no weights in safetensors", file=folder, do="Download them too.")
+    named = next((one for one in (f"{SAFE}.index.json", SAFE) if (folder / one).is_file()), "")
+    find_checkpoint(folder / named)
 
 
 def _check(config: Config, told: dict[str, Any]) -> None:

@@ -66,7 +66,7 @@ def test_shards_are_read_as_one(folder, saved):
 def test_a_missing_shard_is_named(folder):
     in_two(folder)
     (folder / "b.safetensors").unlink()
-    refused(folder, FileError, "The shard b.safetensors is missing", INDEX)
+    refused(folder, FileError, "The shard 'b.safetensors' that the index names is missing", INDEX)
 
 
 def test_an_index_that_names_a_tensor_twice(folder):
@@ -74,7 +74,7 @@ def test_an_index_that_names_a_tensor_twice(folder):
     file = folder / INDEX
     twice = '"weight_map": {"model.norm.weight": "a.safetensors", '
     file.write_text(file.read_text().replace('"weight_map": {', twice))
-    refused(folder, FileError, "'model.norm.weight' twice")
+    refused(folder, FileError, "'model.norm.weight' is named twice")
 
 
 @pytest.mark.parametrize("name", ["../a.safetensors", "/etc/passwd", "sub/a.safetensors", ".."])
@@ -82,14 +82,14 @@ def test_an_index_names_no_file_elsewhere(folder, name):
     index = in_two(folder)
     index["weight_map"]["model.norm.weight"] = name
     (folder / INDEX).write_text(json.dumps(index))
-    refused(folder, FileError, "which is no file beside it")
+    refused(folder, FileError, "which is no .safetensors file beside it")
 
 
 def test_an_index_that_names_what_a_shard_lacks(folder):
     index = in_two(folder)
     index["weight_map"]["model.extra.weight"] = "a.safetensors"
     (folder / INDEX).write_text(json.dumps(index))
-    refused(folder, FileError, "'model.extra.weight' is in a.safetensors, which does not have it")
+    refused(folder, FileError, "'model.extra.weight' is in 'a.safetensors', which has no such tensor")
 
 
 def test_shapes_that_disagree_with_the_configuration(folder):
@@ -107,7 +107,7 @@ def test_weights_that_are_not_there(folder):
 @pytest.mark.parametrize("length", [0, 4, 9, 400])
 def test_weights_that_are_cut_off(folder, length):
     (folder / ONE).write_bytes((folder / ONE).read_bytes()[:length])
-    refused(folder, FileError, "The weights cannot be read", ONE)
+    refused(folder, FileError, "or it is damaged", ONE)
 
 
 def test_an_unknown_architecture(folder):
