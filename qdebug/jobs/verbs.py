@@ -4,27 +4,30 @@ from __future__ import annotations
 
 from typing import ClassVar, Literal
 
+from qdebug.jobs.format_verbs import (
+    GetCalibrationCurve,
+    GetClipCurve,
+    GetConvergence,
+    GetFormats,
+    GetFormatView,
+    GetInputCosines,
+    GetInputRanges,
+    GetRangeSetters,
+    GetReadRanges,
+)
+from qdebug.jobs.home_verbs import GetExport, GetLatency, GetReport, GetTargets, GetVerified
 from qdebug.jobs.verb import Lane, Verb
 from qdebug.recipes import Fix, LayerPlan, Recipe
 from qdebug.results import (
     CacheStats,
-    CalibrationCurve,
-    ChannelRanges,
-    ClipCurve,
     CloseUp,
     Comparison,
-    Convergence,
     Diagnosis,
     ErrorCourse,
-    Exported,
     FixCard,
     FixEstimate,
     FixTrial,
     Flips,
-    FormatComparison,
-    InputCosines,
-    InputRanges,
-    Latency,
     LayerDetail,
     LayerTable,
     Mixture,
@@ -33,26 +36,19 @@ from qdebug.results import (
     ModelRef,
     OutputChange,
     PositionErrors,
-    RangeSetters,
     SampleCard,
     Scan,
     Score,
     Sensitivity,
     Shares,
     Subgroups,
-    TargetCard,
-    TensorView,
-    Values,
     Verdict,
-    Verified,
 )
 from qdebug.results.closeup import Look
 from qdebug.results.comparison import Direction
 from qdebug.results.mixture import How, Judge, Unit
 from qdebug.results.sensitivity import Measure, Mode
-from qdebug.results.verified import Simulation
 
-Runtime = Literal["onnxruntime", "openvino"]
 Until = Literal["all", "order"]
 
 
@@ -240,133 +236,6 @@ class GetDiagnosis(Verb[Diagnosis], frozen=True, tag=True):
     lane: ClassVar[Lane] = "slow"
     ref: ModelRef
     recipe: Recipe
-
-
-class GetFormats(Verb[FormatComparison], frozen=True, tag=True):
-    """Formats on the same values: those that are named, every one where none is. Of the recipe only the fixes count."""
-
-    lane: ClassVar[Lane] = "slow"
-    ref: ModelRef
-    recipe: Recipe
-    values: Values
-    notations: tuple[str, ...] = ()
-
-
-class GetInputCosines(Verb[InputCosines], frozen=True, tag=True):
-    """How far the channels of a layer's input go together. Of the recipe only the fixes count."""
-
-    ref: ModelRef
-    recipe: Recipe
-    layer: str
-
-
-class GetConvergence(Verb[Convergence], frozen=True, tag=True):
-    """How soon the clip range of a layer's input settles: a calibration pass."""
-
-    lane: ClassVar[Lane] = "slow"
-    ref: ModelRef
-    recipe: Recipe
-    layer: str
-
-
-class GetCalibrationCurve(Verb[CalibrationCurve], frozen=True, tag=True):
-    """The metric and the ranges against the number of calibration samples: an evaluation for each draw."""
-
-    lane: ClassVar[Lane] = "slow"
-    ref: ModelRef
-    recipe: Recipe
-    subsets: int
-
-
-class GetRangeSetters(Verb[RangeSetters], frozen=True, tag=True):
-    """Which calibration samples set the ranges, and how far evaluation data leave them: two float passes."""
-
-    lane: ClassVar[Lane] = "slow"
-    ref: ModelRef
-    recipe: Recipe
-
-
-class GetFormatView(Verb[TensorView], frozen=True, tag=True):
-    """One format, in the notation of the command line, on these values; with a clip range where one is given."""
-
-    ref: ModelRef
-    recipe: Recipe
-    values: Values
-    notation: str
-    clip: tuple[float, float] | None = None
-
-
-class GetInputRanges(Verb[InputRanges], frozen=True, tag=True):
-    """How far a layer's input reaches, sample by sample and token by token."""
-
-    ref: ModelRef
-    recipe: Recipe
-    layer: str
-
-
-class GetReadRanges(Verb[ChannelRanges], frozen=True, tag=True):
-    """The range of a layer's weights by the input channel that they read. Of the recipe only the fixes count."""
-
-    ref: ModelRef
-    recipe: Recipe
-    layer: str
-
-
-class GetClipCurve(Verb[ClipCurve], frozen=True, tag=True):
-    """The error of a layer's weight at one symmetric clip limit after another. Of the recipe only the fixes count."""
-
-    ref: ModelRef
-    recipe: Recipe
-    layer: str
-    notation: str
-
-
-class GetTargets(Verb[tuple[TargetCard, ...]], frozen=True, tag=True):
-    """Every kind of file that a recipe can be exported as."""
-
-
-class GetExport(Verb[Exported], frozen=True, tag=True):
-    """The recipe as a file for a target, written where it is not there yet; files may be removed later."""
-
-    lane: ClassVar[Lane] = "slow"
-    kept: ClassVar[bool] = False
-    ref: ModelRef
-    recipe: Recipe
-    target: str
-
-
-class GetReport(Verb[Exported], frozen=True, tag=True):
-    """All that can be found out of a recipe as a page and its data, written where they are not there yet.
-
-    With ``against`` it is the difference from that recipe.
-    """
-
-    lane: ClassVar[Lane] = "slow"
-    kept: ClassVar[bool] = False
-    ref: ModelRef
-    recipe: Recipe
-    runtime: Runtime
-    against: Recipe | None = None
-
-
-class GetVerified(Verb[Verified], frozen=True, tag=True):
-    """The exported ONNX file in a runtime, held against its simulation code by code."""
-
-    lane: ClassVar[Lane] = "slow"
-    ref: ModelRef
-    recipe: Recipe
-    runtime: Runtime
-    simulation: Simulation
-
-
-class GetLatency(Verb[Latency], frozen=True, tag=True):
-    """Seconds of the float and the exported model; another ``turn`` is measured anew."""
-
-    lane: ClassVar[Lane] = "slow"
-    ref: ModelRef
-    recipe: Recipe
-    threads: int
-    turn: int = 0
 
 
 class GetMixture(Verb[Mixture], frozen=True, tag=True):

@@ -9,7 +9,8 @@ import streamlit as st
 from qdebug.figures import drift, numbers
 from qdebug.figures.agreement import RUNTIMES, Reading, is_trouble, runtime_name, verified_finding
 from qdebug.figures.text import plural
-from qdebug.jobs.verbs import GetVerified, Runtime
+from qdebug.jobs.home_verbs import Runtime
+from qdebug.jobs.verbs import GetVerified
 from qdebug.results import ModelInfo, Verified
 from qdebug.results.verified import Simulation
 from qdebug.web.core import ask, chart, clicked, state, words
