@@ -58,11 +58,14 @@ class SessionHandlers:
         Raises:
             QDebugError: whatever the session met.
         """
-        match request:
-            case verbs.Samples():
-                from qdebug.session import samples
+        if isinstance(request, verbs.Samples):
+            from qdebug.session import samples
 
-                return samples()
+            return samples()
+        # First what `warm` imports in a thread of its own: two that meet halfway in a circle would both fail.
+        import qdebug.session.warm  # noqa: F401
+
+        match request:
             case verbs.GetTargets():
                 from qdebug.export import cards
 
@@ -72,8 +75,6 @@ class SessionHandlers:
 
                 return shared_cache().stats()
             case verbs.GetScan(path, formats):
-                # First what `warm` imports in a thread of its own: two that meet halfway in a circle would both fail.
-                import qdebug.session.warm  # noqa: F401
                 from qdebug.checkpoint import scan
 
                 return scan(path, formats, work=work)
