@@ -122,7 +122,6 @@ def loss_bars(one: ScannedTensor, totals: tuple[AddedError, ...], *, dark: bool)
     figure.add_bar(
         y=names, x=[error.sqnr_db for error in one.added], orientation="h", width=0.6,
         marker={"color": [colours.of_format((split_name(name) or (name, ""))[0], dark) for name in names]},
-        text=[decibel(error.sqnr_db) for error in one.added], textposition="outside", cliponaxis=False,
         customdata=[[three(error.bits), three(error.relative)] for error in one.added],
         hovertemplate="%{y}: %{x:.1f} dB, %{customdata[0]} bits,<br>relative error %{customdata[1]}<extra></extra>",
     )  # fmt: skip
@@ -133,7 +132,10 @@ def loss_bars(one: ScannedTensor, totals: tuple[AddedError, ...], *, dark: bool)
     )  # fmt: skip
     figure.update_layout(
         xaxis={"title": {"text": "SQNR, dB (marks: all tensors together)"}, "rangemode": "tozero"},
-        yaxis={"autorange": "reversed", "showgrid": False, "tickfont": {"family": template.MONO, "size": 11}},
+        # The numbers stand with the names: behind the bars they would run into the marks.
+        yaxis={"autorange": "reversed", "showgrid": False, "tickfont": {"family": template.MONO, "size": 11},
+               "tickmode": "array", "tickvals": names,
+               "ticktext": [f"{plain(error.notation)} {decibel(error.sqnr_db):>5}" for error in one.added]},
     )  # fmt: skip
     return figure
 
