@@ -131,7 +131,7 @@ def loss_bars(one: ScannedTensor, totals: tuple[AddedError, ...], *, dark: bool)
         hovertemplate="%{y} over all tensors: %{x:.1f} dB<extra></extra>",
     )  # fmt: skip
     figure.update_layout(
-        xaxis={"title": {"text": "SQNR, dB (marks: all tensors together)"}, "rangemode": "tozero"},
+        xaxis={"title": {"text": "SQNR, dB (marks: all tensors)"}, "rangemode": "tozero"},
         # The numbers stand with the names: behind the bars they would run into the marks.
         yaxis={"autorange": "reversed", "showgrid": False, "tickfont": {"family": template.MONO, "size": 11},
                "tickmode": "array", "tickvals": names,

@@ -70,8 +70,8 @@ def _wait(url, server, log):
     raise AssertionError(f"the server does not answer:\n{log.read_text()}")
 
 
-STANDS = ".q-strip, .st-key-lesson, .st-key-lesson-list, .st-key-workshop-door"
-"""What every page has: screens the strip, lessons, their list and the door a place of their own."""
+STANDS = ".q-strip, .st-key-lesson, .st-key-lesson-list, .st-key-workshop-door, .st-key-scan-place"
+"""What every page has: screens the strip, lessons, their list, the door and the scan a place of their own."""
 
 
 class Screen:

@@ -6,8 +6,10 @@ tablet or lets the evening change the theme.
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from safetensors.numpy import save_file
 
 from qdebug.classroom.content import ORDER
 
@@ -55,6 +57,18 @@ def test_a_layer_is_so_however_it_is_looked_at(screen):
     faults["access"] = faults_of_access(screen.page)
     assert len(faults) > 4
     assert {name: found for name, found in faults.items() if found} == {}
+
+
+def test_a_scan_is_so_too(screen, tmp_path):
+    weight = np.random.default_rng(0).normal(size=(64, 256)).astype(np.float32)
+    weight[3, 5] = 40.0
+    save_file({"layers.0.weight": weight, "layers.0.bias": weight[:, 0].copy()}, tmp_path / "model.safetensors")
+    screen.go("scan")
+    screen.page.get_by_role("textbox", name="Path on the server").fill(str(tmp_path / "model.safetensors"))
+    screen.page.get_by_role("button", name="Look through").click()
+    screen.page.wait_for_selector("h1.q-verdict")
+    screen.rest().has_charts(2)
+    assert faults_of_looks(screen) == {}
 
 
 @pytest.mark.timeout(900)

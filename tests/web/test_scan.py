@@ -72,7 +72,7 @@ def test_what_is_typed_becomes_a_question(file):
 
 def test_rows_sort_by_numbers_and_show_words(file):
     data = tensor_table.data(scan(file, "nf4"), "norm")
-    assert data["heads"][6:] == ["nf4, dB", ">6 RMS", "std", "zeros"]
+    assert data["heads"][6:] == ["nf4, dB", ">6 RMS", "zeros"]
     assert all(len(row["cells"]) == len(data["heads"]) for row in data["rows"])
     by_name = {row["name"]: row["cells"] for row in data["rows"]}
     assert by_name["layers.1.weight"][4] == {"text": "4,000", "order": 4000.0, "bad": False}

@@ -1,4 +1,4 @@
-"""The Scan screen: a path, what stands out, the tensors, and the chosen one beside them."""
+"""The Scan screen: a path, what stands out, the chosen tensor, and all of them below it."""
 
 from __future__ import annotations
 
@@ -24,6 +24,11 @@ USUAL = "int8-pc, int4g128, nf4, mxfp4"
 def draw() -> None:
     """Everything on the screen."""
     frame.stand()
+    with st.container(key="scan-place"):
+        _place()
+
+
+def _place() -> None:
     st.html(
         '<h1 class="q-page">Scan</h1><p class="q-lead">What a checkpoint\'s tensors hold, and what formats would lose '
         "of them. No model is run.</p>"
@@ -91,11 +96,8 @@ def _draw(found: Scan, fresh: bool) -> None:
     if not found.tensors:
         return
     one = chosen(found)
-    left, right = st.columns([8, 5], gap="large")
-    with left:
-        tensor_table.draw(found, one.name, "scan-table", _choose)
-    with right:
-        _tensor(found, one)
+    _tensor(found, one)
+    tensor_table.draw(found, one.name, "scan-table", _choose)
 
 
 def chosen(found: Scan) -> ScannedTensor:
@@ -114,7 +116,10 @@ def _tensor(found: Scan, one: ScannedTensor) -> None:
     st.html(words.quiet(figures.tensor_facts(one)))
     if one.why:
         st.html(f'<p class="q-lead">{html.escape(one.why[:1].upper() + one.why[1:])}.</p>')
+    left, right = st.columns(2, gap="large")
     if one.stats is not None:
-        chart.show(chart.of(figures.octave_histogram, one.stats, dark=is_dark()), "octaves")
+        with left:
+            chart.show(chart.of(figures.octave_histogram, one.stats, dark=is_dark()), "octaves")
     if one.added:
-        chart.show(chart.of(figures.loss_bars, one, found.totals, dark=is_dark()), "losses-by-format")
+        with right:
+            chart.show(chart.of(figures.loss_bars, one, found.totals, dark=is_dark()), "losses-by-format")

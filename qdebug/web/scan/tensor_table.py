@@ -17,7 +17,7 @@ from qdebug.web.core.theme import ASSETS
 
 Cell = dict[str, Any]
 _HEADS = ("tensor", "shape", "type", "size", "absmax", "crest")
-_MORE = (f">{PEAKS[1]} RMS", "std", "zeros")
+_MORE = (f">{PEAKS[1]} RMS", "zeros")
 """Behind the formats, which people come for."""
 
 
@@ -68,7 +68,6 @@ def _cells(one: ScannedTensor, head: str, formats: int) -> list[Cell]:
     return [
         *cells,
         _cell(NONE if outliers is None else small_share(outliers), outliers),
-        _cell(three(stats.std) if stats else NONE, stats.std if stats else None),
         _cell(NONE if share is None else small_share(share), share),
     ]
 
