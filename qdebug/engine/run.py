@@ -13,6 +13,7 @@ from torch import Tensor
 
 from qdebug.engine.cache import Claim, Key, ValueCache, nbytes
 from qdebug.engine.overwrite import is_fresh
+from qdebug.engine.scratch import Scratch
 from qdebug.engine.sheet import Sheet
 from qdebug.engine.stations import Call, Segment, Stations
 from qdebug.engine.taps import Born, births, find_taps
@@ -20,6 +21,7 @@ from qdebug.engine.work import Work
 from qdebug.errors import ModelError
 from qdebug.graph import Layer, Program
 from qdebug.graph.calls import compiled_layer
+from qdebug.graph.filed import FiledTensor
 
 Visit = Callable[[int, Tensor], None]
 """Called with a step's index and its value as soon as the value is there."""
@@ -54,6 +56,8 @@ class Engine:
     def __init__(self, program: Program, layers: Sequence[Layer], cache: ValueCache) -> None:
         self.program = program
         self.cache = cache
+        self.scratch = Scratch() if any(isinstance(one, FiledTensor) for one in program.state.values()) else None
+        """Where quantized weights go, where the model's own stay in their files."""
         self.stations = Stations(program, layers)
         self.layers = {layer.step: layer for layer in layers}
         self.layer_calls = {layer.step: compiled_layer(program.steps[layer.step], layer) for layer in layers}

@@ -17,6 +17,7 @@ from qdebug.engine.overlay import NOTHING, Overlay, Rounded, order
 from qdebug.formats import find
 from qdebug.graph import Layer, Program
 from qdebug.graph.calls import call
+from qdebug.graph.filed import plain
 from qdebug.graph.program import refs
 from qdebug.quantize import (
     Activate,
@@ -204,5 +205,5 @@ class Sheet:
         rounded = self.rounded(layer.step)
         if rounded is not None:
             return rounded.values, rounded.grid if rounded.is_on_grid else None
-        weight = self.constant(layer.weight, cache)
+        weight = plain(self.constant(layer.weight, cache))
         return quantize_weight(weight, plan, layer.out_axis, grid=self.program.stored.get(layer.weight))

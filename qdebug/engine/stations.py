@@ -50,8 +50,7 @@ class Stations:
         self._overwriting = overwriting(program)
         self._orders: dict[tuple[int, ...], tuple[Segment, ...]] = {}
         self._joined: dict[tuple[int, ...], Segment] = {}
-        wanted = {program.output} | {index for layer in layers for index in self._frontier(layer)}
-        self.members = frozenset(self._based(wanted))
+        self.members = frozenset(self._based({program.output} | self._frontiers(layers)))
         while twice := self._computed_twice():
             self.members |= twice
 
@@ -122,13 +121,23 @@ class Stations:
         last = {source: index for index in steps for source in sources[index] if source in own}
         return tuple(tuple(s for s in sources[index] if last.get(s) == index) for index in steps)
 
-    def _frontier(self, layer: Layer) -> set[int]:
+    def _frontiers(self, layers: Sequence[Layer]) -> set[int]:
+        """The frontiers of all layers: values that do not depend on some layer, read by a step that does.
+
+        What a step depends on is a number with a bit for each layer, so that deep models take no square of their depth.
+        """
         program = self.program
-        downstream = {layer.step}
-        for step in program.steps[layer.step + 1 :]:
-            if not downstream.isdisjoint(step.inputs):
-                downstream.add(step.index)
-        return {i for index in downstream for i in program.steps[index].inputs if i not in downstream}
+        own = {layer.step: 1 << place for place, layer in enumerate(layers)}
+        depends: list[int] = []
+        found: set[int] = set()
+        for step in program.steps:
+            sources = program.sources[step.index]
+            on = own.get(step.index, 0)
+            for index in sources:
+                on |= depends[index]
+            depends.append(on)
+            found.update(index for index in sources if on & ~depends[index])
+        return found
 
     def _based(self, wanted: set[int]) -> set[int]:
         """Views replaced by what they look at; constants and inputs left out."""

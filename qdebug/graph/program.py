@@ -12,6 +12,8 @@ import torch
 from blake3 import blake3
 from torch import Tensor
 
+from qdebug.graph.filed import plain
+
 
 @dataclass(frozen=True, slots=True)
 class Ref:
@@ -160,7 +162,7 @@ class Program:
 
 def tensor_key(tensor: Tensor) -> bytes:
     """A hash of a tensor's dtype, shape and content (16 bytes). BLAKE3 costs a tenth of BLAKE2 on large weights."""
-    whole = tensor.detach().cpu().contiguous()
+    whole = plain(tensor).detach().cpu().contiguous()
     digest = blake3(f"{whole.dtype} {tuple(whole.shape)}".encode())
     digest.update(whole.view(-1).view(torch.uint8).numpy().data if whole.numel() else b"")
     return digest.digest(16)

@@ -12,6 +12,7 @@ from qdebug.engine import Batch, Engine, LayerQuant, Overlay, Rounded, Sheet, Wo
 from qdebug.errors import MethodError
 from qdebug.formats import Codebook, Gguf, Table, find
 from qdebug.graph import Layer
+from qdebug.graph.filed import plain
 from qdebug.quantize import Basis, Grid, from_rows, rows, weight_grid
 from qdebug.recipes import TensorPlan
 from qdebug.recipes.fixes import Fix
@@ -63,7 +64,9 @@ class Bench:
 
     def with_rounded(self, rounded: Mapping[int, Rounded]) -> Bench:
         """The bench with those layers' weights rounded so, by step; whoever watches the work is told the error."""
-        bench = replace(self, overlay=self.overlay.updated(rounded=rounded))
+        scratch = self.engine.scratch
+        put = rounded if scratch is None else {step: scratch.put(one) for step, one in rounded.items()}
+        bench = replace(self, overlay=self.overlay.updated(rounded=put))
         self.work.error(bench.error)
         return bench
 
@@ -87,7 +90,7 @@ class Bench:
         reason = refusal(plan)
         if reason:
             raise MethodError(f"The weight cannot be rounded otherwise: {reason}", layer=layer.name)
-        given = self.reference.constant(layer.weight, self.engine.cache)
+        given = plain(self.reference.constant(layer.weight, self.engine.cache))
         chosen = self.overlay.rounded.get(layer.step)
         basis, side = (chosen.basis, chosen.side) if chosen else (None, None)
         kept = given if side is None else given - side

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from qdebug.graph import Flow, Layer, NormSite
+from qdebug.graph.filed import FiledTensor
 from qdebug.recipes import TensorPlan
 
 
@@ -122,7 +123,9 @@ def site_refusal(site: ScaleSite, plans: Mapping[int, TensorPlan]) -> str | None
 
 
 def times(tensor: Tensor, factors: Tensor, axis: int) -> Tensor:
-    """A tensor times factors along an axis, computed in float64."""
+    """A tensor times factors along an axis, computed in float64; of one in a file, whenever it is read."""
+    if isinstance(tensor, FiledTensor):
+        return FiledTensor(tensor.shape, lambda: times(tensor.read(), factors, axis))
     shape = [1] * tensor.dim()
     shape[axis] = -1
     return (tensor.double() * factors.view(shape)).to(tensor.dtype)

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from qdebug.engine import Rounded, Sheet, Work
 from qdebug.graph import Layer
+from qdebug.graph.filed import plain
 from qdebug.quantize import Basis, Grid, weight_grid
 from qdebug.recipes import Recipe, TensorPlan
 from qdebug.session.prepare import Preparer
@@ -122,7 +123,11 @@ def _layer(preparer: Preparer, layer: Layer, recipe: Recipe, sheet: Sheet) -> De
     elif plan.weight.range == "stored":
         grid = program.stored.get(layer.weight)
     else:
-        grid = None if plan.weight.is_float32 else weight_grid(values, plan.weight, layer.out_axis, layer=layer.name)
+        grid = (
+            None
+            if plan.weight.is_float32
+            else weight_grid(plain(values), plan.weight, layer.out_axis, layer=layer.name)
+        )
     added = sheet.overlay.biases.get(layer.step)
     own = sheet.constant(layer.bias, cache) if layer.bias is not None else None
     activation = None

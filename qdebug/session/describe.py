@@ -11,6 +11,7 @@ from qdebug.doors import Dataset
 from qdebug.doors.axes import declared_alike, fed_shape
 from qdebug.doors.onnx.body import layers_inside
 from qdebug.graph import Layer, Program, norm_sites, scale_groups
+from qdebug.graph.filed import plain
 from qdebug.graph.trace import Trace
 from qdebug.quantize.finite import all_finite
 from qdebug.recipes import dumps
@@ -162,7 +163,8 @@ def _some(names: tuple[str, ...]) -> str:
 
 def _findings(program: Program) -> tuple[str, ...]:
     words: list[str] = []
-    for index, tensor in program.state.items():
+    for index, given in program.state.items():
+        tensor = plain(given)
         if not all_finite(tensor):
             nan, inf = int(torch.isnan(tensor).sum()), int(torch.isinf(tensor).sum())
             # A mask of -inf that softmax reads is how attention is written, not a fault.

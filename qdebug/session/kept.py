@@ -15,11 +15,18 @@ import safetensors
 from safetensors.torch import save
 from torch import Tensor
 
+from qdebug.doors.stored.filing import filed
+from qdebug.doors.stored.safetensors import read_safetensors
 from qdebug.engine import LayerQuant, Overlay, Rounded
+from qdebug.errors import FileError
 from qdebug.formats import FORMATS, Block
+from qdebug.graph.filed import FiledTensor
 from qdebug.quantize import Basis, Grid, LevelGrid, QParams, Rotated, Scaled, Without
 from qdebug.recipes import LayerPlan
+from qdebug.session.streaming import streamed
 
+_SMALL = 1 << 16
+"""Values that are not worth reading anew each time."""
 _LAYOUT = "2"
 """Of the files. Another one's are not read."""
 _ELEMENTS = {form.element.name: form.element for form in FORMATS.values() if isinstance(form, Block)}
@@ -56,16 +63,25 @@ def _new(before: Mapping[int, Value], after: Mapping[int, Value]) -> dict[int, V
     return {step: value for step, value in after.items() if before.get(step) is not value}
 
 
-def read(folder: Path, key: bytes) -> Finding | None:
-    """What was kept under a key; None where nothing was, or where the file does not hold it any more."""
+def read(folder: Path, key: bytes, *, in_file: bool = False) -> Finding | None:
+    """What was kept under a key; None where nothing was, or where the file does not hold it any more.
+
+    Args:
+        folder: where it is kept.
+        key: under which key.
+        in_file: leave the tensors in their file, to be read each time that something is computed with them.
+    """
     try:
-        with safetensors.safe_open(_path(folder, key), framework="pt") as file:  # type: ignore[no-untyped-call]
+        path = _path(folder, key)
+        stored = read_safetensors(path)[0] if in_file else ()
+        left = {one.name: filed(one) for one in stored if one.title == "F32" and one.count > _SMALL}
+        with safetensors.safe_open(path, framework="pt") as file:  # type: ignore[no-untyped-call]
             plain = msgspec.json.decode((file.metadata() or {})["finding"])
             if plain["layout"] != _LAYOUT:
                 return None
             names = file.keys()
-            return _from_plain(plain, {name: file.get_tensor(name) for name in names})
-    except (OSError, safetensors.SafetensorError, KeyError, ValueError, msgspec.MsgspecError):
+            return _from_plain(plain, {name: left[name] if name in left else file.get_tensor(name) for name in names})
+    except (OSError, FileError, safetensors.SafetensorError, KeyError, ValueError, msgspec.MsgspecError):
         return None
 
 
@@ -74,14 +90,17 @@ def write(folder: Path, key: bytes, found: Finding) -> None:
     tensors: dict[str, Tensor] = {}
     plain = _to_plain(found, tensors)
     # One entry: safetensors writes several in any order, and equal findings are to have equal bytes.
-    content = save(tensors, {"finding": msgspec.json.encode({"layout": _LAYOUT, **plain}).decode()})
+    words = {"finding": msgspec.json.encode({"layout": _LAYOUT, **plain}).decode()}
+    in_files = any(isinstance(one, FiledTensor) for one in tensors.values())
+    pieces = streamed(tensors, words) if in_files else iter([save(tensors, words)])
     path = _path(folder, key)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".part", delete=False) as file:
             part = Path(file.name)
             try:
-                file.write(content)
+                for piece in pieces:
+                    file.write(piece)
                 file.flush()
                 os.fsync(file.fileno())
                 part.replace(path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -9,12 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.export import ExportedProgram
 
 from qdebug.doors import SAMPLE_NAMES, capture, read_npz, read_pt2
 from qdebug.doors.axes import declared_alike, fixed_batch
 from qdebug.doors.dataset import EXTRA
+from qdebug.engine.memory import hand_back_memory
 from qdebug.errors import DataError, FileError, ModelError, near
 from qdebug.graph import Program, lower
 from qdebug.graph.fold import fold_batch_norm
@@ -26,6 +28,7 @@ from qdebug.session.own import own_recipe
 
 if TYPE_CHECKING:
     from qdebug.doors.huggingface import Checkpoint
+    from qdebug.doors.huggingface.standins import StandIns
     from qdebug.doors.onnx import OnnxFile
 
 Arrays = Mapping[str, Any]
@@ -69,25 +72,46 @@ def from_module(module: nn.Module, arrays: Arrays, kind: str = "module") -> Load
         DataError: there is no sample to capture it on.
         ModelError: it cannot be captured.
     """
+    exported, batch = capture(module, _first(arrays))
+    return Loaded(fold_batch_norm(lower(exported, batch=batch)), _specs(exported), kind, origin=exported)
+
+
+def _first(arrays: Arrays) -> dict[str, Tensor]:
+    """The first samples of the inputs among arrays.
+
+    Raises:
+        DataError: there is none.
+    """
     given = {key: torch.as_tensor(value) for key, value in arrays.items() if key not in EXTRA}
     inputs = {key: value[:2] if value.dim() else value for key, value in given.items() if value.numel()}
     if not any(value.dim() for value in inputs.values()):
         raise DataError(
             "The data have no sample of any model input", do="Give one non-empty array per parameter of forward."
         )
-    exported, batch = capture(module, inputs)
-    return Loaded(fold_batch_norm(lower(exported, batch=batch)), _specs(exported), kind, origin=exported)
+    return inputs
 
 
-def from_checkpoint(checkpoint: Checkpoint, arrays: Arrays | None = None) -> Loaded:
+def from_checkpoint(checkpoint: Checkpoint, arrays: Arrays | None = None, *, resident: int) -> Loaded:
     """A Hugging Face folder, captured on the first samples of its data, or on nothing but zeros.
+
+    Args:
+        checkpoint: the folder.
+        arrays: its data.
+        resident: bytes up to which weights are held in memory; those that take more stay in their files.
 
     Raises:
         FileError: weights are missing or damaged.
         ModelError: they do not fit the configuration, or the architecture cannot be captured.
     """
-    module = checkpoint.module()
-    loaded = from_module(module, checkpoint.blank(module) if arrays is None else arrays, "huggingface")
+    blank = checkpoint.blank_module(resident)
+    if blank is not None:
+        loaded = _from_files(checkpoint, *blank, arrays)
+        del blank
+        gc.collect()  # torch's capture leaves circles behind, and whoever comes here has little memory
+        hand_back_memory()
+    else:
+        module = checkpoint.module()
+        loaded = from_module(module, checkpoint.blank(module) if arrays is None else arrays, "huggingface")
     loaded = replace(
         loaded, unknown=checkpoint.unknown, says_embeddings=checkpoint.says_embeddings, folder=checkpoint.config.folder
     )
@@ -96,6 +120,14 @@ def from_checkpoint(checkpoint: Checkpoint, arrays: Arrays | None = None) -> Loa
     from qdebug.session.checkpoint import with_checkpoint
 
     return with_checkpoint(loaded, checkpoint.packed)
+
+
+def _from_files(checkpoint: Checkpoint, module: nn.Module, stand_ins: StandIns, arrays: Arrays | None) -> Loaded:
+    """A folder's program whose weights stay in its files."""
+    inputs = _first(checkpoint.blank(module) if arrays is None else arrays)
+    exported, batch = capture(module, inputs, checked=False)
+    program = lower(exported, batch=batch)
+    return Loaded(replace(program, state=stand_ins.replaced(program.state)), _specs(exported), "huggingface")
 
 
 def nobody(path: Path) -> bool:

@@ -17,6 +17,7 @@ from qdebug.doors import SAMPLE_NAMES, Dataset, join_data, load_sample
 from qdebug.doors.axes import declared_alike, fixed_batch
 from qdebug.doors.dataset import EXTRA
 from qdebug.engine import Engine, ValueCache, Work
+from qdebug.engine.memory import memory_limit
 from qdebug.errors import DataError, ModelError, UsageError
 from qdebug.graph import Layer, channels_last
 from qdebug.graph.calls import call
@@ -44,19 +45,23 @@ Reader = Callable[[str], tuple[Arrays, str]]
 def shared_cache() -> ValueCache:
     """The process's cache, shared by all sessions.
 
-    Its budget is a quarter of the machine's memory, or what the environment variable QDEBUG_CACHE_BYTES says.
+    Its budget is a quarter of the memory that the process may take, or what the environment variable QDEBUG_CACHE_BYTES
+    says.
     """
-    return ValueCache(_budget())
+    return ValueCache(_bytes("QDEBUG_CACHE_BYTES"))
 
 
-def _budget() -> int:
-    own = os.environ.get("QDEBUG_CACHE_BYTES", "")
-    if own.isdigit():
-        return int(own)
-    try:
-        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 4
-    except (AttributeError, ValueError, OSError):  # not every system tells
-        return 2 * 2**30
+def resident() -> int:
+    """Bytes up to which a folder's weights are held in memory, in float32; those that take more stay in their files.
+
+    A quarter of the memory that the process may take, or what the environment variable QDEBUG_WEIGHT_BYTES says.
+    """
+    return _bytes("QDEBUG_WEIGHT_BYTES")
+
+
+def _bytes(variable: str) -> int:
+    own = os.environ.get(variable, "")
+    return int(own) if own.isdigit() else memory_limit() // 4
 
 
 def open_model(
@@ -127,7 +132,7 @@ def open_model(
     work.step(0, 3, f"loading {Path(name).name}")
     if arrays is None and folder:
         raise DataError("This model comes without data", file=name, do="Give a .jsonl, a text or an .npz with --data.")
-    loaded = from_checkpoint(folder, arrays) if folder else from_path(name, untrusted, work.check)
+    loaded = from_checkpoint(folder, arrays, resident=resident()) if folder else from_path(name, untrusted, work.check)
     if arrays is None:
         raise DataError("This model comes without data", file=name, do="Give an .npz with --data (data=... in Python).")
     return _session(loaded, arrays, source, calibration, training, None, Path(name).name, cache, work)
@@ -147,7 +152,7 @@ def inspect_model(
     work = work or Work()
     work.step(0, 2, f"loading {Path(name).name}")
     folder = _folder(name, work, untrusted)
-    loaded = from_checkpoint(folder) if folder else from_path(name, untrusted, work.check)
+    loaded = from_checkpoint(folder, resident=resident()) if folder else from_path(name, untrusted, work.check)
     work.step(1, 2, "running it once")
     rows = loaded.program.batch or 2
     traced, layers = _seen(loaded, blank(loaded, rows), rows, Path(name).name, partial=True)

@@ -124,7 +124,8 @@ class Repairs:
             return self._corrected(state, fix, reference, work)
         method, bench = METHODS[type(fix)], self._bench(state, reference, work, between)
         key = self._key(state, fix, method, between)
-        found = read(workspace(), key)
+        scratch = self._preparer.subject.engine.scratch
+        found = read(workspace(), key, in_file=scratch is not None)
         if found is None:
             work.error(bench.error)
             treated = tuple(layer for layer in self._layers() if self._refusal(method, bench, layer) is None)

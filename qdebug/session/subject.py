@@ -27,6 +27,7 @@ from qdebug.graph import (
     scale_groups,
     unplaced,
 )
+from qdebug.graph.filed import plain
 from qdebug.graph.points import find_points
 from qdebug.measure.losses import Loss
 from qdebug.methods.places import ScaleSite, scale_sites
@@ -115,12 +116,13 @@ class Subject:
     @cached_property
     def broken_weights(self) -> dict[int, tuple[int, int]]:
         """How many NaN and Inf a layer's weight holds, by the layer's step, where it holds any."""
-        weights = {layer.step: self.program.state.get(layer.weight) for layer in self.layers}
-        return {
-            step: (int(torch.isnan(weight).sum()), int(torch.isinf(weight).sum()))
-            for step, weight in weights.items()
-            if weight is not None and not all_finite(weight)
-        }
+        found = {}
+        for layer in self.layers:
+            if layer.weight in self.program.state:
+                weight = plain(self.program.state[layer.weight])
+                if not all_finite(weight):
+                    found[layer.step] = int(torch.isnan(weight).sum()), int(torch.isinf(weight).sum())
+        return found
 
     @cached_property
     def scale_groups(self) -> tuple[ScaleGroup, ...]:

@@ -17,8 +17,9 @@ from qdebug.doors.huggingface.config import Config, read_config
 from qdebug.doors.huggingface.experts import unfold
 from qdebug.doors.huggingface.heads import dummy, with_head
 from qdebug.doors.huggingface.samples import read_samples
+from qdebug.doors.huggingface.standins import StandIns, float_bytes
 from qdebug.doors.huggingface.texts import KINDS
-from qdebug.doors.huggingface.weights import load, stored_quantized
+from qdebug.doors.huggingface.weights import checkpoint, load, load_blank, stored_quantized
 from qdebug.doors.npz import read_npz
 from qdebug.errors import DataError
 from qdebug.results import TensorSpec
@@ -120,6 +121,25 @@ class Checkpoint:
         model = load(self.config, self.packed)
         unfold(model)
         return with_head(model, self.config.kind)
+
+    def blank_module(self, resident: int) -> tuple[nn.Module, StandIns] | None:
+        """The model with stand-ins for weights that are to stay in their files; None where all of them are to be read.
+
+        Args:
+            resident: bytes up to which weights are held in memory, in float32. Quantized weights and those of which
+                the library makes one of several, as it does with experts, are held in any case.
+
+        Raises:
+            FileError: weights are missing or damaged.
+            ModelError: they do not fit the configuration.
+        """
+        stored = checkpoint(self.config.folder)
+        size = float_bytes(stored)
+        if self.packed is not None or size is None or size <= resident:
+            return None
+        stand_ins = StandIns(stored)
+        model = load_blank(self.config, stand_ins)
+        return None if model is None else (with_head(model, self.config.kind), stand_ins)
 
     def of_any_length(self, inputs: Sequence[TensorSpec]) -> tuple[TensorSpec, ...]:
         """Inputs as they may be given: of texts in any length, since the model is captured on the data's own."""

@@ -6,12 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from qdebug.doors.checkpoints import Checkpoint as PackedWeights
 from qdebug.doors.checkpoints import Shards, read_checkpoint
 from qdebug.doors.huggingface.config import Config
 from qdebug.doors.huggingface.library import first_line, quiet
+from qdebug.doors.huggingface.standins import StandIns
+from qdebug.doors.stored import Checkpoint as Stored
 from qdebug.doors.stored import find_checkpoint
 from qdebug.errors import FileError, ModelError
 
@@ -42,15 +44,34 @@ def load(config: Config, packed: PackedWeights | None = None) -> nn.Module:
         FileError: a file of weights is missing or damaged.
         ModelError: the weights do not fit the configuration.
     """
-    _check_files(config.folder)
+    checkpoint(config.folder)
+    return _built(config, None if packed is None else dict(packed.floats()))
+
+
+def load_blank(config: Config, stand_ins: StandIns) -> nn.Module | None:
+    """Build the architecture with stand-ins for its weights; None where one would be made of several or of a part.
+
+    Args:
+        config: the folder's configuration.
+        stand_ins: of the folder's checkpoint.
+
+    Raises:
+        ModelError: the weights do not fit the configuration.
+    """
+    model = _built(config, dict(stand_ins.tensors))
+    return model if stand_ins.are_all_of(model) else None
+
+
+def _built(config: Config, weights: dict[str, Tensor] | None) -> nn.Module:
+    """The architecture with weights by their names in the checkpoint, or with those of the folder."""
     given: dict[str, Any] = {"use_safetensors": True, "local_files_only": True}
-    if packed is not None:
-        given = {"state_dict": dict(packed.floats())}
+    if weights is not None:
+        given = {"state_dict": weights}
     attention = "sdpa" if config.built._supports_sdpa else "eager"
     with quiet():
         try:
             model, told = config.built.from_pretrained(
-                None if packed else str(config.folder), config=config.library, trust_remote_code=False,
+                str(config.folder) if weights is None else None, config=config.library, trust_remote_code=False,
                 dtype=torch.float32, attn_implementation=attention, output_loading_info=True,
                 ignore_mismatched_sizes=True, **given,
             )  # fmt: skip
@@ -64,8 +85,12 @@ def load(config: Config, packed: PackedWeights | None = None) -> nn.Module:
     return whole.eval()
 
 
-def _check_files(folder: Path) -> None:
-    """Refuse pickles, and safetensors files that are not whole: a missing shard, an index that says what is not so."""
+def checkpoint(folder: Path) -> Stored:
+    """What lies in the folder's safetensors files.
+
+    Raises:
+        FileError: there are none (pickles are refused), a shard is missing, or an index says what is not so.
+    """
     if not list(folder.glob("*.safetensors")):
         pickled = sorted(one.name for kind in ("*.bin", "*.pt", "*.pth", "*.ckpt") for one in folder.glob(kind))
         if pickled:
@@ -75,7 +100,7 @@ def _check_files(folder: Path) -> None:
             )  # fmt: skip
         raise FileError("The folder has no weights in safetensors", file=folder, do="Download them too.")
     named = next((one for one in (f"{SAFE}.index.json", SAFE) if (folder / one).is_file()), "")
-    find_checkpoint(folder / named)
+    return find_checkpoint(folder / named)
 
 
 def _check(config: Config, told: dict[str, Any]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 
 import numpy as np
 import torch
@@ -14,6 +14,7 @@ from qdebug.engine import Batch, Overlay, Sheet, Work
 from qdebug.engine.backward import needed
 from qdebug.errors import QDebugError
 from qdebug.graph import Layer
+from qdebug.graph.filed import plain
 from qdebug.quantize import quantize_weight
 from qdebug.recipes import LayerPlan, Recipe, TensorPlan
 from qdebug.results.sensitivity import Measure
@@ -21,13 +22,15 @@ from qdebug.search.predict.activations import ActivationChanges
 from qdebug.search.predict.cotangents import draw
 from qdebug.search.predict.projections import Projections, joined
 from qdebug.search.predict.tape import Looks, Tape
-from qdebug.search.predict.weights import WeightChanges, weight_changes
+from qdebug.search.predict.weights import RemadeChanges, WeightChanges, weight_changes
 from qdebug.session import Session
 from qdebug.session.check import check_layer
 
 _MANY = 512
 RECORDED_BYTES = 1 << 28
 """What one batch's forward pass may keep for the way back."""
+HELD_PART = 2
+"""The part of the cache's budget up to which weights' changes are held: one in so many."""
 
 
 Project = Callable[[Tensor, Sequence[Tensor], int], Tensor]
@@ -90,10 +93,7 @@ class Projector:
         if own and recipe.between.range == "stored":
             self._points = ()
         self._tape = Tape(self._subject.engine)
-        known = zip(self._subject.layers, self._subject.info.layers, strict=True)
-        self._changes = {
-            layer.step: self._weight_changes(layer, one.macs) for layer, one in known if self._plans(layer)[0]
-        }
+        self._changes = self._all_weight_changes()
         self._inputs = {
             layer.step: self._activation_changes(layer.x, layer.channel_axis, layer)
             for layer in self._subject.layers
@@ -174,7 +174,9 @@ class Projector:
         """Whether a gradient got to a layer; also where none of the formats would quantize anything of it."""
         return not any(step in one for one in held) or any(_found(one, step) for one in held)
 
-    def _places(self, changes: Mapping[int, WeightChanges | ActivationChanges], batch: Batch) -> dict[int, _Projected]:
+    def _places(
+        self, changes: Mapping[int, WeightChanges | RemadeChanges | ActivationChanges], batch: Batch
+    ) -> dict[int, _Projected]:
         samples = batch.size
         return {step: _Projected(one.project, samples, self._turns, self._work.check) for step, one in changes.items()}
 
@@ -186,8 +188,20 @@ class Projector:
                 told[place] = held[step].found[..., : batch.count].numpy()
         return told
 
+    def _all_weight_changes(self) -> dict[int, WeightChanges | RemadeChanges]:
+        """Of every layer whose weight is looked at; held in memory as far as a part of the cache's budget goes."""
+        room = self._subject.engine.cache.budget // HELD_PART
+        found: dict[int, WeightChanges | RemadeChanges] = {}
+        for layer, one in zip(self._subject.layers, self._subject.info.layers, strict=True):
+            plans = self._plans(layer)[0]
+            if plans:
+                room -= 4 * math.prod(one.weight_shape) * len(plans)
+                make = partial(self._weight_changes, layer, one.macs)
+                found[layer.step] = make() if room >= 0 else RemadeChanges(make)
+        return found
+
     def _weight_changes(self, layer: Layer, macs: int) -> WeightChanges:
-        weight = self._sheet.constant(layer.weight, self._subject.engine.cache)
+        weight = plain(self._sheet.constant(layer.weight, self._subject.engine.cache))
         quantized = [
             quantize_weight(weight, plan, layer.out_axis, layer=layer.name)[0]
             if self._takes(layer, LayerPlan(weight=plan))

@@ -169,6 +169,21 @@ class WeightChanges:
         return found
 
 
+@dataclass(frozen=True)
+class RemadeChanges:
+    """A layer's weight changes that are made anew each time, where those of all layers are more than memory holds.
+
+    Attributes:
+        make: makes them.
+    """
+
+    make: Callable[[], WeightChanges]
+
+    def project(self, x: Tensor, gradients: Sequence[Tensor], samples: int) -> Tensor:
+        """As :meth:`WeightChanges.project`."""
+        return self.make().project(x, gradients, samples)
+
+
 def _products(gradients: Tensor, deltas: Tensor, first: int) -> Tensor:
     """``[formats, directions, samples]`` from ``[directions, samples, some values]`` and ``[formats, values]``."""
     turns, samples, many = gradients.shape
