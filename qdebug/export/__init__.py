@@ -7,6 +7,7 @@ from qdebug.engine import Work
 from qdebug.errors import UsageError, near
 from qdebug.export.checkpoints import write_checkpoint
 from qdebug.export.document import Document, json_document, save, write_whole
+from qdebug.export.foretold import beforehand
 from qdebug.export.onnx import write_onnx
 from qdebug.export.target import Target
 from qdebug.export.targets.aimet import aimet_1, aimet_2
@@ -57,15 +58,13 @@ FOLDERS = {
 """What is a folder, written from the Hugging Face folder that the model came from."""
 
 
-def folder_cards() -> tuple[TargetCard, ...]:
-    """Every kind of folder."""
-    return tuple(TargetCard(name=name, title=title, suffix="") for name, title in FOLDERS.items())
-
-
 def cards() -> tuple[TargetCard, ...]:
-    """Every kind of file, the model itself first."""
+    """Every kind of file and folder, the model itself first, what only a Hugging Face folder can become last."""
     others = (TargetCard(name=name, title=target.title, suffix=target.suffix) for name, target in TARGETS.items())
-    return (TargetCard(name=ONNX, title="ONNX with QuantizeLinear and DequantizeLinear", suffix=".onnx"), *others)
+    folders = (TargetCard(name=name, title=title, suffix="", from_folder=True) for name, title in FOLDERS.items())
+    return (
+        TargetCard(name=ONNX, title="ONNX with QuantizeLinear and DequantizeLinear", suffix=".onnx"), *others, *folders,
+    )  # fmt: skip
 
 
 def check_target(target: str) -> None:
@@ -86,7 +85,7 @@ def export_file(
     Args:
         session: the model with its data.
         recipe: the recipe, or a preset's name.
-        target: a name of :func:`cards` or :func:`folder_cards`.
+        target: a name of :func:`cards`.
         path: the file, or a folder, where the file gets a name of its own; of a target that is a folder the new folder.
         work: progress and cancel.
 
@@ -123,6 +122,6 @@ def export(session: Session, recipe: Recipe | str, target: str) -> Document:
 
 
 __all__ = [
-    "FOLDERS", "ONNX", "TARGETS", "Document", "Target", "cards", "check_target", "export", "export_file",
-    "folder_cards", "for_tensorrt", "json_document", "save", "write_onnx", "write_whole",
+    "FOLDERS", "ONNX", "TARGETS", "Document", "Target", "beforehand", "cards", "check_target", "export", "export_file",
+    "for_tensorrt", "json_document", "save", "write_onnx", "write_whole",
 ]  # fmt: skip
