@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass
 
 from qdebug.export.targets.reach import Reach
-from qdebug.formats import Block, Integer, find
+from qdebug.formats import Block, Gguf, Integer, find
 from qdebug.recipes import LayerPlan, Recipe, TensorPlan
 from qdebug.results import LayerInfo, ModelInfo
 
@@ -59,6 +59,8 @@ def beforehand(info: ModelInfo, recipe: Recipe, target: str) -> tuple[str, ...]:
         recipe: the recipe.
         target: its name.
     """
+    if target == "gguf":
+        return _of_gguf(info, recipe)
     speech = SPEECH.get(target)
     if speech is None:
         return ()
@@ -77,6 +79,38 @@ def beforehand(info: ModelInfo, recipe: Recipe, target: str) -> tuple[str, ...]:
     if recipe.bias == "int32":
         said.append(f"Biases are int32; {tool} decides by itself how it holds them.")
     return tuple(said)
+
+
+def _of_gguf(info: ModelInfo, recipe: Recipe) -> tuple[str, ...]:
+    """llama.cpp holds any values, but few formats as blocks; and nothing of activations."""
+    plain: dict[str, list[str]] = {}
+    inputs: list[str] = []
+    for layer in info.layers:
+        plan = recipe.plan_for(layer.name, layer.kind)
+        if not plan.weight.is_float32 and not _has_blocks(layer, plan.weight):
+            plain.setdefault(plan.weight.label, []).append(layer.name)
+        if layer.kind != "embedding" and not find(plan.activation.format).is_cast:
+            inputs.append(layer.name)
+    said = [
+        f"{_named(names)}: llama.cpp has no blocks for {label} here; values are stored rounded, as floats."
+        for label, names in plain.items()
+    ]
+    if inputs:
+        said.append(f"{_named(inputs)}: llama.cpp decides by itself how activations are quantized.")
+    return tuple(said)
+
+
+def _has_blocks(layer: LayerInfo, plan: TensorPlan) -> bool:
+    """Whether one of llama.cpp's formats has a weight's codes and scales."""
+    form = find(plan.format)
+    if isinstance(form, Gguf):
+        return not plan.is_reduced and layer.in_features % form.size == 0
+    if plan.rank or layer.kind != "matmul" or layer.in_features % 32:
+        return False
+    if form.name == "mxfp4":
+        return True
+    size = plan.group_size if plan.granularity == "group" else 32
+    return isinstance(form, Integer) and plan.symmetric and plan.scale_format == "fp16" and size % 32 == 0
 
 
 def _kept(

@@ -27,7 +27,7 @@ def test_a_folder_is_written_downloaded_and_opens_again(page, place, runtime_dir
         page.get_by_role("combobox", name="Target").click()
         page.get_by_role("option", name="compressed-tensors: a checkpoint").click()
         screen.rest()
-        assert "By its formats the folder can say all" in page.locator(".st-key-export-file").inner_text()
+        assert "By its formats it can say all" in page.locator(".st-key-export-file").inner_text()
         page.get_by_role("button", name="Write the folder").click()
         link = page.get_by_role("link", name="Download tiny-compressed-tensors.zip")
         link.wait_for()

@@ -137,7 +137,7 @@ def test_folders_are_offered_where_the_model_came_from_one(bench, client):
     bench.run()
     bench.selectbox(key="export-target").set_value("gptq").run()
     text = html(bench)
-    assert "What the folder will not say" in text
+    assert "What it will not say" in text
     assert "Ends stay float." in text
     assert client.count(GetExport) == 0
     assert "Ends stay float." not in html(press(bench, "Write the folder"))
@@ -146,7 +146,7 @@ def test_folders_are_offered_where_the_model_came_from_one(bench, client):
 
 
 def test_a_folder_that_says_all_is_told_so():
-    assert "By its formats the folder can say all of the recipe" in screen.beforehand_html(())
+    assert "By its formats it can say all of the recipe" in screen.beforehand_html(())
     assert EVIL not in screen.beforehand_html((EVIL,))
 
 

@@ -36,7 +36,7 @@ def draw(info: ModelInfo) -> None:
             request = GetExport(ref=state.ref(), recipe=recipe, target=card.name)
             wanted = clicked.is_wanted(request)
             if not wanted:
-                label = "Write the folder" if card.from_folder else "Write the file"
+                label = "Write the file" if card.suffix else "Write the folder"
                 st.button(label, key="export-write", type="primary", on_click=clicked.start, args=(request,))
         if request.target == ONNX:
             _integers(recipe)
@@ -59,7 +59,7 @@ def _target(cards: tuple[TargetCard, ...]) -> TargetCard:
 
 
 def _beforehand(request: GetExport) -> None:
-    """What the folder will not say, before anybody waits for it."""
+    """What will be left unsaid, before anybody waits for it."""
     unsaid, _ = ask.latest("unsaid", GetUnsaid(ref=request.ref, recipe=request.recipe, target=request.target))
     if unsaid is not None:
         st.html(beforehand_html(unsaid))
@@ -69,9 +69,9 @@ def beforehand_html(unsaid: tuple[str, ...]) -> str:
     """The sentences, with what they do not cover."""
     rest = "What depends on values, such as where fixes put weights, is told when it is written."
     if not unsaid:
-        return words.quiet(f"By its formats the folder can say all of the recipe. {rest}")
+        return words.quiet(f"By its formats it can say all of the recipe. {rest}")
     rows = "".join(f"<li>{html.escape(one)}</li>" for one in unsaid)
-    title = '<h3 class="q-chart-title">What the folder will not say</h3>'
+    title = '<h3 class="q-chart-title">What it will not say</h3>'
     return title + words.scrolling(f'<ul class="q-sites">{rows}</ul>') + words.quiet(rest)
 
 
