@@ -8,6 +8,7 @@ import pytest
 
 from qdebug.session import open as open_model
 from tests.browser.conftest import Screen, served
+from tests.browser.test_looks import faults_of_access
 from tests.doors.huggingface import zoo
 
 
@@ -31,6 +32,8 @@ def test_a_folder_is_written_downloaded_and_opens_again(page, place, runtime_dir
         page.get_by_role("button", name="Write the folder").click()
         link = page.get_by_role("link", name="Download tiny-compressed-tensors.zip")
         link.wait_for()
+        for theme in ("dark", "light"):
+            assert faults_of_access(screen.in_theme(theme).page) == []
         with page.expect_download() as taken:
             link.click()
         taken.value.save_as(tmp_path / "taken.zip")
