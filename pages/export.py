@@ -4,7 +4,7 @@ from qdebug.web.export import latency, report, screen, verify
 from qdebug.web.shell import frame
 
 if info := frame.model():
-    screen.draw()
+    screen.draw(info)
     verify.draw(info)
     latency.draw()
     report.draw()

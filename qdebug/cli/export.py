@@ -15,12 +15,13 @@ EXAMPLES = """\
   qdebug export model.onnx --data val.npz --preset w8a8-pc-all --to onnx -o model.int8.onnx
   qdebug export digits-mobilenet --fix cle,bias-correction --to onnx -o mobilenet.onnx
   qdebug export model.onnx --data val.npz --recipe mine.yaml --to nncf -o .
-  qdebug export ./SmolLM-135M --data texts.jsonl --preset w4g128 --fix gptq --to compressed-tensors -o ./SmolLM-w4"""
+  qdebug export ./SmolLM-135M --data texts.jsonl --preset w4g128 --fix gptq --to compressed-tensors -o ./SmolLM-w4
+  qdebug export ./SmolLM-135M --data texts.jsonl --weight-format q4_k --activation-format fp32 --to gguf -o S.gguf"""
 TARGETS = (
     "onnx (the model itself, quantized), or a file for a tool: onnxruntime, nncf, tensorrt, aimet-1, aimet-2, "
     "modelopt, litert, tflite-debugger, llm-compressor, torchao, bitsandbytes, quanto, llama-cpp, model-explorer, "
     "model-explorer-formats, model-explorer-shares; or, of a Hugging Face folder, a quantized one: compressed-tensors, "
-    "gptq, awq"
+    "gptq, awq; or, of such a folder, gguf (the model for llama.cpp)"
 )
 """What can be written, in words; naming it here spares the help text from loading torch."""
 

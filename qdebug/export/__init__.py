@@ -7,6 +7,8 @@ from qdebug.engine import Work
 from qdebug.errors import UsageError, near
 from qdebug.export.checkpoints import write_checkpoint
 from qdebug.export.document import Document, json_document, save, write_whole
+from qdebug.export.foretold import beforehand
+from qdebug.export.gguf import write_gguf
 from qdebug.export.onnx import write_onnx
 from qdebug.export.target import Target
 from qdebug.export.targets.aimet import aimet_1, aimet_2
@@ -49,23 +51,24 @@ TARGETS: dict[str, Target] = {
 }
 
 
+#: What is a folder, written from the Hugging Face folder that the model came from.
 FOLDERS = {
     "compressed-tensors": "compressed-tensors: a checkpoint for vLLM and transformers",
     "gptq": "GPTQ: a checkpoint as AutoGPTQ writes it",
     "awq": "AWQ: a checkpoint as AutoAWQ writes it",
 }
-"""What is a folder, written from the Hugging Face folder that the model came from."""
-
-
-def folder_cards() -> tuple[TargetCard, ...]:
-    """Every kind of folder."""
-    return tuple(TargetCard(name=name, title=title, suffix="") for name, title in FOLDERS.items())
+GGUF = "gguf"
+"""The target that is the model for llama.cpp, written from the same folders."""
 
 
 def cards() -> tuple[TargetCard, ...]:
-    """Every kind of file, the model itself first."""
+    """Every kind of file and folder, the model itself first, what only a Hugging Face folder can become last."""
     others = (TargetCard(name=name, title=target.title, suffix=target.suffix) for name, target in TARGETS.items())
-    return (TargetCard(name=ONNX, title="ONNX with QuantizeLinear and DequantizeLinear", suffix=".onnx"), *others)
+    folders = (TargetCard(name=name, title=title, suffix="", from_folder=True) for name, title in FOLDERS.items())
+    return (
+        TargetCard(name=ONNX, title="ONNX with QuantizeLinear and DequantizeLinear", suffix=".onnx"), *others, *folders,
+        TargetCard(name=GGUF, title="GGUF: the model for llama.cpp", suffix=".gguf", from_folder=True),
+    )  # fmt: skip
 
 
 def check_target(target: str) -> None:
@@ -74,8 +77,9 @@ def check_target(target: str) -> None:
     Raises:
         UsageError: it is none; the message lists near names.
     """
-    if target not in (ONNX, *TARGETS, *FOLDERS):
-        raise UsageError(f"There is no target '{target}'", do=near(target, (ONNX, *TARGETS, *FOLDERS)))
+    known = (ONNX, *TARGETS, *FOLDERS, GGUF)
+    if target not in known:
+        raise UsageError(f"There is no target '{target}'", do=near(target, known))
 
 
 def export_file(
@@ -86,7 +90,7 @@ def export_file(
     Args:
         session: the model with its data.
         recipe: the recipe, or a preset's name.
-        target: a name of :func:`cards` or :func:`folder_cards`.
+        target: a name of :func:`cards`.
         path: the file, or a folder, where the file gets a name of its own; of a target that is a folder the new folder.
         work: progress and cancel.
 
@@ -94,14 +98,17 @@ def export_file(
         QDebugError: there is no such target, it cannot have this recipe, or the file cannot be written.
     """
     check_target(target)
-    if target in FOLDERS:
+    if target in (*FOLDERS, GGUF):
         folder = session.subject.folder
         if folder is None:
             raise UsageError(
                 f"'{session.info().name}' is no Hugging Face folder, and {target} is written from one",
                 do=f"Open the folder, or export to {ONNX}.",
             )
-        return write_checkpoint(session.decided(recipe), folder, path, target)
+        decided, place = session.decided(recipe), Path(path)
+        if target in FOLDERS:
+            return write_checkpoint(decided, folder, place, target)
+        return write_gguf(decided, folder, place / f"{folder.name}.gguf" if place.is_dir() else place, work=work)
     if target == ONNX:
         place = Path(path)
         stem = Path(session.info().name).stem
@@ -123,6 +130,6 @@ def export(session: Session, recipe: Recipe | str, target: str) -> Document:
 
 
 __all__ = [
-    "FOLDERS", "ONNX", "TARGETS", "Document", "Target", "cards", "check_target", "export", "export_file",
-    "folder_cards", "for_tensorrt", "json_document", "save", "write_onnx", "write_whole",
+    "FOLDERS", "GGUF", "ONNX", "TARGETS", "Document", "Target", "beforehand", "cards", "check_target", "export",
+    "export_file", "for_tensorrt", "json_document", "save", "write_gguf", "write_onnx", "write_whole",
 ]  # fmt: skip

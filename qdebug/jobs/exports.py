@@ -5,11 +5,9 @@ The compute process writes them, the app hands them out. Torch-free.
 
 from __future__ import annotations
 
-import io
 import os
 import shutil
 import threading
-import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -82,30 +80,6 @@ def touch(entry: Path) -> None:
         os.utime(entry)
     except OSError:
         return  # gone; whoever asks for its files is told
-
-
-def download_name(exported: Exported) -> str:
-    """What the downloaded file is called: the export's own name, or an archive's where it is several files."""
-    found = files(exported)
-    return f"{Path(exported.path).stem}.zip" if len(found) > 1 else Path(exported.path).name
-
-
-def content(exported: Exported) -> bytes:
-    """An export's file; several as an archive that stores them as they are.
-
-    Raises:
-        FileError: they have been removed.
-    """
-    found = files(exported)
-    if not found:
-        raise FileError("The export is gone", do="Write it again.")
-    if len(found) == 1:
-        return found[0].read_bytes()
-    archive = io.BytesIO()
-    with zipfile.ZipFile(archive, "w", zipfile.ZIP_STORED) as packed:
-        for one in found:
-            packed.write(one, one.name)
-    return archive.getvalue()
 
 
 def read(file: Path) -> bytes:

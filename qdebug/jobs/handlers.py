@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from qdebug.jobs import exports, verbs
+from qdebug.jobs.archives import packed
 from qdebug.jobs.models import OpenModels, stamp, stamps
 from qdebug.jobs.runtime import build
 from qdebug.jobs.sweeps import Sweeps
@@ -151,6 +152,10 @@ class SessionHandlers:
                 return session.layer_flips(recipe, layer, direction, start=start, most=most, work=work)
             case verbs.GetMixture():
                 return _mixture(request, session, work)
+            case verbs.GetUnsaid(_, recipe, target):
+                from qdebug.export import beforehand
+
+                return beforehand(session.info(), recipe, target)
             case verbs.GetExport():
                 return self._export(request, session, work)
             case verbs.GetReport():
@@ -166,10 +171,13 @@ class SessionHandlers:
 
     def _export(self, request: verbs.GetExport, session: Session, work: Work) -> Exported:
         """Written once for all that goes into it: the model and its data, recipe and target, and this build."""
-        from qdebug.export import export_file
+        from qdebug.export import FOLDERS, export_file
 
         def write(place: Path) -> Exported:
-            return export_file(session, request.recipe, request.target, place, work=work)
+            target = place
+            if request.target in FOLDERS:  # it gets a name that says where it came from
+                target = place / f"{Path(session.info().name).stem or 'model'}-{request.target}"
+            return packed(export_file(session, request.recipe, request.target, target, work=work), place)
 
         return exports.kept(self._name(request, session), write)
 

@@ -16,8 +16,19 @@ class GetTargets(Verb[tuple[TargetCard, ...]], frozen=True, tag=True):
     """Every kind of file that a recipe can be exported as."""
 
 
+class GetUnsaid(Verb[tuple[str, ...]], frozen=True, tag=True):
+    """What a checkpoint for a target will not say of the recipe, as far as formats alone tell."""
+
+    ref: ModelRef
+    recipe: Recipe
+    target: str
+
+
 class GetExport(Verb[Exported], frozen=True, tag=True):
-    """The recipe as a file for a target, written where it is not there yet; files may be removed later."""
+    """The recipe as a file for a target, written where it is not there yet; files may be removed later.
+
+    What is more than a file comes as one archive.
+    """
 
     lane: ClassVar[Lane] = "slow"
     kept: ClassVar[bool] = False

@@ -19,6 +19,7 @@ class Exported(Result, frozen=True, kw_only=True):
             folded into it goes by the normalization's.
         unsaid: what the recipe says and the file cannot, one sentence each.
         bytes: size on disk, data files beside it included.
+        holds: names of the files in it, where it is an archive of several.
     """
 
     path: str
@@ -28,3 +29,4 @@ class Exported(Result, frozen=True, kw_only=True):
     renamed: dict[str, str] = msgspec.field(default_factory=dict)
     unsaid: tuple[str, ...] = ()
     bytes: int
+    holds: tuple[str, ...] = ()

@@ -110,8 +110,16 @@ class Progress(Result, frozen=True, kw_only=True):
 
 
 class TargetCard(Result, frozen=True, kw_only=True):
-    """A kind of file that a recipe can be taken home as: its name, what it is, and the ending of its file's name."""
+    """A kind of file that a recipe can be taken home as.
+
+    Attributes:
+        name: what people type.
+        title: what it is.
+        suffix: the ending of its file's name; empty for a folder.
+        from_folder: whether it is written from the Hugging Face folder that the model came from, and from nothing else.
+    """
 
     name: str
     title: str
     suffix: str
+    from_folder: bool = False

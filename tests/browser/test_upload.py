@@ -54,7 +54,7 @@ def test_an_upload_is_exported_and_verified(screen, tmp_path):
     screen.to("Export")
     page.get_by_role("button", name="Write the file").click()
     with page.expect_download() as taken:
-        page.get_by_role("button", name="Download net").click()
+        page.get_by_role("link", name="Download net").click()
     taken.value.save_as(tmp_path / "out.onnx")
     proto = onnx.load(tmp_path / "out.onnx")
     onnx.checker.check_model(proto)

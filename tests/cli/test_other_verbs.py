@@ -18,7 +18,7 @@ from qdebug.cli.output import print_json, table
 from qdebug.cli.program import VERBS, parse
 from qdebug.cli.progress import Reporter
 from qdebug.errors import UsageError
-from qdebug.export import cards, folder_cards
+from qdebug.export import cards
 from qdebug.jobs import Client
 from qdebug.places import app_script, sample_names
 from qdebug.results import Progress
@@ -72,7 +72,7 @@ def test_every_verb_has_help_with_examples_that_parse(verb, capsys):
 
 def test_the_help_of_export_names_every_target():
     named = re.split(r"[\s,;:()]+", TARGETS)
-    assert set(named) >= {card.name for card in (*cards(), *folder_cards())}
+    assert set(named) >= {card.name for card in cards()}
 
 
 def test_version(capsys):

@@ -1,10 +1,8 @@
 """Exported files: written once for the same content, whole or absent, for this user alone, and bounded."""
 
-import io
 import os
 import stat
 import time
-import zipfile
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -44,6 +42,10 @@ def writer(*contents, calls=None):
     return write
 
 
+def content(exported):
+    return exports.read(Path(exported.path))
+
+
 def entries(folder):
     return {path.name for path in folder.iterdir()}
 
@@ -55,18 +57,9 @@ def test_an_export_is_written_once_and_found_again(folder):
     assert len(calls) == 1
     assert first.path == str(folder / "a" / "0.onnx")
     assert (first.opset, first.unsaid, first.bytes) == (20, ("x",), 5)
-    assert exports.content(first) == b"graph"
-    assert exports.download_name(first) == "0.onnx"
+    assert content(first) == b"graph"
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
     assert stat.S_IMODE((folder / "a").stat().st_mode) == 0o700
-
-
-def test_several_files_are_taken_home_as_one_archive(folder):
-    found = exports.kept("a", writer(b"graph", b"weights"))
-    assert [path.name for path in exports.files(found)] == ["0.onnx", "1.onnx"]
-    assert exports.download_name(found) == "0.zip"
-    with zipfile.ZipFile(io.BytesIO(exports.content(found))) as archive:
-        assert {name: archive.read(name) for name in archive.namelist()} == {"0.onnx": b"graph", "1.onnx": b"weights"}
 
 
 def test_a_refusal_leaves_nothing(folder):
@@ -84,10 +77,10 @@ def test_what_is_not_whole_is_written_anew(folder):
     Path(found.path).unlink()
     assert exports.files(found) == ()
     with pytest.raises(FileError, match="gone"):
-        exports.content(found)
-    assert exports.content(exports.kept("a", writer(b"again"))) == b"again"
+        exports.read(Path(found.path))
+    assert content(exports.kept("a", writer(b"again"))) == b"again"
     (folder / "a" / ".exported.json").write_bytes(b"{")
-    assert exports.content(exports.kept("a", writer(b"third"))) == b"third"
+    assert content(exports.kept("a", writer(b"third"))) == b"third"
 
 
 def test_the_oldest_goes_first_and_what_is_in_use_stays(folder, monkeypatch):

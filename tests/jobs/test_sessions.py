@@ -4,6 +4,7 @@ import os
 import signal
 import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
@@ -115,7 +116,7 @@ def test_an_exported_file_lies_where_the_app_can_read_it(client, session):
 
     assert client.get(GetTargets()) == cards()
     found = client.get(GetExport(REF, W8A8, "nncf"))
-    assert exports.content(found) == export(session, W8A8, "nncf").content
+    assert exports.read(Path(found.path)) == export(session, W8A8, "nncf").content
     assert exports.files(found)[0].parent.parent == exports.folder()
 
 

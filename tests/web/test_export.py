@@ -5,7 +5,7 @@ from streamlit.testing.v1 import AppTest
 
 from qdebug.errors import ModelError
 from qdebug.jobs.client import Running
-from qdebug.jobs.verbs import GetExport, GetLatency, GetTargets, GetVerified
+from qdebug.jobs.verbs import GetExport, GetLatency, GetTargets, GetUnsaid, GetVerified
 from qdebug.recipes import parse_plan, preset, set_layers
 from qdebug.results import Exported, ModelRef, Progress, Saturation, TargetCard
 from qdebug.web.core.state import History
@@ -16,7 +16,10 @@ from tests.web.conftest import html, settle, show
 from tests.web.test_screens import button, recipe
 
 REF = ModelRef(model="digits-mobilenet")
-CARDS = tuple(TargetCard(name=one, title=one.upper(), suffix=".json") for one in ("onnx", "nncf", "refuses"))
+CARDS = (
+    *(TargetCard(name=one, title=one.upper(), suffix=".json") for one in ("onnx", "nncf", "refuses")),
+    TargetCard(name="gptq", title="GPTQ", suffix="", from_folder=True),
+)
 EVIL = "<img src=x onerror=alert(1)>"
 
 
@@ -30,6 +33,7 @@ class Answering:
         self.asked = []
         self.answers = {
             GetTargets: CARDS,
+            GetUnsaid: ("Ends stay float.",),
             GetVerified: drawn.verified(drawn.tensor("a"), drawn.tensor("b", 24)),
             GetLatency: drawn.latency(drawn.layer_time("a", 2e-4, 1e-4)),
         }
@@ -53,13 +57,15 @@ class Answering:
 
 def page():
     """The screen alone, as the frame would run it."""
+    import streamlit as st
+
     from qdebug.web.core import ask, state
     from qdebug.web.export import latency, screen, verify
     from tests.web.values import model
 
     state.start()
     ask.begin()
-    screen.draw()
+    screen.draw(model(source=st.session_state.get("source", "onnx")))
     verify.draw(model())
     latency.draw()
     ask.watch()
@@ -123,6 +129,31 @@ def test_what_was_clicked_is_shown_again_for_its_recipe_and_no_other(bench, clie
     assert "2.00 times as fast as float here<" in html(bench)
     assert len(bench.get("download_button")) == 1
     assert [client.count(kind) for kind in kinds] == [1, 1, 1]
+
+
+def test_folders_are_offered_where_the_model_came_from_one(bench, client):
+    assert bench.selectbox(key="export-target").options == ["ONNX", "NNCF", "REFUSES"]
+    bench.session_state.source = screen.FOLDERS
+    bench.run()
+    bench.selectbox(key="export-target").set_value("gptq").run()
+    text = html(bench)
+    assert "What it will not say" in text
+    assert "Ends stay float." in text
+    assert client.count(GetExport) == 0
+    assert "Ends stay float." not in html(press(bench, "Write the folder"))
+    (download,) = bench.get("download_button")
+    assert download.proto.label == "Download gptq.file"
+
+
+def test_a_folder_that_says_all_is_told_so():
+    assert "By its formats it can say all of the recipe" in screen.beforehand_html(())
+    assert EVIL not in screen.beforehand_html((EVIL,))
+
+
+def test_an_archive_lists_what_it_holds():
+    written = Exported(path="/x/net.zip", bytes=1, holds=("config.json", "model.safetensors"))
+    assert "<dt>holds</dt><dd>config.json and model.safetensors</dd>" in screen.file_html(written, preset("w8a8"))
+    assert "<dt>holds" not in screen.file_html(Exported(path="/x/a.onnx", bytes=1), preset("w8a8"))
 
 
 def test_a_refusal_is_told_in_its_place_and_the_rest_works(bench, client):

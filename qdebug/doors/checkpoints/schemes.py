@@ -5,12 +5,12 @@ Source: compressed-tensors 0.20 (``quantization/quant_config.py``, ``quant_args.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from qdebug.doors.checkpoints.config import entry, integer, one_of, two_sizes, words
+from qdebug.doors.checkpoints.patterns import matches
 from qdebug.errors import ModelError
 from qdebug.formats import find
 from qdebug.recipes import FLOAT, TensorPlan
@@ -121,14 +121,9 @@ def named(module: str, target: str) -> bool:
     """Whether a target is a module's own name, or a pattern (``re:``) that fits the beginning of its name.
 
     Raises:
-        ModelError: the pattern is none.
+        ModelError: the pattern is none, or could take too long.
     """
-    if not target.startswith("re:"):
-        return module == target
-    try:
-        return re.match(target[3:], module) is not None
-    except re.error:
-        raise ModelError(f"quantization_config: '{target}' is no regular expression", file="config.json") from None
+    return matches(target[3:], module) if target.startswith("re:") else module == target
 
 
 def _is_class(target: str) -> bool:

@@ -131,8 +131,19 @@ def _written(folder: Path, tensors: Iterator[tuple[str, Tensor]], most: int) -> 
 
 
 def _saved(folder: Path, held: Mapping[str, Tensor], place: int) -> list[str]:
-    save_file(dict(held), folder / _part(place), {"format": "pt"})
+    save_file(_apart(held), folder / _part(place), {"format": "pt"})
     return list(held)
+
+
+def _apart(held: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Each tensor in memory of its own: layers that read one value share its scale, and no file stores it so."""
+    seen: set[int] = set()
+    apart: dict[str, Tensor] = {}
+    for name, tensor in held.items():
+        place = tensor.untyped_storage().data_ptr()
+        apart[name] = tensor.clone() if place in seen else tensor
+        seen.add(place)
+    return apart
 
 
 def _part(place: int) -> str:

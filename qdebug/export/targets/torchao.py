@@ -36,7 +36,11 @@ def _say(layer: DecidedLayer, unsaid: list[str]) -> dict[str, Any] | str:
         return f"its {layer.values.shape[1]} input features are no whole number of groups of {plan.group_size}"
     found = None if inputs is None else _both(plan, inputs)
     alone = _weight(plan)
+    if isinstance(found or alone, dict) and plan.symmetric and plan.format != _FP8:
+        unsaid.append(f"{layer.layer.name}: {_scales(plan)}")
     if found is not None:
+        if inputs is not None and inputs.symmetric and inputs.format != _FP8:
+            unsaid.append(f"{layer.layer.name}: scales of tokens are absmax / 127.5 in {TOOL}, here absmax / 127.")
         return found
     if isinstance(alone, dict) and inputs is not None:
         unsaid.append(
@@ -44,6 +48,16 @@ def _say(layer: DecidedLayer, unsaid: list[str]) -> dict[str, Any] | str:
             f"{plan.label}."
         )
     return alone
+
+
+def _scales(plan: TensorPlan) -> str:
+    """How symmetric scales differ (``choose_qparams_affine_with_min_max``)."""
+    most = 2 ** (int(plan.format[3:]) - 1) - 1
+    if plan.format == "int8" and plan.granularity != "group":
+        return f"{TOOL} takes absmax / 127.5 as the scale, which clips what is largest; here it is absmax / 127."
+    return (
+        f"{TOOL} takes max / {most} or −min / {most + 1} as the scale, whichever is larger; here it is absmax / {most}."
+    )
 
 
 def _weight(plan: TensorPlan) -> dict[str, Any] | str:
@@ -55,7 +69,7 @@ def _weight(plan: TensorPlan) -> dict[str, Any] | str:
     if plan.format in _BITS and plan.granularity in ("channel", "group"):
         said = {
             "weight_dtype": _named("torch.dtype", plan.format), "granularity": _groups(plan),
-            "mapping_type": _mapping(plan),
+            "mapping_type": _unclipped(plan),
         }  # fmt: skip
         return _config("IntxWeightOnlyConfig", 2, said)
     return f"{TOOL} is not told of {plan.label} weights here"
@@ -76,10 +90,10 @@ def _both(plan: TensorPlan, inputs: TensorPlan) -> dict[str, Any] | None:
             "Int8DynamicActivationInt8WeightConfig", 2,
             {"act_mapping_type": _mapping(inputs), "granularity": _rows(plan)},
         )  # fmt: skip
-    if plan.format in _BITS and plan.granularity in ("channel", "group"):
+    if plan.format in _BITS and plan.granularity in ("channel", "group") and not inputs.symmetric:
         said = {
             "weight_dtype": _named("torch.dtype", plan.format), "weight_granularity": _groups(plan),
-            "weight_mapping_type": _mapping(plan), "act_mapping_type": _mapping(inputs),
+            "weight_mapping_type": _unclipped(plan), "act_mapping_type": _mapping(inputs),
         }  # fmt: skip
         return _config("Int8DynamicActivationIntxWeightConfig", 2, said)
     return None
@@ -99,6 +113,11 @@ def _groups(plan: TensorPlan) -> dict[str, Any]:
 
 def _mapping(plan: TensorPlan) -> dict[str, Any]:
     return _named("MappingType", "SYMMETRIC" if plan.symmetric else "ASYMMETRIC")
+
+
+def _unclipped(plan: TensorPlan) -> dict[str, Any]:
+    """Of the two symmetric mappings the one that clips nothing: the other cuts the largest int4 values by 7 %."""
+    return _named("MappingType", "SYMMETRIC_NO_CLIPPING_ERR") if plan.symmetric else _mapping(plan)
 
 
 def _config(kind: str, version: int, data: dict[str, Any]) -> dict[str, Any]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import html
-from functools import partial
 from pathlib import Path
 
 import streamlit as st
@@ -12,18 +11,19 @@ from qdebug.errors import FileError
 from qdebug.figures import numbers
 from qdebug.figures.text import listed, plural
 from qdebug.jobs import exports
-from qdebug.jobs.verbs import GetExport, GetTargets
+from qdebug.jobs.verbs import GetExport, GetTargets, GetUnsaid
 from qdebug.recipes import Recipe
-from qdebug.results import Exported, TargetCard
-from qdebug.web.core import ask, clicked, problem, state, words
+from qdebug.results import Exported, ModelInfo, TargetCard
+from qdebug.web.core import ask, clicked, problem, state, takeaway, words
 from qdebug.web.editing import edits
 
 ONNX = "onnx"
 MOST_NAMES = 5
-MIME = "application/octet-stream"
+FOLDERS = "huggingface"
+"""The source of models that came from a folder, which checkpoints are written from."""
 
 
-def draw() -> None:
+def draw(info: ModelInfo) -> None:
     """Choose a target, write the file, take it home."""
     with st.container(key="export-file"):
         cards, _ = ask.latest("targets", GetTargets())
@@ -32,19 +32,47 @@ def draw() -> None:
         recipe = state.recipe()
         with st.container(key="export-choice", horizontal=True, vertical_alignment="center", gap="small"):
             st.html('<h1 class="q-page">Export</h1>', width="content")
-            request = GetExport(ref=state.ref(), recipe=recipe, target=_target(cards))
-            if not clicked.is_wanted(request):
-                st.button("Write the file", key="export-write", type="primary", on_click=clicked.start, args=(request,))
+            card = _target(offered(cards, info))
+            request = GetExport(ref=state.ref(), recipe=recipe, target=card.name)
+            wanted = clicked.is_wanted(request)
+            if not wanted:
+                label = "Write the file" if card.suffix else "Write the folder"
+                st.button(label, key="export-write", type="primary", on_click=clicked.start, args=(request,))
         if request.target == ONNX:
             _integers(recipe)
-        if clicked.is_wanted(request):
+        if wanted:
             ask.show("export", request, lambda found, fresh: _written(found, request, fresh))
+        elif card.from_folder:
+            _beforehand(request)
 
 
-def _target(cards: tuple[TargetCard, ...]) -> str:
-    titles = {card.name: card.title for card in cards}
-    return st.selectbox("Target", list(titles), format_func=titles.__getitem__, key="export-target", width=430,
-                        label_visibility="collapsed")  # fmt: skip
+def offered(cards: tuple[TargetCard, ...], info: ModelInfo) -> tuple[TargetCard, ...]:
+    """The targets that this model can have: folders are written from folders."""
+    return tuple(card for card in cards if info.source == FOLDERS or not card.from_folder)
+
+
+def _target(cards: tuple[TargetCard, ...]) -> TargetCard:
+    by_name = {card.name: card for card in cards}
+    chosen = st.selectbox("Target", list(by_name), format_func=lambda name: by_name[name].title, key="export-target",
+                          width=430, label_visibility="collapsed")  # fmt: skip
+    return by_name[chosen]
+
+
+def _beforehand(request: GetExport) -> None:
+    """What will be left unsaid, before anybody waits for it."""
+    unsaid, _ = ask.latest("unsaid", GetUnsaid(ref=request.ref, recipe=request.recipe, target=request.target))
+    if unsaid is not None:
+        st.html(beforehand_html(unsaid))
+
+
+def beforehand_html(unsaid: tuple[str, ...]) -> str:
+    """The sentences, with what they do not cover."""
+    rest = "What depends on values, such as where fixes put weights, is told when it is written."
+    if not unsaid:
+        return words.quiet(f"By its formats it can say all of the recipe. {rest}")
+    rows = "".join(f"<li>{html.escape(one)}</li>" for one in unsaid)
+    title = '<h3 class="q-chart-title">What it will not say</h3>'
+    return title + words.scrolling(f'<ul class="q-sites">{rows}</ul>') + words.quiet(rest)
 
 
 def _integers(recipe: Recipe) -> None:
@@ -83,19 +111,16 @@ def _written(found: Exported, request: GetExport, fresh: bool) -> None:
     left, right = st.columns([5, 6], gap="large")
     with left:
         st.html(file_html(found, request.recipe))
-        name = exports.download_name(found)
-        st.download_button(
-            f"Download {name}", partial(exports.content, found), name, MIME, key="export-download", on_click="ignore",
-            type="primary", disabled=not fresh,
-        )  # fmt: skip
+        takeaway.button(Path(found.path), Path(found.path).name, "export-download", disabled=not fresh)
     right.html(unsaid_html(found))
 
 
 def file_html(found: Exported, recipe: Recipe) -> str:
     """What was written."""
-    count = len(exports.files(found))
-    facts = {
-        "file": Path(found.path).name + (f" and {plural(count - 1, 'data file')}" if count > 1 else ""),
+    facts = {"file": Path(found.path).name}
+    if found.holds:
+        facts["holds"] = listed(found.holds, most=MOST_NAMES)
+    facts |= {
         "size": numbers.size(found.bytes),
         "says": " · ".join(pill.text for pill in words.recipe_pills(recipe)),
     }
