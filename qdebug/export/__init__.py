@@ -3,6 +3,8 @@
 import os
 from pathlib import Path
 
+from msgspec.structs import replace
+
 from qdebug.engine import Work
 from qdebug.errors import UsageError, near
 from qdebug.export.checkpoints import write_checkpoint
@@ -19,6 +21,7 @@ from qdebug.export.targets.modelopt import modelopt
 from qdebug.export.targets.nncf import nncf
 from qdebug.export.targets.onnx_runtime import onnx_runtime
 from qdebug.export.targets.quanto import quanto
+from qdebug.export.targets.remarks import on_attention
 from qdebug.export.targets.tensorrt import for_tensorrt, tensorrt
 from qdebug.export.targets.torchao import torchao
 from qdebug.recipes import Recipe
@@ -101,7 +104,9 @@ def export_file(
                 f"'{session.info().name}' is no Hugging Face folder, and {target} is written from one",
                 do=f"Open the folder, or export to {ONNX}.",
             )
-        return write_checkpoint(session.decided(recipe), folder, path, target)
+        decided = session.decided(recipe)
+        written = write_checkpoint(decided, folder, path, target)
+        return replace(written, unsaid=(*written.unsaid, *on_attention(decided)))
     if target == ONNX:
         place = Path(path)
         stem = Path(session.info().name).stem
