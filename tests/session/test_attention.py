@@ -185,6 +185,25 @@ def test_a_token_s_bytes_are_those_of_the_shared_heads(opened, form):
     assert (per_token.quantized_bytes, per_token.window) == (2 * (16 + 2 * 4), 4)
 
 
+def test_an_evaluation_tells_what_attention_costs_and_does():
+    model, given = fused(), data()
+    with torch.no_grad():
+        model.out.weight.mul_(8)  # sure of its answers
+        given["labels"] = model(given["tokens"]).argmax(-1)
+    session = qdebug.open(model, data=given)
+    recipe = Recipe(attention=cache("int2-tok"))
+    found = session.evaluate(recipe)
+    assert found.cache == session.cache_size(recipe)
+    assert found.attention == ("keys int2 tok", "values int2 tok")
+    assert session.evaluate(Recipe()).cache is None
+    verdict = session.verdict(recipe)
+    assert not found.metric.harmless
+    assert verdict.text.startswith("Quantized attention (keys int2 tok, values int2 tok) alone takes perplexity from")
+    whole = qdebug.recipes.preset("w8a8")
+    compared = session.compare(whole, replace(whole, attention=recipe.attention))
+    assert compared.between == (("attention: float", "attention: keys int2 tok, values int2 tok"),)
+
+
 def test_a_model_without_attention_says_so():
     model = torch.nn.Sequential(torch.nn.Linear(4, 4), torch.nn.Softmax(-1))
     session = qdebug.open(model, data=(torch.randn(8, 4), torch.randint(0, 4, (8,))))
