@@ -123,7 +123,7 @@ class Preparer:
         quants = self.quants(recipe, overlay, work)
         points = self.points(recipe, overlay, work)  # on the grids of the layers that read them: before biases change
         found = self.repairs.repaired(recipe, overlay, quants, work, points)
-        points |= self.attention.points(recipe, overlay, work)
+        points = points | self.attention.points(recipe, overlay, work)
         return self.sheet_of(found.overlay, found.quants, points, self.attention.attended(recipe, overlay, work))
 
     def _grid(self, layer: Layer, recipe: Recipe, overlay: Overlay, work: Work) -> Grid | None:

@@ -25,9 +25,10 @@ from qdebug.targets import cache_size
 from qdebug.web.core import problem, state
 
 _FLOAT = {"fp32": "float"}
-_CHANNEL, _TOKEN = "a scale per channel of 32 tokens", "a scale per token"
+_CHANNEL, _TOKEN = "per channel of 32", "per token"
+"""What shares a scale: a channel of 32 tokens, or a token of one head."""
 _EITHER = {
-    "int4g32": "int4, a scale per 32 channels of a token", "int8-static": "int8, one scale",
+    "int4g32": "int4, per 32 channels", "int8-static": "int8, one scale",
     "fp8_e4m3fn": "fp8_e4m3fn, one scale", "q8_0": "q8_0 (llama.cpp)", "q4_0": "q4_0 (llama.cpp)", "mxfp4": "mxfp4",
 }  # fmt: skip
 KEYS: dict[str, str] = (
@@ -45,8 +46,10 @@ VALUES: dict[str, str] = (
 INSIDE: dict[str, str] = {"fp32": "float", "int8": "int8", "int4": "int4", "fp8_e4m3fn": "fp8_e4m3fn", "bf16": "bf16"}
 WINDOWS = (0, 32, 64, 128, 256)
 HELP: dict[str, str] = {
-    "keys": "As the cache holds them. Others than those of the list can be written: `int4g64-pc`, `int3-tok`.",
-    "values": "As the cache holds them. Others than those of the list can be written: `int4g16`, `int3`.",
+    "keys": "As the cache holds them: scales are shared by 32 tokens of a channel, or by a token of a head. Others "
+    "than those of the list can be written: `int4g64-pc`, `int3-tok`.",
+    "values": "As the cache holds them: scales are shared by a token of a head, or by 32 tokens of a channel. Others "
+    "than those of the list can be written: `int4g16`, `int3`.",
     "window": "Newest tokens that the cache keeps in full precision.",
     "scores": "Products of queries and keys, before mask and softmax: one scale, from calibration.",
     "probs": "What softmax gives: the codes lie between 0 and 1.",
