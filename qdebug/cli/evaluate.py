@@ -15,7 +15,7 @@ from qdebug.cli.progress import Reporter
 from qdebug.cli.ranking import Ranked, Ranking, ordered, several
 from qdebug.errors import UsageError
 from qdebug.recipes import save
-from qdebug.results import ErrorSplit, Evaluation, LayerReport, Verdict
+from qdebug.results import CacheSize, ErrorSplit, Evaluation, LayerReport, Verdict
 
 SUMMARY = "metric, size and every layer's errors under a recipe"
 EXAMPLES = """\
@@ -26,6 +26,7 @@ EXAMPLES = """\
   qdebug evaluate model.onnx --data val.npz --recipe mine.yaml
   qdebug evaluate model.int8.onnx --data val.npz --set 'head=w16a16'
   qdebug evaluate digits-mobilenet --preset w8a8-pc-all --simulate integer
+  qdebug evaluate pydoc-gpt --preset w8a16 --kv int4 --kv-window 32
   qdebug evaluate pydoc-gpt --preset w4a16 --weight-format nf4,mxfp4,nvfp4,int4g32,q4_k --json"""
 
 
@@ -145,6 +146,22 @@ def _experts(evaluation: Evaluation) -> list[tuple[str, str]]:
     return [("experts", said + (f"; {numbers.count(never)} never" if never else ""))]
 
 
+def _cache(size: CacheSize | None) -> list[tuple[str, str]]:
+    """What a token takes in the caches, where a recipe quantizes them."""
+    from qdebug.figures import numbers
+    from qdebug.figures.text import plural
+
+    if size is None or size.quantized_bytes == size.fp16_bytes:
+        return []
+    fp16, quantized = (numbers.size(round(one)) for one in (size.fp16_bytes, size.quantized_bytes))
+    text = (
+        f"{fp16} a token in fp16, {quantized} quantized "
+        f"({numbers.times(size.fp16_bytes / size.quantized_bytes)} smaller), {numbers.three(size.bits_per_value)} bits "
+        "per value"
+    )
+    return [("KV cache", text + (f"; newest {plural(size.window, 'token')} float" if size.window else ""))]
+
+
 def _facts(evaluation: Evaluation) -> list[str]:
     from qdebug.figures import numbers
 
@@ -168,8 +185,10 @@ def _facts(evaluation: Evaluation) -> list[str]:
             f"({numbers.times(size.float_bytes / max(1, size.quantized_bytes))} smaller), "
             f"{numbers.three(size.bits_per_weight)} bits per weight",
         ),
+        *_cache(evaluation.cache),
         *([("metric", "of the integer simulation; errors per layer are of the float one")] if integer else []),
         ("data", f"{numbers.count(evaluation.n)} samples; ranges from {evaluation.calibration}"),
+        *([("attention", ", ".join(evaluation.attention))] if evaluation.attention else []),
         ("recipe", f"{evaluation.recipe}, evaluated in {numbers.seconds(evaluation.seconds)}"),
     ]
     width = max(len(name) for name, _ in rows)

@@ -8,6 +8,7 @@ from typing import get_args
 
 import msgspec
 
+from qdebug.cli.attention import add_attention, with_attention
 from qdebug.errors import UsageError, near
 from qdebug.formats import find, split_name
 from qdebug.recipes import (
@@ -81,6 +82,7 @@ def add_recipe(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--fix", metavar="A,B", help="fixes in order, name[:key=value…]: cle,smoothquant:alpha=0.6,bias-correction"
     )
+    add_attention(parser)
 
 
 def base_recipe(options: argparse.Namespace, own: Recipe | None = None) -> Recipe:
@@ -109,7 +111,8 @@ def base_recipe(options: argparse.Namespace, own: Recipe | None = None) -> Recip
         _split(setting, default)
     fixes = () if options.fix is None else parse_fixes(options.fix)
     kept = tuple(fix for fix in recipe.fixes if name_of(fix) not in map(name_of, fixes))
-    return msgspec.structs.replace(recipe, default=default, fixes=kept + fixes)
+    attention = with_attention(recipe.attention, options)
+    return msgspec.structs.replace(recipe, default=default, fixes=kept + fixes, attention=attention)
 
 
 def with_layers(recipe: Recipe, options: argparse.Namespace, layers: Sequence[LayerInfo]) -> Recipe:

@@ -232,7 +232,7 @@ class _Run:
         got.publish(self.values[target], time.perf_counter() - start)
 
     def _execute(self, segment: Segment) -> None:
-        values, check, special, points = self.values, self.work.check, self.sheet.special, self.sheet.points
+        values, check, points = self.values, self.work.check, self.sheet.points
         born = self.born.get(segment.target)
         index = segment.target
         try:
@@ -244,13 +244,22 @@ class _Run:
                 if born and index == segment.target:
                     values[index] = self._birth(segment, call, born)
                 else:
-                    values[index] = self._layer(index) if index in special else call(values)
+                    values[index] = self._computed(index, call)
                 if index in points:
                     values[index] = self._point(index)
                 for source in done:
                     del values[source]
         except (RuntimeError, IndexError, ValueError, TypeError) as error:
             raise self._explained(index, values, error) from error
+
+    def _computed(self, index: int, call: Call) -> Any:
+        """A step's value, of a layer or an attention as the sheet says."""
+        if index in self.sheet.special:
+            return self._layer(index)
+        attended = self.sheet.attended.get(index)
+        return (
+            call(self.values) if attended is None else attended.compute(self.engine.program.steps[index], self.values)
+        )
 
     def _birth(self, segment: Segment, call: Call, born: Born) -> Tensor:
         """A value as the layers that read it will see it, written over itself where nobody else can look."""
@@ -259,7 +268,7 @@ class _Run:
         if born.skips_relu and segment.over is not None and step.op == "aten.relu.default":
             value = self.values[segment.over]
         else:
-            value = self._layer(index) if index in self.sheet.special else call(self.values)
+            value = self._computed(index, call)
         return born.quant.activate(value, value if is_fresh(step) else None)
 
     def _point(self, index: int) -> Tensor:

@@ -12,6 +12,7 @@ import msgspec
 import torch
 from torch import Tensor
 
+from qdebug.engine.attended import Attended
 from qdebug.engine.cache import ValueCache
 from qdebug.engine.overlay import NOTHING, Overlay, Rounded, order
 from qdebug.formats import find
@@ -83,6 +84,7 @@ class Sheet:
         overlay: replaced constants.
         quants: quantization by layer step; a layer that is not there runs in float.
         points: quantization of other values, by the step that computes them.
+        attended: attentions that are computed otherwise than in float.
     """
 
     def __init__(
@@ -92,12 +94,14 @@ class Sheet:
         overlay: Overlay = NOTHING,
         quants: Mapping[int, LayerQuant] | None = None,
         points: Mapping[int, LayerQuant] | None = None,
+        attended: Sequence[Attended] = (),
     ) -> None:
         self.program = program
         self.layers = {layer.step: layer for layer in layers}
         self.overlay = overlay
         self.quants = dict(quants or {})
         self.points = dict(points or {})
+        self.attended = {step: one for one in attended for step in one.steps}
         self.special = frozenset(self.quants) | frozenset(overlay.biases)
         self.keys = self._all_keys()
         self._weight_keys: dict[int, bytes] = {}
@@ -127,6 +131,9 @@ class Sheet:
             rounded = self.rounded(index)
             if rounded is not None:
                 digest.update(b"r" + rounded.key)
+        attended = self.attended.get(index)
+        if attended is not None:
+            digest.update(b"k" + attended.key(index))
         point = self.points.get(index)
         if point is not None:
             digest.update(b"p" + point.activation_key)

@@ -3,6 +3,8 @@
 import os
 from pathlib import Path
 
+from msgspec.structs import replace
+
 from qdebug.engine import Work
 from qdebug.errors import UsageError, near
 from qdebug.export.checkpoints import write_checkpoint
@@ -21,6 +23,7 @@ from qdebug.export.targets.modelopt import modelopt
 from qdebug.export.targets.nncf import nncf
 from qdebug.export.targets.onnx_runtime import onnx_runtime
 from qdebug.export.targets.quanto import quanto
+from qdebug.export.targets.remarks import on_attention
 from qdebug.export.targets.tensorrt import for_tensorrt, tensorrt
 from qdebug.export.targets.torchao import torchao
 from qdebug.recipes import Recipe
@@ -107,8 +110,10 @@ def export_file(
             )
         decided, place = session.decided(recipe), Path(path)
         if target in FOLDERS:
-            return write_checkpoint(decided, folder, place, target)
-        return write_gguf(decided, folder, place / f"{folder.name}.gguf" if place.is_dir() else place, work=work)
+            written = write_checkpoint(decided, folder, place, target)
+        else:
+            written = write_gguf(decided, folder, place / f"{folder.name}.gguf" if place.is_dir() else place, work=work)
+        return replace(written, unsaid=(*written.unsaid, *on_attention(decided)))
     if target == ONNX:
         place = Path(path)
         stem = Path(session.info().name).stem

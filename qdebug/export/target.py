@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from qdebug.export.document import Document
+from qdebug.export.targets.remarks import on_attention
 from qdebug.recipes import Recipe
 from qdebug.session import Session
 
@@ -37,7 +38,9 @@ class Target:
         """
         decided, info = session.decided(recipe), session.info()
         if self.reads == "layers":
-            return self.write(decided, info, session.layers(recipe))
-        if self.reads == "shares":
-            return self.write(decided, info, session.shares(recipe))
-        return self.write(decided, info)
+            document = self.write(decided, info, session.layers(recipe))
+        elif self.reads == "shares":
+            document = self.write(decided, info, session.shares(recipe))
+        else:
+            document = self.write(decided, info)
+        return replace(document, unsaid=(*document.unsaid, *on_attention(decided)))

@@ -7,7 +7,7 @@ from qdebug.figures.recipe_words import PRESETS, preset_of
 from qdebug.figures.settling import WORDS as RANGES
 from qdebug.figures.text import listed, plural
 from qdebug.formats import find
-from qdebug.recipes import LayerPlan, Recipe, TensorPlan
+from qdebug.recipes import AttentionPlan, LayerPlan, Recipe, TensorPlan
 from qdebug.recipes.check import has_range
 from qdebug.recipes.fixes import in_order, written
 
@@ -32,6 +32,7 @@ def recipe_facts(recipe: Recipe) -> tuple[Fact, ...]:
     facts += _exceptions(recipe)
     facts.append(("between layers", tensor_words(recipe.between)))
     facts.append(("biases", "32-bit integers" if recipe.bias == "int32" else "float"))
+    facts += attention_facts(recipe.attention)
     facts.append(("fixes", _fixes(recipe)))
     return tuple(facts)
 
@@ -52,6 +53,29 @@ def tensor_words(plan: TensorPlan) -> str:
     if plan.scale_format in ("fp16", "bf16", "fp32"):
         words.append(f"scales in {plan.scale_format}")
     return ", ".join(words)
+
+
+def attention_facts(plan: AttentionPlan) -> list[Fact]:
+    """What of attention is quantized; nothing where it is float."""
+    named = (
+        ("attention's keys", plan.keys), ("attention's values", plan.values), ("attention's scores", plan.scores),
+        ("attention's probabilities", plan.probs),
+    )  # fmt: skip
+    found = [(name, _held(one)) for name, one in named if not one.is_float32]
+    return [*found, ("newest tokens", f"{plural(plan.window, 'token')} in full precision")] if plan.window else found
+
+
+def _held(plan: TensorPlan) -> str:
+    form = find(plan.format)
+    if not has_range(form) or plan.granularity == "tensor":
+        return tensor_words(plan)
+    shared = {
+        "channel": f"one scale per channel of {plural(plan.group_size, 'token')}",
+        "token": "one scale per token and head",
+        "group": f"one scale per {plural(plan.group_size, 'channel')} of a token",
+    }[plan.granularity]  # fmt: skip
+    affine = ["symmetric" if plan.symmetric else "affine"] if form.is_integer else []
+    return ", ".join([plan.format, shared, *affine])
 
 
 def _granularity(plan: TensorPlan) -> str:

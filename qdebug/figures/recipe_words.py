@@ -12,6 +12,7 @@ from qdebug.figures.colours import precision
 from qdebug.figures.numbers import three
 from qdebug.formats import find
 from qdebug.recipes import (
+    AttentionPlan,
     BiasCorrection,
     CrossLayerEqualization,
     Fix,
@@ -94,7 +95,7 @@ def short_name(plan: LayerPlan) -> str | None:
 
 
 def preset_of(recipe: Recipe) -> str | None:
-    """The preset that gives all layers what a recipe gives them, whatever its ranges and fixes; None for none."""
+    """The preset that gives all layers what a recipe gives them, whatever its ranges, attention and fixes, or None."""
     if recipe.layers:
         return None
     for text in PRESETS:
@@ -111,7 +112,8 @@ def written(recipe: Recipe) -> str | None:
     if name is None:
         return None
     one = preset(name)
-    return name if one.bias == recipe.bias and _bare(one.between) == _bare(recipe.between) else None
+    same = one.bias == recipe.bias and _bare(one.between) == _bare(recipe.between)
+    return name if same and one.attention == recipe.attention else None
 
 
 def _bare_layer(plan: LayerPlan) -> LayerPlan:
@@ -161,10 +163,20 @@ def recipe_pills(recipe: Recipe) -> tuple[Pill, ...]:
         pills.append(Pill(f"{label_of(recipe.between, 'activation')} between layers", precision(recipe.between.format)))
     if recipe.bias == "int32":
         pills.append(Pill("int32 biases"))
+    pills += _attention(recipe.attention)
     ranges = _ranges(recipe)
     if ranges != {"minmax"}:
         pills.append(Pill(f"{ranges.pop().replace('_', ' ')} ranges" if len(ranges) == 1 else "mixed ranges"))
     return (*pills, *(Pill(fix_in_words(fix)) for fix in recipe.fixes))
+
+
+def _attention(plan: AttentionPlan) -> list[Pill]:
+    """What of attention is quantized; the cache in one pill where keys and values have one format."""
+    named = [("keys", plan.keys), ("values", plan.values), ("scores", plan.scores), ("probabilities", plan.probs)]
+    if plan.has_cache and plan.keys.format == plan.values.format:
+        named = [("keys and values", TensorPlan(plan.keys.format)), *named[2:]]
+    pills = [Pill(f"{one.label} {name}", precision(one.format)) for name, one in named if not one.is_float32]
+    return [*pills, Pill(f"newest {plan.window} tokens float")] if plan.window else pills
 
 
 def _ranges(recipe: Recipe) -> set[str]:
@@ -175,8 +187,8 @@ def _ranges(recipe: Recipe) -> set[str]:
 
 
 def recipe_title(recipe: Recipe) -> str:
-    """A recipe's name in a chart: its default, the number of exceptions, its fixes."""
-    parts = [plan_in_words(recipe.default)]
+    """A recipe's name in a chart: its default, what of attention is quantized, the number of exceptions, its fixes."""
+    parts = [plan_in_words(recipe.default), *(pill.text for pill in _attention(recipe.attention))]
     if recipe.layers:
         parts.append(f"{len(recipe.layers)} set")
     return " + ".join([*parts, *(fix_in_words(fix) for fix in recipe.fixes)])

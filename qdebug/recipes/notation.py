@@ -19,6 +19,8 @@ _SHARING = re.compile(r"(?:g(?P<g>\d+)|b(?P<rows>\d+)x(?P<columns>\d+))?(?P<flag
 _RANK = re.compile(r"r(?P<rank>[1-9]\d*)", re.ASCII)
 _ROUNDING: dict[str, Rounding] = {"away": "half_away", "stochastic": "stochastic", "floor": "floor"}
 _SCALES: dict[str, ScaleFormat] = {"dq": "double", "e8m0": "e8m0", "fp16": "fp16", "bf16": "bf16"}
+STORAGE_FLAGS = (*_ROUNDING, *_SCALES)
+"""What a notation can say of rounding and of how scales are stored."""
 _HOW = "Write weight bits, group and activation bits such as w8a8, w8a8-pc, w4g32a16; bits are 2-8, 16 or 32."
 
 
@@ -102,7 +104,7 @@ def parse_weight_format(text: str) -> TensorPlan:
         RecipeError: an unknown format or flag, or a combination that makes no sense; the message says what to do.
     """
     name, *reduced = text.strip().lower().split("@")
-    form, sizes, flags = _tensor_format(name, ("pc", "affine", *_ROUNDING, *_SCALES))
+    form, sizes, flags = tensor_format(name, ("pc", "affine", *STORAGE_FLAGS))
     named = [bool(sizes), "pc" in flags]
     if all(named):
         raise RecipeError(f"'{text}' says twice how weights share scales", do="Leave out one of them.")
@@ -110,7 +112,7 @@ def parse_weight_format(text: str) -> TensorPlan:
     block = (sizes["rows"], sizes["columns"]) if "rows" in sizes else None
     plan = TensorPlan(
         form.name, "group" if group else "block" if block else "channel" if "pc" in flags else "tensor", group, block,
-        symmetric="affine" not in flags, **_stored(flags),
+        symmetric="affine" not in flags, **stored_as(flags),
     )  # fmt: skip
     check_tensor_plan(plan, "weight", f"'{text}'")
     return _reduced(plan, reduced, text)
@@ -124,7 +126,7 @@ def parse_activation_format(text: str) -> TensorPlan:
     Raises:
         RecipeError: an unknown format or flag, or a combination that makes no sense; the message says what to do.
     """
-    form, sizes, flags = _tensor_format(text, ("tok", "dyn", "sym", *_ROUNDING, *_SCALES))
+    form, sizes, flags = tensor_format(text, ("tok", "dyn", "sym", *STORAGE_FLAGS))
     if sizes:
         raise RecipeError(
             f"'{text}' asks for groups or tiles, which activations do not have", do="Write for instance int8-tok."
@@ -132,13 +134,13 @@ def parse_activation_format(text: str) -> TensorPlan:
     granularity = "token" if "tok" in flags else "tensor"
     plan = TensorPlan(
         form.name, granularity, symmetric="sym" in flags or not form.is_integer,
-        dynamic=bool(flags & {"tok", "dyn"}), **_stored(flags),
+        dynamic=bool(flags & {"tok", "dyn"}), **stored_as(flags),
     )  # fmt: skip
     check_tensor_plan(plan, "activation", f"'{text}'")
     return plan
 
 
-def _tensor_format(text: str, known: tuple[str, ...]) -> tuple[QFormat, dict[str, int], set[str]]:
+def tensor_format(text: str, known: tuple[str, ...]) -> tuple[QFormat, dict[str, int], set[str]]:
     """Format, sizes (``g``, or ``rows`` and ``columns``) and flags of a tensor's short notation."""
     plain = text.strip().lower()
     found = split_name(plain)
@@ -157,7 +159,7 @@ def _tensor_format(text: str, known: tuple[str, ...]) -> tuple[QFormat, dict[str
     return form, sizes, flags
 
 
-def _stored(flags: set[str]) -> dict[str, Any]:
+def stored_as(flags: set[str]) -> dict[str, Any]:
     """Rounding and storage of scales, as the flags say."""
     rounding = [_ROUNDING[flag] for flag in flags if flag in _ROUNDING]
     scales = [_SCALES[flag] for flag in flags if flag in _SCALES]

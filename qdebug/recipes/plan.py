@@ -76,13 +76,14 @@ class TensorPlan(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_d
 
     @property
     def label(self) -> str:
-        """The short name people read, such as ``int4 g32``."""
+        """The short name people read, such as ``int4 g32``; ``int4 pc g32`` is per channel, 32 tokens to a scale."""
         reduced = f" {self.sparsity}" if self.sparsity else f" rank {self.rank}" if self.rank else ""
         if self.granularity == "group":
             return f"{self.format} g{self.group_size}{reduced}"
         if self.granularity == "block" and self.block:
             return f"{self.format} b{self.block[0]}×{self.block[1]}{reduced}"
-        return self.format + {"channel": " pc", "token": " tok"}.get(self.granularity, "") + reduced
+        tokens = f" g{self.group_size}" if self.group_size else ""
+        return self.format + {"channel": f" pc{tokens}", "token": " tok"}.get(self.granularity, "") + reduced
 
 
 FLOAT = TensorPlan()
@@ -98,6 +99,41 @@ class LayerPlan(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_de
 FLOAT_LAYER = LayerPlan()
 
 
+class AttentionPlan(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """How all attentions of a model hold what they compute with; see ``docs/attention.md``.
+
+    Attributes:
+        keys: of the cache, as attention multiplies them: behind a rotary embedding, before heads are repeated.
+            Granularity ``channel`` with a ``group_size`` is a scale for each channel of each so many tokens (KIVI),
+            ``token`` one for each token of each head, ``group`` one for each ``group_size`` channels of a token,
+            ``tensor`` one scale from calibration. Integers that are not symmetric have a real minimum in the place of a
+            zero point.
+        values: of the cache, alike.
+        window: how many of the newest tokens, the query's own among them, the cache keeps in full precision.
+        scores: the products of queries and keys, before mask and softmax.
+        probs: what softmax gives; a static range is 0 to 1, whatever was seen.
+    """
+
+    keys: TensorPlan = FLOAT
+    values: TensorPlan = FLOAT
+    window: int = 0
+    scores: TensorPlan = FLOAT
+    probs: TensorPlan = FLOAT
+
+    @property
+    def has_cache(self) -> bool:
+        """Whether keys or values are quantized."""
+        return not (self.keys.is_float32 and self.values.is_float32)
+
+    @property
+    def is_float32(self) -> bool:
+        """Whether attention is left exactly as it is."""
+        return not self.has_cache and self.scores.is_float32 and self.probs.is_float32
+
+
+FLOAT_ATTENTION = AttentionPlan()
+
+
 class Recipe(msgspec.Struct, frozen=True):
     """The whole choice. Hashable; equal recipes give equal results on equal model and data.
 
@@ -110,6 +146,7 @@ class Recipe(msgspec.Struct, frozen=True):
             and comes out of additions, poolings and the like, and what layers write (see ``qdebug.graph.points``).
         bias: ``int32`` rounds the biases of layers whose input and weight are integers to multiples of both scales, as
             runtimes store them.
+        attention: the plans of keys, values, scores and probabilities in all attentions.
         model: digest of the model the recipe was made for, or None where it fits any with these layers.
         version: the schema's version.
     """
@@ -119,6 +156,7 @@ class Recipe(msgspec.Struct, frozen=True):
     fixes: tuple[Fix, ...] = ()
     between: TensorPlan = FLOAT
     bias: BiasFormat = "fp32"
+    attention: AttentionPlan = FLOAT_ATTENTION
     model: str | None = None
     version: int = VERSION
 
@@ -135,4 +173,6 @@ class Recipe(msgspec.Struct, frozen=True):
         content = msgspec.json.encode((self.default, self.layers, self.fixes))
         if not self.between.is_float32 or self.bias != "fp32":
             content += msgspec.json.encode((self.between, self.bias))
+        if not self.attention.is_float32:
+            content += b"attention" + msgspec.json.encode(self.attention)
         return hashlib.blake2b(content, digest_size=8).hexdigest()

@@ -11,10 +11,10 @@ import msgspec
 
 from qdebug.errors import FileError, RecipeError, near
 from qdebug.recipes.fixes import BY_NAME, Fix
-from qdebug.recipes.plan import VERSION, BiasFormat, LayerPlan, Recipe, TensorPlan
+from qdebug.recipes.plan import FLOAT_ATTENTION, VERSION, AttentionPlan, BiasFormat, LayerPlan, Recipe, TensorPlan
 from qdebug.recipes.text import read_plain, write_yaml
 
-_TOP = ("version", "model", "default", "layers", "fixes", "between", "bias")
+_TOP = ("version", "model", "default", "layers", "fixes", "between", "bias", "attention")
 LARGEST = 16 * 2**20
 """Bytes of a recipe file beyond which it is refused."""
 
@@ -31,6 +31,8 @@ def to_plain(recipe: Recipe) -> dict[str, Any]:
         plain["between"] = msgspec.to_builtins(recipe.between)
     if recipe.bias != "fp32":
         plain["bias"] = recipe.bias
+    if recipe.attention != FLOAT_ATTENTION:
+        plain["attention"] = msgspec.to_builtins(recipe.attention)
     return plain
 
 
@@ -65,6 +67,7 @@ def from_plain(plain: object, *, file: str | None = None) -> Recipe:
         fixes=tuple(_fix(fix, file) for fix in fixes),
         between=_tensor_plan(top.get("between", {}), "between.activation", file),
         bias=bias,
+        attention=_attention(top.get("attention", {}), file),
         model=model,
     )
 
@@ -151,17 +154,35 @@ def _layer_plan(plain: object, where: str, file: str | None) -> LayerPlan:
     return LayerPlan(**{key: _tensor_plan(value, f"{where}.{key}", file) for key, value in mapping.items()})
 
 
+def _attention(plain: object, file: str | None) -> AttentionPlan:
+    from qdebug.recipes.attention import check_attention
+
+    mapping = _mapping(plain, "attention", file)
+    _known(mapping, AttentionPlan.__struct_fields__, "attention", file)
+    window = mapping.get("window", 0)
+    if type(window) is not int:
+        raise RecipeError(f"attention.window is {window!r}", file=file, do="Give a number of tokens, such as 32.")
+    plans = {name: _converted(value, f"attention.{name}", file) for name, value in mapping.items() if name != "window"}
+    plan = AttentionPlan(**plans, window=window)
+    check_attention(plan, file)
+    return plan
+
+
 def _tensor_plan(plain: object, where: str, file: str | None) -> TensorPlan:
     from qdebug.recipes.check import check_tensor_plan
 
+    plan = _converted(plain, where, file)
+    check_tensor_plan(plan, "activation" if where.endswith(".activation") else "weight", where, file)
+    return plan
+
+
+def _converted(plain: object, where: str, file: str | None) -> TensorPlan:
     mapping = _mapping(plain, where, file)
     _known(mapping, TensorPlan.__struct_fields__, where, file)
     try:
-        plan = msgspec.convert(mapping, TensorPlan)
+        return msgspec.convert(mapping, TensorPlan)
     except msgspec.ValidationError as error:
         raise RecipeError(f"Wrong value in {where}: {error}", file=file, do=_allowed(mapping, str(error))) from None
-    check_tensor_plan(plan, "activation" if where.endswith(".activation") else "weight", where, file)
-    return plan
 
 
 def _allowed(mapping: dict[Any, Any], error: str) -> str:

@@ -49,12 +49,23 @@ from qdebug.results.layer import (
     TensorView,
 )
 from qdebug.results.mixture import GreedyStep, Mixture, MixturePoint
-from qdebug.results.model import LayerInfo, ModelInfo, ModelRef, Pattern, SampleCard, TensorSpec
+from qdebug.results.model import AttentionInfo, LayerInfo, ModelInfo, ModelRef, Pattern, SampleCard, TensorSpec
 from qdebug.results.positions import PositionErrors, PositionSide
 from qdebug.results.ranges import InputRanges
 from qdebug.results.routing import Routed
 from qdebug.results.scan import AddedError, Scan, ScannedTensor, StoredStats
-from qdebug.results.score import Evaluation, Metric, OutputChange, Score, Share, Shares, Size, Subgroups, Verdict
+from qdebug.results.score import (
+    CacheSize,
+    Evaluation,
+    Metric,
+    OutputChange,
+    Score,
+    Share,
+    Shares,
+    Size,
+    Subgroups,
+    Verdict,
+)
 from qdebug.results.sensitivity import Order, Sensitivity, SensitivityRow, SweepPlan, WholeRecipe
 from qdebug.results.subgroups import Subgroup, worst_group
 from qdebug.results.trials import FixEstimate, FixTrial, Losses, TriedLayer
@@ -71,7 +82,8 @@ from qdebug.results.verified import (
 from qdebug.results.work import CacheStats, FixCard, FixParameter, FixSite, Progress, TargetCard
 
 __all__ = [
-    "AddedError", "Agreement", "Bound", "CacheStats", "CalibrationCurve", "CalibrationPoint", "Cause", "Cells",
+    "AddedError", "Agreement", "AttentionInfo", "Bound", "CacheSize", "CacheStats", "CalibrationCurve",
+    "CalibrationPoint", "Cause", "Cells",
     "ChannelRanges", "ChannelRidges", "ClipCurve", "CloseUp", "ComparedSide", "Comparison", "Convergence", "Cost",
     "CourseRow", "Coverage", "CrestPair", "CrestView", "Diagnosis", "DISTRIBUTIONS", "Divergence", "EnergyEstimate",
     "ErrorCourse", "ErrorSpectrum", "ErrorSplit", "Evaluation", "Excerpt", "Exported", "Extreme", "Finding",

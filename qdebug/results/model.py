@@ -72,6 +72,23 @@ class LayerInfo(Result, frozen=True, kw_only=True):
     positions: int = 0
 
 
+class AttentionInfo(Result, frozen=True, kw_only=True):
+    """An attention as the graph shows it.
+
+    Attributes:
+        name: path of its module.
+        keys, values: numbers that a cache holds of one token: channels of all heads, before heads are repeated.
+        head: channels of one head of the keys, and of the values.
+        fused: whether one operator does it all, so that scores and probabilities are no values of the graph.
+    """
+
+    name: str
+    keys: int
+    values: int
+    head: tuple[int, int]
+    fused: bool
+
+
 class Pattern(Result, frozen=True, kw_only=True):
     """A place in the graph where a fix could apply.
 
@@ -115,6 +132,7 @@ class ModelInfo(Result, frozen=True, kw_only=True):
         own_recipe: of a file that was quantized already, the recipe in it, as JSON; what one looks at first.
         renamed: what nodes are called here whose name another node of the file has too.
         float_note: what "float" means where the weights in the file are rounded already, in a sentence; else empty.
+        attentions: those that were understood, in the order of the graph.
     """
 
     name: str
@@ -138,6 +156,7 @@ class ModelInfo(Result, frozen=True, kw_only=True):
     own_recipe: str = ""
     renamed: tuple[str, ...] = ()
     float_note: str = ""
+    attentions: tuple[AttentionInfo, ...] = ()
 
 
 class SampleCard(Result, frozen=True, kw_only=True):

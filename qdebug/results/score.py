@@ -74,6 +74,23 @@ class Size(Result, frozen=True, kw_only=True):
     bits_per_weight: float
 
 
+class CacheSize(Result, frozen=True, kw_only=True):
+    """What a token takes in the caches of keys and values of all attentions.
+
+    Attributes:
+        fp16_bytes: in 16-bit floats, as runtimes keep them; so are keys or values that a recipe leaves float.
+        quantized_bytes: under the recipe, scales and minima included; once the token has left the window of newest ones
+            and its group is full.
+        bits_per_value: the latter, for each number.
+        window: newest tokens that are kept in full precision.
+    """
+
+    fp16_bytes: float
+    quantized_bytes: float
+    bits_per_value: float
+    window: int = 0
+
+
 class Score(Result, frozen=True, kw_only=True):
     """What the score strip shows.
 
@@ -182,6 +199,8 @@ class Evaluation(Result, frozen=True, kw_only=True):
         groups: the metric by class and by group of the data, of the float simulation as the layers are.
         divergence: of a language model's next-token distributions, of the float simulation too; None of other models.
         experts: of a mixture, with the share of the tokens that each gets.
+        cache: what a token takes in the caches of attention; None where none is quantized.
+        attention: what of attention is quantized, such as ``keys int4 pc g32``.
     """
 
     model: str
@@ -199,3 +218,5 @@ class Evaluation(Result, frozen=True, kw_only=True):
     groups: tuple[Subgroup, ...] = ()
     divergence: Divergence | None = None
     experts: tuple[Routed, ...] = ()
+    cache: CacheSize | None = None
+    attention: tuple[str, ...] = ()

@@ -6,6 +6,7 @@ from qdebug.errors import NumericError, RecipeError, near
 from qdebug.formats import find
 from qdebug.graph import Layer
 from qdebug.recipes import LayerPlan, Recipe
+from qdebug.recipes.attention import check_attention
 from qdebug.recipes.check import check_tensor_plan
 from qdebug.recipes.fixes import name_of
 from qdebug.recipes.fixes.compose import check_fixes
@@ -27,6 +28,7 @@ def check_recipe(recipe: Recipe, subject: Subject) -> None:
             model=subject.info.name, do="Open that model, or delete the recipe's 'model' line to use it here anyway.",
         )  # fmt: skip
     check_tensor_plan(recipe.between, "activation", "between")
+    _check_attention(recipe, subject)
     check_fixes(recipe.fixes)
     for name, _ in recipe.layers:
         if name not in subject.by_name:
@@ -35,6 +37,16 @@ def check_recipe(recipe: Recipe, subject: Subject) -> None:
             )
     for layer in subject.layers:
         check_layer(layer, recipe.plan_for(layer.name, layer.kind), recipe, subject)
+
+
+def _check_attention(recipe: Recipe, subject: Subject) -> None:
+    """Refuse plans of attention where they make no sense, or where there is no attention."""
+    check_attention(recipe.attention)
+    if not recipe.attention.is_float32 and not subject.attentions:
+        raise RecipeError(
+            "The recipe quantizes keys, values or scores of attention, and no attention was found in the model",
+            model=subject.info.name, do="Leave 'attention' (--kv, --attention-scores, --attention-probs) out.",
+        )  # fmt: skip
 
 
 def _check_stored(layer: Layer, plan: LayerPlan, recipe: Recipe, subject: Subject) -> None:

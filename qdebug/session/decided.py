@@ -82,12 +82,14 @@ class Decided:
         layers: all layers, in the order of the graph.
         points: activations between layers that are quantized, in the order of the graph.
         replaced: every stored tensor that a fix changed, by name (weights and biases of layers among them).
+        attended: what attention computes with that is quantized and no point, in words: ``keys int4 pc g32``.
     """
 
     recipe: Recipe
     layers: tuple[DecidedLayer, ...]
     points: tuple[DecidedTensor, ...]
     replaced: Mapping[str, Tensor]
+    attended: tuple[str, ...] = ()
 
 
 def decide(preparer: Preparer, recipe: Recipe, work: Work) -> Decided:
@@ -108,7 +110,20 @@ def decide(preparer: Preparer, recipe: Recipe, work: Work) -> Decided:
         for index, tensor in sheet.overlay.tensors.items()
         if program.consumers[index]  # others are known here alone
     }
-    return Decided(recipe, layers, points, replaced)
+    return Decided(recipe, layers, points, replaced, _attended(sheet))
+
+
+def _attended(sheet: Sheet) -> tuple[str, ...]:
+    """The parts of attentions that are quantized inside, each once."""
+    held = (
+        f"{name} {part.plan.label}"
+        for one in sheet.attended.values()
+        for name, part in (
+            ("keys", one.keys), ("values", one.values), ("scores", one.scores), ("probabilities", one.probs),
+        )
+        if part is not None
+    )  # fmt: skip
+    return tuple(dict.fromkeys(held))
 
 
 def _layer(preparer: Preparer, layer: Layer, recipe: Recipe, sheet: Sheet) -> DecidedLayer:

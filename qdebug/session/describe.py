@@ -11,11 +11,12 @@ from qdebug.doors import Dataset
 from qdebug.doors.axes import declared_alike, fed_shape
 from qdebug.doors.onnx.body import layers_inside
 from qdebug.graph import Layer, Program, norm_sites, scale_groups
+from qdebug.graph.attention import Attention, cached_values, find_attentions
 from qdebug.graph.filed import plain
 from qdebug.graph.trace import Trace
 from qdebug.quantize.finite import all_finite
 from qdebug.recipes import dumps
-from qdebug.results import LayerInfo, ModelInfo, Pattern, SampleCard, TensorSpec
+from qdebug.results import AttentionInfo, LayerInfo, ModelInfo, Pattern, SampleCard, TensorSpec
 from qdebug.session.loading import Loaded
 from qdebug.session.own import is_matrix
 from qdebug.session.sequences import lies_along, sequence_length
@@ -57,6 +58,10 @@ def describe(
         own_recipe="" if loaded.recipe is None else dumps(loaded.recipe, "json"),
         renamed=loaded.renamed,
         float_note=ROUNDED_ALREADY if _has_rounded_weights(loaded, layers) else "",
+        attentions=tuple(
+            attention_info(program, one, traced)
+            for one in find_attentions(program, {layer.step for layer in layers}, traced.shapes)
+        ),
     )
 
 
@@ -96,6 +101,16 @@ def layer_info(program: Program, layer: Layer, traced: Trace, alike: Collection[
         input_values=_per_sample(traced, layer.x), output_values=_per_sample(traced, layer.step),
         positions=length if along else 0,
     )  # fmt: skip
+
+
+def attention_info(program: Program, one: Attention, traced: Trace) -> AttentionInfo:
+    """One attention in numbers."""
+    keys, values = traced.shapes[one.key], traced.shapes[one.value]
+    head, tokens = (keys[-1], keys[-2]) if one.is_fused else (keys[-2], keys[-1])
+    held = [
+        cached_values(program, step, traced.shapes) // max(traced.samples * tokens, 1) for step in (one.key, one.value)
+    ]
+    return AttentionInfo(name=one.name, keys=held[0], values=held[1], head=(head, values[-1]), fused=one.is_fused)
 
 
 def _per_sample(traced: Trace, step: int) -> int:

@@ -10,6 +10,7 @@ from qdebug.engine import Work
 from qdebug.formats import find
 from qdebug.graph import Layer
 from qdebug.recipes import BiasCorrection, Fix, LayerPlan, Recipe, TensorPlan
+from qdebug.recipes.attention import in_words
 from qdebug.recipes.fixes import name_of
 from qdebug.results import LayerDifference, LayerSide
 from qdebug.session.prepare import Preparer
@@ -62,6 +63,8 @@ def between_layers(a: Recipe, b: Recipe) -> tuple[tuple[str, str], ...]:
         )
     if a.bias != b.bias:
         found.append((f"biases {a.bias}", f"biases {b.bias}"))
+    if a.attention != b.attention:
+        found.append(tuple(f"attention: {', '.join(in_words(one.attention)) or 'float'}" for one in (a, b)))
     return tuple((one, two) for one, two in found)
 
 

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from torch import Tensor
 
 from qdebug.calibrate import AVERAGED, ActivationStats, Observer, choose_range
 from qdebug.engine import NOTHING, Batch, LayerQuant, Overlay, Sheet, Work
+from qdebug.engine.attended import Attended
 from qdebug.errors import NumericError
 from qdebug.graph import Layer
 from qdebug.graph.points import grid_source
 from qdebug.quantize import Grid, choose_grid, is_static
 from qdebug.recipes import LayerPlan, Recipe, TensorPlan, with_fix
+from qdebug.session.attention import Attending
 from qdebug.session.memo import Memo
 from qdebug.session.repair import Repairs, Shortened
 from qdebug.session.rewriting import Rewrites
@@ -32,6 +34,7 @@ class Preparer:
         self._calibrating = threading.Lock()
         self.rewrites = Rewrites(self)
         self.repairs = Repairs(self)
+        self.attention = Attending(self)
         self.float_sheet = self.sheet_of(NOTHING, {})
 
     def sheet(self, recipe: Recipe, work: Work) -> Sheet:
@@ -48,10 +51,11 @@ class Preparer:
         return recipe
 
     def sheet_of(
-        self, overlay: Overlay, quants: Mapping[int, LayerQuant], points: Mapping[int, LayerQuant] | None = None
-    ) -> Sheet:
+        self, overlay: Overlay, quants: Mapping[int, LayerQuant], points: Mapping[int, LayerQuant] | None = None,
+        attended: Sequence[Attended] = (),
+    ) -> Sheet:  # fmt: skip
         """A sheet from its parts."""
-        return Sheet(self.subject.program, self.subject.layers, overlay, quants, points)
+        return Sheet(self.subject.program, self.subject.layers, overlay, quants, points, attended)
 
     def float_with_fixes(self, recipe: Recipe, work: Work) -> Sheet:
         """The float sheet with the recipe's function-preserving fixes applied: what its quantization starts from."""
@@ -102,6 +106,10 @@ class Preparer:
         grid = self._value_grid(index, axis, plan, overlay, work, layer) if is_static(plan) else None
         return LayerQuant(LayerPlan(activation=plan), grid, axis)
 
+    def value_grid(self, index: int, plan: TensorPlan, overlay: Overlay, work: Work, name: str) -> Grid:
+        """The grid of a step's value under a static plan; ``name`` is what errors call it."""
+        return self._value_grid(index, -1, plan, overlay, work, name)
+
     def _seen(self, index: int, overlay: Overlay, work: Work) -> ActivationStats:
         sheet = self.float_sheet_of(overlay)
         key = sheet.keys[index]
@@ -115,7 +123,8 @@ class Preparer:
         quants = self.quants(recipe, overlay, work)
         points = self.points(recipe, overlay, work)  # on the grids of the layers that read them: before biases change
         found = self.repairs.repaired(recipe, overlay, quants, work, points)
-        return self.sheet_of(found.overlay, found.quants, points)
+        points = points | self.attention.points(recipe, overlay, work)
+        return self.sheet_of(found.overlay, found.quants, points, self.attention.attended(recipe, overlay, work))
 
     def _grid(self, layer: Layer, recipe: Recipe, overlay: Overlay, work: Work) -> Grid | None:
         plan = recipe.plan_for(layer.name, layer.kind).activation
@@ -147,14 +156,16 @@ class Preparer:
     def _calibrate(self, sheet: Sheet, work: Work, index: int) -> None:
         """Observe every layer input that was not yet observed, in one pass over the calibration data.
 
-        If ``index`` is none of them it is a value between layers, and all of these are observed too.
+        If ``index`` is none of them it is a value between layers or one that attention reads, and all of that kind are
+        observed too.
         """
         todo: dict[int, Observer] = {}
         for layer in self.subject.layers:
             if layer.kind != "embedding" and sheet.keys[layer.x] not in self._stats:
                 todo.setdefault(layer.x, Observer(layer.channel_axis))
         if all(layer.x != index for layer in self.subject.layers):
-            for point in (*self.subject.points, index):
+            read = self.attention.read
+            for point in (*(read if index in read else self.subject.points), index):
                 if sheet.keys[point] not in self._stats:
                     todo.setdefault(point, Observer(1 if len(self.subject.shapes[point]) > 3 else -1))
         batches = self.subject.calib_batches

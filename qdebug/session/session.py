@@ -14,8 +14,10 @@ from qdebug.errors import UsageError
 from qdebug.graph.outline import outline
 from qdebug.measure import Predictions
 from qdebug.recipes import Fix, Recipe, as_recipe, with_fix, without_fix
+from qdebug.recipes.attention import in_words
 from qdebug.recipes.fixes import name_of
 from qdebug.results import (
+    CacheSize,
     CacheStats,
     CalibrationCurve,
     ChannelRanges,
@@ -70,6 +72,7 @@ from qdebug.session.subject import Subject
 from qdebug.session.tables import Tables
 from qdebug.session.trial import Trials
 from qdebug.session.verdict import verdict
+from qdebug.targets import cache_size
 
 
 class Session(FormatQuestions):
@@ -367,10 +370,13 @@ class Session(FormatQuestions):
         """One sentence that says what is wrong."""
         recipe, work = self._checked(recipe), work or Work()
         score, shares = self.score(recipe, work), self.shares(recipe, work)
+        inside = recipe.attention
+        alone = None if inside.is_float32 else self.score(Recipe(fixes=recipe.fixes, attention=inside), work).metric
+        attention = alone and (", ".join(in_words(inside)), alone)
         if score.metric.harmless or not shares.rows:
-            return verdict(score, shares, None)
+            return verdict(score, shares, None, attention)
         worst = max(shares.rows, key=lambda row: row.share)
-        return verdict(score, shares, self.detail(recipe, worst.name, work))
+        return verdict(score, shares, self.detail(recipe, worst.name, work), attention)
 
     def evaluate(self, recipe: Recipe | str, work: Work | None = None) -> Evaluation:
         """Score and layer table together: what ``qdebug evaluate`` prints."""
@@ -384,7 +390,20 @@ class Session(FormatQuestions):
             findings=(*score.findings, *self.findings(recipe, work)), seconds=time.perf_counter() - start,
             float_note=info.float_note, groups=self.subgroups(recipe, work).rows,
             divergence=self.divergence(recipe, work), experts=self.routing(work),
+            cache=self.cache_size(recipe), attention=in_words(recipe.attention),
         )  # fmt: skip
+
+    def cache_size(self, recipe: Recipe | str) -> CacheSize | None:
+        """What a token takes in the caches of keys and values; None where the recipe quantizes none.
+
+        Counted are attentions in which tokens look back only, as in text that is generated token by token.
+        """
+        plan = self._checked(recipe).attention
+        if not plan.has_cache:
+            return None
+        causal = self._preparer.attention.causal
+        pairs = zip(self._subject.attentions, self._subject.info.attentions, strict=True)
+        return cache_size([info for one, info in pairs if one.first in causal], plan)
 
     def divergence(self, recipe: Recipe | str, work: Work | None = None) -> Divergence | None:
         """How far a language model's next-token distributions move; see :class:`~qdebug.results.Divergence`."""

@@ -27,6 +27,7 @@ from qdebug.graph import (
     scale_groups,
     unplaced,
 )
+from qdebug.graph.attention import Attention, find_attentions
 from qdebug.graph.filed import plain
 from qdebug.graph.points import find_points
 from qdebug.measure.losses import Loss
@@ -134,6 +135,11 @@ class Subject:
         """Steps whose values are quantized between layers, where a recipe asks for it. Single numbers stay float."""
         points = find_points(self.program, self.layers)
         return tuple(index for index in points if index in self.floating and self.shapes[index])
+
+    @cached_property
+    def attentions(self) -> tuple[Attention, ...]:
+        """The attentions that were understood."""
+        return find_attentions(self.program, {layer.step for layer in self.layers}, self.shapes)
 
     @cached_property
     def alike(self) -> frozenset[int]:

@@ -10,13 +10,16 @@ _HOPELESS = 0.05
 _UNSURE = 5.0
 
 
-def verdict(score: Score, shares: Shares, worst: LayerDetail | None) -> Verdict:
+def verdict(
+    score: Score, shares: Shares, worst: LayerDetail | None, attention: tuple[str, Metric] | None = None
+) -> Verdict:
     """What is wrong with a recipe, or that nothing is.
 
     Args:
         score: the recipe's score.
         shares: the layers' shares.
         worst: the detail of the layer with the largest share, for the reason.
+        attention: what of attention is quantized, in words, and the metric with that alone; None where nothing is.
     """
     metric = score.metric
     if metric.quantized != metric.quantized:
@@ -27,16 +30,25 @@ def verdict(score: Score, shares: Shares, worst: LayerDetail | None) -> Verdict:
     if metric.harmless:
         return Verdict(text=_healthy(metric) + _margin(metric), worst=(), healthy=True)
     first = shares.leading
+    if attention and not first:
+        return Verdict(text=_attention(*attention), worst=(), healthy=False)
     if not first:
         return Verdict(text="The outputs changed, though no layer on its own changes them.", worst=(), healthy=False)
     part = 100 * sum(row.share for row in first)
     reason = f"; {_lower(worst.text)}" if worst and worst.name == first[0].name and not worst.plain else ""
     who = f"{len(first)} of {len(shares.rows)} layers cause{'s' if len(first) == 1 else ''}"
-    return Verdict(
-        text=f"{who} {part:.0f} % of the damage. Worst is {first[0].name}{reason}".rstrip(".") + ".",
-        worst=tuple(row.name for row in first),
-        healthy=False,
-    )
+    whose, more = (" of layers", f" {_attention(*attention)}") if attention else ("", "")
+    said = f"{who} {part:.0f} % of the damage{whose}. Worst is {first[0].name}{reason}".rstrip(".")
+    return Verdict(text=f"{said}.{more}", worst=tuple(row.name for row in first), healthy=False)
+
+
+def _attention(said: str, alone: Metric) -> str:
+    """What quantizing inside attention does, with all layers in float."""
+    is_share = alone.name in FRACTIONS
+    before, after = (f"{100 * one:.1f} %" if is_share else f"{one:.3g}" for one in (alone.float_, alone.quantized))
+    if alone.name == "sqnr_db":
+        return f"Quantized attention ({said}) alone leaves an output SQNR of {alone.quantized:.1f} dB."
+    return f"Quantized attention ({said}) alone takes {_title(alone)} from {before} to {after}."
 
 
 def _doubt(metric: Metric) -> str:

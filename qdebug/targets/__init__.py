@@ -6,6 +6,7 @@ A :class:`Platform` is a runtime on a kind of processor, which refuses the plans
 
 from qdebug.targets.accepts import Accepts
 from qdebug.targets.arithmetic import arithmetic
+from qdebug.targets.cache import cache_size
 from qdebug.targets.cost import cost, model_size, total_bops, weight_bits
 from qdebug.targets.device import Device, Figure
 from qdebug.targets.devices import DEVICES, HERE, find_device
@@ -19,6 +20,7 @@ from qdebug.targets.traffic import moved_bytes
 
 __all__ = [
     "DEVICES", "HERE", "PLATFORMS", "SECOND", "Accepts", "Device", "Fact", "Figure", "Kernel", "Measured", "Platform",
-    "arithmetic", "cost", "energy", "find_device", "find_platform", "kind_of", "mac_picojoules", "model_size",
+    "arithmetic", "cache_size", "cost", "energy", "find_device", "find_platform", "kind_of", "mac_picojoules",
+    "model_size",
     "moved_bytes", "roofline", "stored_bits", "total_bops", "weight_bits",
 ]  # fmt: skip

@@ -3,10 +3,14 @@
 import json
 
 import pytest
+from msgspec.structs import replace
 
+from qdebug.cli import evaluate
 from qdebug.cli.options import base_recipe, with_layers
 from qdebug.cli.program import parse
+from qdebug.errors import RecipeError
 from qdebug.recipes import (
+    AttentionPlan,
     BiasCorrection,
     CrossLayerEqualization,
     LayerPlan,
@@ -14,12 +18,14 @@ from qdebug.recipes import (
     TensorPlan,
     load,
     parse_activation_format,
+    parse_cache_format,
     parse_plan,
+    parse_probs_format,
     parse_weight_format,
     preset,
     save,
 )
-from qdebug.results import LayerInfo
+from qdebug.results import CacheSize, LayerInfo
 
 ERROR_KEYS = {"format", "sqnr_db", "clipping_mse", "rounding_mse", "clipping_rate"}
 
@@ -45,6 +51,31 @@ def test_formats_replace_one_half_of_the_preset():
     assert recipe.default.weight == parse_weight_format("int4g32")
     assert recipe.default.activation == preset("w8a8").default.activation
     assert spelled("--activation-format", "fp32").default.activation == TensorPlan()
+
+
+def test_attention_has_options_of_its_own(tmp_path):
+    recipe = spelled("--kv", "int4", "--kv-values", "int8", "--kv-window", "64", "--attention-probs", "int8")
+    assert recipe.default == preset("w8a8").default
+    assert recipe.attention == AttentionPlan(
+        parse_cache_format("int4", "keys"), parse_cache_format("int8", "values"), 64, probs=parse_probs_format("int8")
+    )
+    save(recipe, tmp_path / "r.yaml")
+    changed = spelled("--recipe", str(tmp_path / "r.yaml"), "--kv-keys", "fp32", "--kv-window", "0")
+    assert changed.attention == replace(recipe.attention, keys=TensorPlan(), window=0)
+    assert spelled().attention == AttentionPlan()
+    for wrong in (("--kv-window", "8"), ("--kv", "int4", "--kv-window", "33"), ("--attention-scores", "int8-tok")):
+        with pytest.raises(RecipeError, match="attention"):
+            spelled(*wrong)
+
+
+def test_bytes_of_a_token_are_told():
+    size = CacheSize(fp16_bytes=2560.0, quantized_bytes=720.0, bits_per_value=4.5, window=1)
+    ((name, text),) = evaluate._cache(size)
+    plain = text.replace("\u00a0", " ").replace("\u202f", " ")
+    assert (name, plain) == (
+        "KV cache", "2.56 kB a token in fp16, 720 B quantized (3.6× smaller), 4.50 bits per value; newest 1 token float"
+    )  # fmt: skip
+    assert evaluate._cache(None) == []
 
 
 def test_set_takes_patterns_and_the_later_one_wins():

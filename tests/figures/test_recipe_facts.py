@@ -1,9 +1,20 @@
 """A whole recipe in sentences that need no notation."""
 
 import pytest
+from msgspec.structs import replace
 
 from qdebug.figures.recipe_facts import recipe_facts, tensor_words
-from qdebug.recipes import Recipe, TensorPlan, parse_fix, preset, set_layers, with_fix
+from qdebug.figures.recipe_words import preset_of, recipe_pills, recipe_title, written
+from qdebug.recipes import (
+    AttentionPlan,
+    Recipe,
+    TensorPlan,
+    parse_cache_format,
+    parse_fix,
+    preset,
+    set_layers,
+    with_fix,
+)
 
 
 def test_a_preset_is_told_from_weights_to_fixes():
@@ -28,6 +39,22 @@ def test_fixes_stand_in_the_order_in_which_they_are_made():
     recipe = with_fix(with_fix(preset("w8a8"), parse_fix("bias-correction")), parse_fix("cle"))
     fixes = dict(recipe_facts(recipe))["fixes"]
     assert fixes == "Cross-layer equalization (cle); then Bias correction (bias-correction)"
+
+
+def test_what_attention_computes_with_is_told():
+    keys, values = (parse_cache_format("int4", tensor) for tensor in ("keys", "values"))
+    probs = TensorPlan("int8", symmetric=False)
+    recipe = replace(preset("w8a8"), attention=AttentionPlan(keys, values, 64, probs=probs))
+    facts = dict(recipe_facts(recipe))
+    assert facts["attention's keys"] == "int4, one scale per channel of 32 tokens, affine"
+    assert facts["attention's values"] == "int4, one scale per token and head, affine"
+    assert facts["attention's probabilities"].startswith("int8, one scale for the whole tensor")
+    assert facts["newest tokens"] == "64 tokens in full precision"
+    assert "attention's scores" not in facts
+    said = [pill.text for pill in recipe_pills(recipe)]
+    assert said[1:] == ["int4 keys and values", "int8 probabilities", "newest 64 tokens float"]
+    assert recipe_title(recipe) == "w8a8 + int4 keys and values + int8 probabilities + newest 64 tokens float"
+    assert (preset_of(recipe), written(recipe)) == ("w8a8", None)
 
 
 @pytest.mark.parametrize(

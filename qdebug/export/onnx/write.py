@@ -18,7 +18,10 @@ from qdebug.export.onnx.recipe import with_recipe
 from qdebug.export.onnx.save import refuse_source, save
 from qdebug.export.onnx.source import float_strange, read_source, read_strange
 from qdebug.export.onnx.tools import Apart, Here, Tools, Unchecked
-from qdebug.recipes import Recipe, as_recipe, to_plain
+from qdebug.export.targets.remarks import inside_attention, on_attention
+from qdebug.recipes import AttentionPlan, Recipe, as_recipe, to_plain
+from qdebug.recipes.attention import in_words
+from qdebug.recipes.plan import FLOAT_ATTENTION
 from qdebug.results import Exported
 from qdebug.session import Session
 from qdebug.session.handover import hand_over
@@ -54,13 +57,22 @@ def write_onnx(
 
     with by_way_of_torch(session, work) as other:
         hand_over(session, other, recipe, work)
-        exported = write_edited(other, replace(recipe, model=None), target, notes, work)
+        written = replace(recipe, model=None, attention=_left(recipe, other))
+        exported = write_edited(other, written, target, notes, work)
+        if written.attention != recipe.attention:
+            unsaid = (*exported.unsaid, inside_attention(in_words(recipe.attention)))
+            exported = replace(exported, unsaid=unsaid)
     batch = session.subject.program.batch
     if batch is None:
         return exported
     return replace(
         exported, unsaid=(f"The file takes {batch} samples at a time, no more and no fewer", *exported.unsaid)
     )
+
+
+def _left(recipe: Recipe, other: Session) -> AttentionPlan:
+    """A recipe's plan of attention, for a model in which attentions may have become what nobody recognizes."""
+    return recipe.attention if other.subject.attentions else FLOAT_ATTENTION
 
 
 def write_unchanged(session: Session, path: Path, *, work: Work) -> Exported:
@@ -112,6 +124,8 @@ def write_edited(session: Session, recipe: Recipe, target: Path, metadata: dict[
     notes = Notes()
     for name in session.info().renamed:
         notes.add(NUMBERED, name)
+    for sentence in on_attention(decided):
+        notes.add(sentence)
     editor, renamed = with_recipe(proto, decided, known, notes, tools)
     model = editor.finish()
     _set_metadata(model, metadata)

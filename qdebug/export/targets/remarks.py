@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from qdebug.errors import RecipeError
 from qdebug.recipes import TensorPlan
@@ -115,6 +115,20 @@ def on_points(decided: Decided, tool: str) -> Iterator[str]:
         kinds.setdefault(point.plan.label, []).append(point.name)
     for label, names in kinds.items():
         yield f"Values between layers are {label} ({', '.join(names)}); {tool} cannot be told of each."
+
+
+def on_attention(decided: Decided) -> Iterator[str]:
+    """Keys, values, scores and probabilities inside attentions, of which no file here says anything."""
+    if decided.attended:
+        yield inside_attention(decided.attended)
+
+
+def inside_attention(held: Iterable[str]) -> str:
+    """The sentence for what attentions compute with, in words such as ``keys int4 pc g32``."""
+    return (
+        f"Attention computes with {', '.join(held)}; this file does not say so: the format of a cache is chosen where "
+        "the model is served."
+    )
 
 
 def on_biases(decided: Decided, tool: str) -> Iterator[str]:

@@ -13,6 +13,7 @@ import msgspec
 from qdebug.engine import Work
 from qdebug.errors import NumericError
 from qdebug.recipes import Recipe, as_recipe, remedied
+from qdebug.recipes.attention import in_words
 from qdebug.results import Cause, Diagnosis, Metric, Remedy, Together
 from qdebug.results.diagnosis import CauseKind
 from qdebug.search.diagnose.broken import broken
@@ -102,7 +103,7 @@ def _diagnosis(
         metric_quantized=metric.quantized if metric else None, healthy=healthy, causes=tuple(causes),
         together=every, n=info.n_eval, tensors=count.tensors, measured=count.measured, looked_at=count.looked_at,
         seconds=time.perf_counter() - start,
-        text=summary(causes, healthy, metric),
+        text=summary(causes, healthy, metric, () if healthy else in_words(recipe.attention)),
     )  # fmt: skip
 
 

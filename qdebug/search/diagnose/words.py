@@ -124,8 +124,13 @@ def summed(text: str, cause: Cause, metric: Metric) -> str:
     return f"{text}; with weights of 7 bits {_percent(cause.recovered)} of them fit ({_title(metric.name)} is {after})"
 
 
-def summary(causes: Sequence[Cause], healthy: bool, metric: Metric | None) -> str:
-    """One sentence on the whole."""
+def summary(causes: Sequence[Cause], healthy: bool, metric: Metric | None, attention: Sequence[str] = ()) -> str:
+    """One sentence on the whole; ``attention`` is what is quantized inside attentions, which nobody looked at here."""
+    beside = f"; attention's {', '.join(attention)} were not looked at" if attention else ""
+    return _summary(causes, healthy, metric) + beside
+
+
+def _summary(causes: Sequence[Cause], healthy: bool, metric: Metric | None) -> str:
     said = "The model cannot run under this recipe"
     if metric is not None:
         before, after = _value(metric.name, metric.float_), _value(metric.name, metric.quantized)

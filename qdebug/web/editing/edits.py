@@ -115,8 +115,8 @@ def range_of(recipe: Recipe) -> str | None:
 
 
 def with_preset(recipe: Recipe, text: str) -> Recipe:
-    """The recipe with that preset for every layer and no exceptions; fixes stay."""
-    return msgspec.structs.replace(preset(text), fixes=recipe.fixes, model=recipe.model)
+    """The recipe with that preset for every layer and no exceptions; fixes and what is said of attention stay."""
+    return msgspec.structs.replace(preset(text), fixes=recipe.fixes, attention=recipe.attention, model=recipe.model)
 
 
 def with_integers(recipe: Recipe) -> Recipe | None:

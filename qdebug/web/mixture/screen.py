@@ -231,8 +231,9 @@ def _point(found: Mixture, point: MixturePoint) -> None:
             change = numbers.metric_change(point.metric.name, point.worst.delta)[0]
             known = f"{known}; the worst is {point.worst.called}: {change}"
     st.html(f'<p class="q-lead">{html.escape(listed(counts))}: {size}; {html.escape(known)}.</p>')
-    recipe = replace(from_plain(point.recipe), fixes=state.recipe().fixes)
-    same = recipe == replace(state.recipe(), model=None)
+    now = state.recipe()
+    recipe = replace(from_plain(point.recipe), fixes=now.fixes, attention=now.attention)
+    same = recipe == replace(now, model=None)
     st.button(
         "In use" if same else "Use this mixture", key="mixture-use", type="primary", disabled=same,
         on_click=state.change, args=(recipe,), help="Makes it the recipe at hand; undo leads back",

@@ -18,7 +18,7 @@ from qdebug.recipes import Recipe, dumps, loads
 from qdebug.recipes.plan import ChosenRange
 from qdebug.results import CacheStats, ModelInfo, ModelRef
 from qdebug.web.core import ask, problem, state, words
-from qdebug.web.editing import edits
+from qdebug.web.editing import attention, edits
 from qdebug.web.opening import dialog
 from qdebug.web.shell import keys, tour, tried
 
@@ -128,8 +128,8 @@ def _recipe(info: ModelInfo) -> None:
         format_func=lambda one: "changed by hand" if one == CUSTOM else named.get(one, str(one)),
         on_change=lambda: _preset(st.session_state["side-preset"], own),
         accept_new_options=True,
-        help="Gives every layer the same formats and drops exceptions. Fixes stay. Others than those of the list can "
-        "be written: `w6a8-pc`, or with pruned weights `w8a8-pc@2:4`.",
+        help="Gives every layer the same formats and drops exceptions. Fixes and attention stay. Others than "
+        "those of the list can be written: `w6a8-pc`, or with pruned weights `w8a8-pc@2:4`.",
     )
     refused, digest = st.session_state.get("preset-error", (None, ""))
     if refused is not None and digest == recipe.digest:  # the next step makes it old news
@@ -143,6 +143,7 @@ def _recipe(info: ModelInfo) -> None:
         on_change=lambda: _range(info, st.session_state["side-range"]),
         help="How clip ranges are chosen, for all tensors in an integer format.",
     )
+    attention.draw(info)
 
 
 def _preset(name: str, own: Recipe | None) -> None:

@@ -27,6 +27,11 @@ def test_the_metric_in_words(given, said):
     assert summary((), False, given) == said
 
 
+def test_what_is_quantized_inside_attention_is_said_not_to_be_looked_at():
+    said = summary((), False, metric("perplexity", 3.38, 16.4), ("keys int2 tok", "values int4 tok"))
+    assert said.endswith("no cause was found; attention's keys int2 tok, values int4 tok were not looked at")
+
+
 def test_a_metric_that_did_not_move_is_named_once():
     assert (
         summary((), True, metric("accuracy", 0.996, 0.996)) == "Accuracy is 99.6 %, as in float: this recipe is sound"
