@@ -124,8 +124,9 @@ class Stations:
 
     def _frontier(self, layer: Layer) -> set[int]:
         program = self.program
-        downstream = {layer.step}
-        for step in program.steps[layer.step + 1 :]:
+        first = layer.step if layer.loop is None else layer.loop
+        downstream = {first}
+        for step in program.steps[first + 1 :]:
             if not downstream.isdisjoint(step.inputs):
                 downstream.add(step.index)
         return {i for index in downstream for i in program.steps[index].inputs if i not in downstream}

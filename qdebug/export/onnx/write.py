@@ -18,7 +18,9 @@ from qdebug.export.onnx.recipe import with_recipe
 from qdebug.export.onnx.save import refuse_source, save
 from qdebug.export.onnx.source import float_strange, read_source, read_strange
 from qdebug.export.onnx.tools import Apart, Here, Tools, Unchecked
-from qdebug.recipes import Recipe, as_recipe, to_plain
+from qdebug.export.target import cells_stay_float
+from qdebug.recipes import Recipe, as_recipe, set_layers, to_plain
+from qdebug.recipes.plan import FLOAT_LAYER
 from qdebug.results import Exported
 from qdebug.session import Session
 from qdebug.session.handover import hand_over
@@ -52,15 +54,18 @@ def write_onnx(
         return write_edited(session, recipe, target, notes, work)
     from qdebug.export.onnx.from_torch import by_way_of_torch
 
+    inside = [one for one in session.subject.layers if one.is_recurrent]
+    left = replace(recipe, layers=tuple(one for one in recipe.layers if one[0] not in {layer.name for layer in inside}))
     with by_way_of_torch(session, work) as other:
         hand_over(session, other, recipe, work)
-        exported = write_edited(other, replace(recipe, model=None), target, notes, work)
+        theirs = {one.name: FLOAT_LAYER for one in other.subject.layers if one.is_recurrent}
+        exported = write_edited(other, replace(set_layers(left, theirs), model=None), target, notes, work)
+    plans = {one.name: recipe.plan_for(one.name, one.kind) for one in inside}
+    unsaid = cells_stay_float([name for name, plan in plans.items() if plan != FLOAT_LAYER])
     batch = session.subject.program.batch
-    if batch is None:
-        return exported
-    return replace(
-        exported, unsaid=(f"The file takes {batch} samples at a time, no more and no fewer", *exported.unsaid)
-    )
+    if batch is not None:
+        unsaid = (f"The file takes {batch} samples at a time, no more and no fewer", *unsaid)
+    return replace(exported, unsaid=(*unsaid, *exported.unsaid))
 
 
 def write_unchanged(session: Session, path: Path, *, work: Work) -> Exported:
