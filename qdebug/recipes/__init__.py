@@ -1,6 +1,6 @@
 """The decision schema: everything a person decides about a quantized model, as one immutable value. Torch-free."""
 
-from qdebug.recipes.edit import matching, set_layers, with_clip, with_fix, without_fix
+from qdebug.recipes.edit import matching, set_layers, with_clip, with_embeddings, with_fix, without_fix
 from qdebug.recipes.fixes import (
     AdaQuant,
     AdaRound,
@@ -26,6 +26,7 @@ from qdebug.recipes.fixes import (
 from qdebug.recipes.notation import (
     as_recipe,
     parse_activation_format,
+    parse_embedding_format,
     parse_fix,
     parse_format,
     parse_plan,
@@ -40,6 +41,7 @@ __all__ = [
     "FLOAT", "AdaQuant", "AdaRound", "Awq", "AwqClip", "BiasCorrection", "Brecq", "CrossLayerEqualization", "Fix",
     "Gpfq", "Gptq", "Hadamard", "Hqq", "LayerPlan", "Ldlq", "LearnedClipping", "LowRank", "Outliers", "Qat",
     "Recipe", "SmoothQuant", "SvdQuant", "TensorPlan", "Wanda", "as_recipe", "dumps", "from_plain", "load", "loads",
-    "matching", "parse_activation_format", "parse_fix", "parse_format", "parse_plan", "parse_weight_format",
-    "preset", "remedied", "save", "set_layers", "to_plain", "with_clip", "with_fix", "without_fix",
+    "matching", "parse_activation_format", "parse_embedding_format", "parse_fix", "parse_format", "parse_plan",
+    "parse_weight_format", "preset", "remedied", "save", "set_layers", "to_plain", "with_clip", "with_embeddings",
+    "with_fix", "without_fix",
 ]  # fmt: skip

@@ -27,6 +27,7 @@ def check_recipe(recipe: Recipe, subject: Subject) -> None:
             model=subject.info.name, do="Open that model, or delete the recipe's 'model' line to use it here anyway.",
         )  # fmt: skip
     check_tensor_plan(recipe.between, "activation", "between")
+    check_tensor_plan(recipe.embeddings, "weight", "embeddings")
     check_fixes(recipe.fixes)
     for name, _ in recipe.layers:
         if name not in subject.by_name:
