@@ -9,7 +9,7 @@ from typing import get_args
 import msgspec
 
 from qdebug.cli.attention import add_attention, with_attention
-from qdebug.errors import UsageError, near
+from qdebug.errors import RecipeError, UsageError, near
 from qdebug.formats import find, split_name
 from qdebug.recipes import (
     Fix,
@@ -24,6 +24,7 @@ from qdebug.recipes import (
     parse_weight_format,
     preset,
     set_layers,
+    with_embeddings,
 )
 from qdebug.recipes.check import range_methods
 from qdebug.recipes.fixes import name_of
@@ -70,6 +71,10 @@ def add_recipe(parser: argparse.ArgumentParser) -> None:
         "--activation-format", metavar="F", help="replaces its activations: int8, int8-tok, fp8_e4m3fn, bf16 …"
     )
     group.add_argument(
+        "--embeddings", metavar="F",
+        help="tables of embeddings, by row where F says nothing else: int8, int4g32, nf4 (default: float)",
+    )  # fmt: skip
+    group.add_argument(
         "--range", metavar="METHOD", help=f"how clip ranges are chosen: {', '.join(get_args(ChosenRange))}"
     )
     group.add_argument(
@@ -107,6 +112,8 @@ def base_recipe(options: argparse.Namespace, own: Recipe | None = None) -> Recip
         default = msgspec.structs.replace(default, activation=parse_activation_format(options.activation_format))
     if options.range:
         default = _with_range(default, range_method(options.range))
+    if options.embeddings is not None:
+        recipe = with_embeddings(recipe, options.embeddings)
     for setting in options.set:
         _split(setting, default)
     fixes = () if options.fix is None else parse_fixes(options.fix)
@@ -119,9 +126,11 @@ def with_layers(recipe: Recipe, options: argparse.Namespace, layers: Sequence[La
     """The recipe with what ``--set`` says, later ones over earlier ones.
 
     Raises:
-        RecipeError: a pattern that matches no layer.
+        RecipeError: a pattern that matches no layer, or embeddings are asked for and there are none.
     """
     kinds = {layer.name: layer.kind for layer in layers}
+    if options.embeddings is not None and "embedding" not in kinds.values():
+        raise RecipeError("--embeddings: the model has no embedding", do="Leave it out.")
     for setting in options.set:
         pattern, plan = _split(setting, recipe.default)
         if options.range:

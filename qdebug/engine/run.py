@@ -20,7 +20,7 @@ from qdebug.engine.taps import Born, births, find_taps
 from qdebug.engine.work import Work
 from qdebug.errors import ModelError
 from qdebug.graph import Layer, Program
-from qdebug.graph.calls import compiled_layer
+from qdebug.graph.calls import compiled_layer, compiled_loop
 from qdebug.graph.filed import FiledTensor
 
 Visit = Callable[[int, Tensor], None]
@@ -61,6 +61,11 @@ class Engine:
         self.stations = Stations(program, layers)
         self.layers = {layer.step: layer for layer in layers}
         self.layer_calls = {layer.step: compiled_layer(program.steps[layer.step], layer) for layer in layers}
+        self.loops: dict[int, dict[int, Layer]] = {}
+        for layer in layers:
+            if layer.loop is not None:
+                self.loops.setdefault(layer.loop, {})[layer.turn] = layer
+        self.loop_calls = {step: compiled_loop(program.steps[step]) for step in self.loops}
         self._taps = find_taps(program, layers)
         self._sizes: dict[tuple[int, bytes], int] = {}
         self._stored = 0
@@ -276,20 +281,44 @@ class _Run:
         value = self.values[index]
         return self.sheet.points[index].activate(value, value if is_fresh(self.engine.program.steps[index]) else None)
 
-    def _layer(self, index: int) -> Tensor:
-        """A layer with its weight and its input quantized as the sheet says, and its added bias."""
-        sheet, layer = self.sheet, self.engine.layers[index]
-        given = x = self.values[layer.x]
-        if index not in self.served:
-            x = self._activation(layer, given)
-        weight, bias = sheet.weight(layer, self.engine.cache), sheet.bias(layer, self.engine.cache)
-        call = self.engine.layer_calls[index]
-        result: Tensor = call(self.values, x, weight, bias)
-        rounded = sheet.rounded(index)
-        if rounded is not None and rounded.side is not None:
-            channels = result.shape[layer.channel_axis]
-            result = result + call(self.values, given, rounded.side, result.new_zeros(channels))
-        return result
+    def _layer(self, index: int) -> Any:
+        """A layer with its weight and its input quantized as the sheet says, and its added bias.
+
+        A walk over a sequence is done with its layers' products.
+        """
+        if index in self.engine.loops:
+            return self._loop(index)
+        layer = self.engine.layers[index]
+        given = self.values[layer.x]
+        return self._product(layer)(given, given if index in self.served else self._activation(layer, given))
+
+    def _product(self, layer: Layer) -> Callable[[Tensor, Tensor], Tensor]:
+        """What a layer does to its input, given as it was and as it is quantized."""
+        sheet, cache = self.sheet, self.engine.cache
+        weight, bias, rounded = sheet.weight(layer, cache), sheet.bias(layer, cache), sheet.rounded(layer.step)
+        side = None if rounded is None else rounded.side
+        call = self.engine.layer_calls[layer.step]
+
+        def product(given: Tensor, x: Tensor) -> Tensor:
+            result: Tensor = call(self.values, x, weight, bias)
+            if side is None:
+                return result
+            return result + call(self.values, given, side, result.new_zeros(result.shape[layer.channel_axis]))
+
+        return product
+
+    def _loop(self, index: int) -> Any:
+        """A walk over a sequence, with its layers as the sheet has them."""
+        layers = self.engine.loops[index]
+        products = {turn: self._product(layer) for turn, layer in layers.items()}
+        quants = {turn: self.sheet.quants.get(layer.step) for turn, layer in layers.items()}
+
+        def product(turn: int, x: Tensor, _time: int) -> Tensor:
+            quant = quants[turn]
+            plain = quant is None or quant.plan.activation.is_float32
+            return products[turn](x, x if plain or quant is None else quant.activate(x))
+
+        return self.engine.loop_calls[index](self.values, product)
 
     def _activation(self, layer: Layer, x: Tensor) -> Tensor:
         quant = self.sheet.quants.get(layer.step)

@@ -102,9 +102,20 @@ class Sheet:
         self.quants = dict(quants or {})
         self.points = dict(points or {})
         self.attended = {step: one for one in attended for step in one.steps}
-        self.special = frozenset(self.quants) | frozenset(overlay.biases)
+        self.loops = self._all_loops(layers)
+        own = frozenset(self.quants) | frozenset(overlay.biases)
+        self.special = own | {loop for loop, steps in self.loops.items() if not own.isdisjoint(steps)}
         self.keys = self._all_keys()
         self._weight_keys: dict[int, bytes] = {}
+
+    @staticmethod
+    def _all_loops(layers: Sequence[Layer]) -> dict[int, list[int]]:
+        """The layers inside each walk over a sequence: steps by step."""
+        found: dict[int, list[int]] = {}
+        for layer in layers:
+            if layer.loop is not None:
+                found.setdefault(layer.loop, []).append(layer.step)
+        return found
 
     def _all_keys(self) -> list[bytes]:
         keys: list[bytes] = []
@@ -123,6 +134,20 @@ class Sheet:
         digest = hashlib.blake2b(static, digest_size=16)
         for source in self.program.sources[index]:
             digest.update(keys[source])
+        self._tell_layer(digest, index)
+        for step in self.loops.get(index, ()):  # what a walk gives depends on how its layers run
+            digest.update(b"l")
+            self._tell_layer(digest, step)
+        attended = self.attended.get(index)
+        if attended is not None:
+            digest.update(b"k" + attended.key(index))
+        point = self.points.get(index)
+        if point is not None:
+            digest.update(b"p" + point.activation_key)
+        return digest.digest()
+
+    def _tell_layer(self, digest: hashlib.blake2b, index: int) -> None:
+        """Add how the layer at a step is quantized, and the bias that a fix gave it."""
         quant = self.quants.get(index)
         if quant is not None:
             digest.update(b"w" + msgspec.json.encode(quant.plan.weight) + b"a" + quant.activation_key)
@@ -131,16 +156,9 @@ class Sheet:
             rounded = self.rounded(index)
             if rounded is not None:
                 digest.update(b"r" + rounded.key)
-        attended = self.attended.get(index)
-        if attended is not None:
-            digest.update(b"k" + attended.key(index))
-        point = self.points.get(index)
-        if point is not None:
-            digest.update(b"p" + point.activation_key)
         bias = self.overlay.bias_keys.get(index)
         if bias is not None:
             digest.update(b"b" + bias)
-        return digest.digest()
 
     def weight_key(self, layer: Layer) -> bytes:
         """The key of a layer's weight before quantization."""

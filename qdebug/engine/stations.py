@@ -127,7 +127,10 @@ class Stations:
         What a step depends on is a number with a bit for each layer, so that deep models take no square of their depth.
         """
         program = self.program
-        own = {layer.step: 1 << place for place, layer in enumerate(layers)}
+        own: dict[int, int] = {}
+        for place, layer in enumerate(layers):
+            first = layer.step if layer.loop is None else layer.loop  # a walk over a sequence runs its layers itself
+            own[first] = own.get(first, 0) | 1 << place
         depends: list[int] = []
         found: set[int] = set()
         for step in program.steps:

@@ -29,6 +29,8 @@ def recipe_facts(recipe: Recipe) -> tuple[Fact, ...]:
         ("weights", tensor_words(recipe.default.weight)),
         ("inputs of layers", tensor_words(recipe.default.activation)),
     ]
+    if not recipe.embeddings.is_float32:
+        facts.append(("embeddings", tensor_words(recipe.embeddings).replace("output channel", "row")))
     facts += _exceptions(recipe)
     facts.append(("between layers", tensor_words(recipe.between)))
     facts.append(("biases", "32-bit integers" if recipe.bias == "int32" else "float"))

@@ -96,7 +96,7 @@ def short_name(plan: LayerPlan) -> str | None:
 
 def preset_of(recipe: Recipe) -> str | None:
     """The preset that gives all layers what a recipe gives them, whatever its ranges, attention and fixes, or None."""
-    if recipe.layers:
+    if recipe.layers or not recipe.embeddings.is_float32:
         return None
     for text in PRESETS:
         one = preset(text)
@@ -108,7 +108,8 @@ def preset_of(recipe: Recipe) -> str | None:
 
 def written(recipe: Recipe) -> str | None:
     """What one would write to get a recipe, fixes aside; None where a name is not enough."""
-    name = None if recipe.layers else short_name(recipe.default)
+    own = recipe.layers or not recipe.embeddings.is_float32
+    name = None if own else short_name(recipe.default)
     if name is None:
         return None
     one = preset(name)
@@ -159,6 +160,8 @@ def recipe_pills(recipe: Recipe) -> tuple[Pill, ...]:
     clips = sum(one.clip is not None for _, plan in recipe.layers for one in (plan.weight, plan.activation))
     if clips:
         pills.append(Pill(f"{clips} × hand-set clip"))
+    if not recipe.embeddings.is_float32:
+        pills.append(Pill(f"embeddings {row_words(recipe.embeddings)}", precision(recipe.embeddings.format)))
     if not recipe.between.is_float32:
         pills.append(Pill(f"{label_of(recipe.between, 'activation')} between layers", precision(recipe.between.format)))
     if recipe.bias == "int32":
@@ -187,8 +190,11 @@ def _ranges(recipe: Recipe) -> set[str]:
 
 
 def recipe_title(recipe: Recipe) -> str:
-    """A recipe's name in a chart: its default, what of attention is quantized, the number of exceptions, its fixes."""
-    parts = [plan_in_words(recipe.default), *(pill.text for pill in _attention(recipe.attention))]
+    """A recipe's name in a chart: its default, embeddings, what of attention is quantized, exceptions, fixes."""
+    parts = [plan_in_words(recipe.default)]
+    if not recipe.embeddings.is_float32:
+        parts.append(f"embeddings {row_words(recipe.embeddings)}")
+    parts += [pill.text for pill in _attention(recipe.attention)]
     if recipe.layers:
         parts.append(f"{len(recipe.layers)} set")
     return " + ".join([*parts, *(fix_in_words(fix) for fix in recipe.fixes)])
@@ -202,6 +208,12 @@ def _exceptions(recipe: Recipe) -> Counter[str]:
         if label_of(plan.activation, "activation") != label_of(recipe.default.activation, "activation"):
             found[f"{label_of(plan.activation, 'activation')} in"] += 1
     return found
+
+
+def row_words(plan: TensorPlan) -> str:
+    """How an embedding's table is held, in a few words: its channels are rows."""
+    name = msgspec.structs.replace(plan, granularity="tensor") if plan.granularity == "channel" else plan
+    return label_of(name, "weight") + (" by row" if name is not plan else "")
 
 
 def _bare(plan: TensorPlan) -> TensorPlan:

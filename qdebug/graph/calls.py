@@ -7,6 +7,7 @@ from typing import Any
 
 from qdebug.graph.layers import Layer
 from qdebug.graph.program import Program, Ref, Step, refs
+from qdebug.graph.recurrence import ProductAt
 
 Values = Any
 """Anything that gives a value by step index."""
@@ -61,6 +62,17 @@ def compiled_layer(step: Step, layer: Layer) -> Callable[[Values, Any, Any, Any]
             args[layer.bias_argument] = bias
         result = target(*args, **fill(keywords, values)) if keywords else target(*args)
         return result + bias if bias is not None and layer.bias_argument is None else result
+
+    return run
+
+
+def compiled_loop(step: Step) -> Callable[[Values, ProductAt], Any]:
+    """A function that walks a sequence (:func:`qdebug.graph.recurrence.states`) with products that it is given."""
+    target, keywords = step.target, dict(step.kwargs)
+    assert target is not None
+
+    def run(values: Values, product: ProductAt) -> Any:
+        return target(*fill(step.args, values), product=product, **keywords)
 
     return run
 

@@ -6,7 +6,8 @@ from collections import Counter
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from qdebug.graph.program import Program, Ref, Step
+from qdebug.graph.program import Program, Ref, Step, refs
+from qdebug.graph.recurrence import CELL, OUTPUTS, STATES
 
 Kind = Literal["conv", "matmul", "embedding"]
 
@@ -17,7 +18,7 @@ class Layer:
 
     Attributes:
         name: module path, with ``#2`` for the second time that it runs; where there is none, the weight's name.
-        op: short operator name, such as ``depthwise 3×3``.
+        op: short operator name, such as ``depthwise 3×3``; ``recurrent`` for a matrix of a recurrent cell.
         kind: ``conv``, ``matmul`` or ``embedding``.
         step: index of the operator.
         x: index of the input activation (of the indices, for an embedding).
@@ -29,6 +30,9 @@ class Layer:
         in_axis: its axis of input channels.
         groups: groups of a convolution; 1 otherwise.
         channel_axis: the axis of channels in input and output activations.
+        loop: index of the step that walks a sequence with this layer in it, from each step's product to the next
+            step's input (:func:`qdebug.graph.recurrence.states`); None for a layer that is outside of any.
+        turn: which of the loop's products it is.
     """
 
     name: str
@@ -45,11 +49,18 @@ class Layer:
     in_axis: int
     groups: int
     channel_axis: int
+    loop: int | None = None
+    turn: int = 0
 
     @property
     def is_depthwise(self) -> bool:
         """Whether each input channel has filters of its own."""
         return self.op.startswith("depthwise")
+
+    @property
+    def is_recurrent(self) -> bool:
+        """Whether it is a matrix of a recurrent cell."""
+        return self.op == "recurrent"
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,9 +126,10 @@ def _layer(program: Program, step: Step, shapes: dict[int, tuple[int, ...]]) -> 
     transposed = step.op.startswith("aten.conv_transpose") or (
         step.op == "aten.convolution.default" and bool(_argument(step, 6, False))
     )
+    loop, turn = _loop(program, program.steps[x])
     return Layer(
         name=_name(step.module, program.steps[weight].name),
-        op=_words(form.kind, shape, groups, transposed),
+        op="recurrent" if _in_cell(program, step.index) else _words(form.kind, shape, groups, transposed),
         kind=form.kind,
         step=step.index,
         x=x,
@@ -130,7 +142,27 @@ def _layer(program: Program, step: Step, shapes: dict[int, tuple[int, ...]]) -> 
         in_axis=(0 if transposed else form.in_axis) % len(shape),
         groups=groups,
         channel_axis=1 if form.kind == "conv" else -1,
+        loop=loop,
+        turn=turn,
     )
+
+
+def _loop(program: Program, x: Step) -> tuple[int | None, int]:
+    """The walk over a sequence that an input comes from, and which of its products it goes into."""
+    if x.op == "getitem" and program.steps[x.args[0].index].op == STATES:
+        return x.args[0].index, int(x.args[1])
+    return None, 0
+
+
+def _in_cell(program: Program, product: int) -> bool:
+    """Whether a product is one of a recurrent cell's own: with its input, or with its state."""
+    for user in program.consumers[product]:
+        step = program.steps[user]
+        if step.op in (STATES, OUTPUTS, CELL) and any(
+            product in refs(step.args[place]) for place in ((0,) if step.op == STATES else (0, 2))
+        ):
+            return True
+    return False
 
 
 def _name(module: str, weight: str) -> str:

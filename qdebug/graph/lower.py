@@ -14,6 +14,7 @@ from torch.export.graph_signature import InputKind, OutputKind
 
 from qdebug.errors import ModelError
 from qdebug.graph.program import Program, Ref, Step
+from qdebug.graph.unrolling import unroll
 
 _SLICED = re.compile(r"\.slice\((?P<start>\d+|None), (?:-?\d+|None), (?P<step>\d+|None)\)\.(?P<at>\d+)")
 _CHECKS = ("_assert", "sym_constrain_range", "_guards_fn")
@@ -21,6 +22,8 @@ _CHECKS = ("_assert", "sym_constrain_range", "_guards_fn")
 
 def lower(exported: ExportedProgram, *, batch: int | None = None) -> Program:
     """The program of an exported graph: functional, dead steps and run-time assertions dropped.
+
+    Recurrent operators are taken apart, see :func:`~qdebug.graph.unrolling.unroll`.
 
     Args:
         exported: a functional exported program: no operator in it changes a value.
@@ -30,7 +33,7 @@ def lower(exported: ExportedProgram, *, batch: int | None = None) -> Program:
         ModelError: the graph has no tensor output, or holds a construct that cannot be walked step by step.
     """
     nodes = _live_nodes(exported.graph_module.graph, _scored_output(exported))
-    return _Lowering(exported).build(nodes, batch)
+    return unroll(_Lowering(exported).build(nodes, batch))
 
 
 def _scored_output(exported: ExportedProgram) -> str:

@@ -32,9 +32,10 @@ def find_points(program: Program, layers: Sequence[Layer]) -> tuple[int, ...]:
     These are what a layer writes, what an addition, product, concatenation or average reads and writes; behind an
     activation that is fused into them (ReLU, ReLU6, a clamp) instead of before it. What an operator hands on as it is
     (a view, a maximum) is on its source's grid already. Constants, and the model's own inputs where only layers read
-    them, are left out; so is what is no sum or product of real numbers, such as an index.
+    them, are left out; so are products inside a recurrent cell, which runtimes keep in full, and what is no sum or
+    product of real numbers, such as an index.
     """
-    writers = {layer.step for layer in layers if layer.kind != "embedding"}
+    writers = {layer.step for layer in layers if layer.kind != "embedding" and layer.loop is None}
     joins = {step.index for step in program.steps if _is_join(program, step) and step.index not in writers}
     found: set[int] = set()
     for index in writers | joins:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -59,11 +59,24 @@ class Replay:
         found.update(given.values)
         for step in self._steps:
             self._bench.work.check()
-            held = step in self._bench.engine.layers
-            found[step] = self._layer(step, found, weights or {}) if held else self._other(step, found)
+            found[step] = self._value(step, found, weights or {})
             if step == leaf:
                 found[step] = found[step].detach().requires_grad_()
         return found
+
+    def _value(self, step: int, values: dict[int, Any], weights: Mapping[int, Tensor]) -> Any:
+        engine = self._bench.engine
+        if step in engine.loops:
+            return self._loop(step, values, weights)
+        if step in engine.layers:
+            return self._product(step, values, weights)(values[engine.layers[step].x])
+        return self._other(step, values)
+
+    def _loop(self, step: int, values: dict[int, Any], weights: Mapping[int, Tensor]) -> Any:
+        """A walk over a sequence, with the products of the layers inside it."""
+        engine = self._bench.engine
+        products = {turn: self._product(one.step, values, weights) for turn, one in engine.loops[step].items()}
+        return engine.loop_calls[step](values, lambda turn, x, _: products[turn](x))
 
     def _other(self, step: int, values: dict[int, Any]) -> Any:
         """A step's value; without a gradient where its operator has none (it leaves torch, or writes in place)."""
@@ -75,17 +88,21 @@ class Replay:
             with torch.no_grad():
                 return call(plain)
 
-    def _layer(self, step: int, values: dict[int, Any], weights: Mapping[int, Tensor]) -> Tensor:
+    def _product(self, step: int, values: dict[int, Any], weights: Mapping[int, Tensor]) -> Callable[[Tensor], Tensor]:
+        """What a layer does to its input."""
         engine, layer, sheet = self._bench.engine, self._bench.engine.layers[step], self._sheet
-        given = values[layer.x]
-        weight = weights.get(step)
-        weight = sheet.weight(layer, engine.cache) if weight is None else weight
+        replaced = weights.get(step)
+        weight = sheet.weight(layer, engine.cache) if replaced is None else replaced
+        bias, chosen = sheet.bias(layer, engine.cache), sheet.rounded(step)
         call = engine.layer_calls[step]
-        found: Tensor = call(values, self._input(step, given), weight, sheet.bias(layer, engine.cache))
-        chosen = sheet.rounded(step)
-        if chosen is not None and chosen.side is not None:
-            found = found + call(values, given, chosen.side, found.new_zeros(found.shape[layer.channel_axis]))
-        return found
+
+        def product(given: Tensor) -> Tensor:
+            found: Tensor = call(values, self._input(step, given), weight, bias)
+            if chosen is not None and chosen.side is not None:
+                found = found + call(values, given, chosen.side, found.new_zeros(found.shape[layer.channel_axis]))
+            return found
+
+        return product
 
     def _input(self, step: int, x: Tensor) -> Tensor:
         """A layer's input as it is quantized; the gradient passes as if it were not."""

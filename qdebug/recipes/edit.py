@@ -11,6 +11,7 @@ import msgspec
 from qdebug.errors import RecipeError, near
 from qdebug.recipes.fixes import KINDS, Fix, in_order, name_of
 from qdebug.recipes.fixes.compose import why_not
+from qdebug.recipes.notation import parse_embedding_format
 from qdebug.recipes.plan import LayerPlan, Recipe
 
 
@@ -18,6 +19,19 @@ def set_layers(recipe: Recipe, plans: dict[str, LayerPlan]) -> Recipe:
     """The recipe with those layers' plans replaced."""
     merged = dict(recipe.layers) | plans
     return msgspec.structs.replace(recipe, layers=tuple(sorted(merged.items())))
+
+
+def with_embeddings(recipe: Recipe, text: str) -> Recipe:
+    """The recipe with the tables of embeddings in a weight format, a scale for each row unless it says otherwise.
+
+    Args:
+        recipe: the recipe; what it says of layers by name stays.
+        text: such as ``int8``, ``int4g32``, ``nf4``; ``fp32`` leaves them float.
+
+    Raises:
+        RecipeError: there is no such format.
+    """
+    return msgspec.structs.replace(recipe, embeddings=parse_embedding_format(text))
 
 
 def matching(pattern: str, names: Iterable[str]) -> tuple[str, ...]:

@@ -118,6 +118,23 @@ def parse_weight_format(text: str) -> TensorPlan:
     return _reduced(plan, reduced, text)
 
 
+def parse_embedding_format(text: str) -> TensorPlan:
+    """The plan of an embedding's table from a weight format, with a scale for each row where nothing else is said.
+
+    ``int8``, ``int4`` and ``fp8_e4m3fn`` have one scale per row, ``int4g32`` one per 32 values of a row; formats with
+    blocks of their own, and nf4 with its groups, lie along rows anyway.
+
+    Raises:
+        RecipeError: see :func:`parse_weight_format`.
+    """
+    plan = parse_weight_format(text)
+    form = find(plan.format)
+    if plan.granularity == "tensor" and form.needs_scale and not form.own_blocks:
+        plan = msgspec.structs.replace(plan, granularity="channel")
+        check_tensor_plan(plan, "weight", f"'{text}'")
+    return plan
+
+
 def parse_activation_format(text: str) -> TensorPlan:
     """An activation plan from ``FORMAT[-tok|-dyn][-flag…]``, for instance ``int8``, ``int8-tok``, ``fp8_e4m3fn``.
 

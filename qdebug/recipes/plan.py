@@ -138,12 +138,13 @@ class Recipe(msgspec.Struct, frozen=True):
     """The whole choice. Hashable; equal recipes give equal results on equal model and data.
 
     Attributes:
-        default: the plan of every convolution and matrix product that ``layers`` does not name. Embeddings stay float
-            unless named.
+        default: the plan of every convolution and matrix product that ``layers`` does not name.
         layers: plans by layer name, sorted, no name twice. Build with :func:`qdebug.recipes.set_layers`.
         fixes: applied in order before quantization (bias correction after it).
         between: the plan of activations that no layer reads but that runtimes hold in integers as well: what goes into
             and comes out of additions, poolings and the like, and what layers write (see ``qdebug.graph.points``).
+        embeddings: the plan of the table of every embedding that ``layers`` does not name; what it reads are numbers of
+            rows, which stay as they are. ``channel`` granularity is a scale for each row.
         bias: ``int32`` rounds the biases of layers whose input and weight are integers to multiples of both scales, as
             runtimes store them.
         attention: the plans of keys, values, scores and probabilities in all attentions.
@@ -155,17 +156,20 @@ class Recipe(msgspec.Struct, frozen=True):
     layers: tuple[tuple[str, LayerPlan], ...] = ()
     fixes: tuple[Fix, ...] = ()
     between: TensorPlan = FLOAT
+    embeddings: TensorPlan = FLOAT
     bias: BiasFormat = "fp32"
     attention: AttentionPlan = FLOAT_ATTENTION
     model: str | None = None
     version: int = VERSION
 
     def plan_for(self, layer: str, kind: str = "matmul") -> LayerPlan:
-        """The plan of ``layer``; ``kind`` is the layer's kind, of which ``embedding`` stays float by default."""
+        """The plan of ``layer``; ``kind`` is the layer's kind, of which ``embedding`` has a default of its own."""
         for name, plan in self.layers:
             if name == layer:
                 return plan
-        return FLOAT_LAYER if kind == "embedding" else self.default
+        if kind != "embedding":
+            return self.default
+        return FLOAT_LAYER if self.embeddings.is_float32 else LayerPlan(self.embeddings)
 
     @property
     def digest(self) -> str:
@@ -175,4 +179,6 @@ class Recipe(msgspec.Struct, frozen=True):
             content += msgspec.json.encode((self.between, self.bias))
         if not self.attention.is_float32:
             content += b"attention" + msgspec.json.encode(self.attention)
+        if not self.embeddings.is_float32:
+            content += msgspec.json.encode({"embeddings": self.embeddings})
         return hashlib.blake2b(content, digest_size=8).hexdigest()

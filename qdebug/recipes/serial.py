@@ -14,7 +14,7 @@ from qdebug.recipes.fixes import BY_NAME, Fix
 from qdebug.recipes.plan import FLOAT_ATTENTION, VERSION, AttentionPlan, BiasFormat, LayerPlan, Recipe, TensorPlan
 from qdebug.recipes.text import read_plain, write_yaml
 
-_TOP = ("version", "model", "default", "layers", "fixes", "between", "bias", "attention")
+_TOP = ("version", "model", "default", "layers", "fixes", "between", "embeddings", "bias", "attention")
 LARGEST = 16 * 2**20
 """Bytes of a recipe file beyond which it is refused."""
 
@@ -29,6 +29,8 @@ def to_plain(recipe: Recipe) -> dict[str, Any]:
     plain["fixes"] = [msgspec.to_builtins(fix) for fix in recipe.fixes]
     if not recipe.between.is_float32:
         plain["between"] = msgspec.to_builtins(recipe.between)
+    if not recipe.embeddings.is_float32:
+        plain["embeddings"] = msgspec.to_builtins(recipe.embeddings)
     if recipe.bias != "fp32":
         plain["bias"] = recipe.bias
     if recipe.attention != FLOAT_ATTENTION:
@@ -66,6 +68,7 @@ def from_plain(plain: object, *, file: str | None = None) -> Recipe:
         layers=_layers(layers, file),
         fixes=tuple(_fix(fix, file) for fix in fixes),
         between=_tensor_plan(top.get("between", {}), "between.activation", file),
+        embeddings=_tensor_plan(top.get("embeddings", {}), "embeddings.weight", file),
         bias=bias,
         attention=_attention(top.get("attention", {}), file),
         model=model,

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from msgspec.structs import replace
 
 from qdebug.errors import QDebugError
-from qdebug.recipes import LayerPlan, Recipe, parse_format, set_layers
+from qdebug.recipes import FLOAT, LayerPlan, Recipe, parse_format, set_layers
 from qdebug.results.sensitivity import Measure
 from qdebug.session import Session
 from qdebug.session.check import check_layer
@@ -45,7 +45,7 @@ def alone(question: Question, layer: str, plan: LayerPlan) -> Recipe:
 
 def unquantized(question: Question) -> Recipe:
     """The recipe that quantizes no layer: the fixes alone."""
-    return replace(question.recipe, default=LayerPlan(), layers=(), bias="fp32")
+    return replace(question.recipe, default=LayerPlan(), embeddings=FLOAT, layers=(), bias="fp32")
 
 
 def together(question: Question, layers: Collection[str], plan: LayerPlan) -> Recipe:

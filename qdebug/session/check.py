@@ -29,6 +29,7 @@ def check_recipe(recipe: Recipe, subject: Subject) -> None:
         )  # fmt: skip
     check_tensor_plan(recipe.between, "activation", "between")
     _check_attention(recipe, subject)
+    check_tensor_plan(recipe.embeddings, "weight", "embeddings")
     check_fixes(recipe.fixes)
     for name, _ in recipe.layers:
         if name not in subject.by_name:

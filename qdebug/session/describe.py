@@ -151,7 +151,7 @@ def _inside(program: Program) -> tuple[str, ...]:
 
 def _not_understood(program: Program, layers: tuple[Layer, ...]) -> tuple[str, ...]:
     """Operators that hold a matrix of weights but are no layers here: they stay float, and people should know."""
-    known = {layer.step for layer in layers} | {layer.weight for layer in layers}
+    known = {layer.step for layer in layers} | {layer.weight for layer in layers} | {layer.loop for layer in layers}
     words: list[str] = []
     for step in program.steps:
         if step.kind != "op" or step.index in known or program.constant[step.index]:

@@ -59,7 +59,8 @@ class _Moved:
 
     def __init__(self, session: Session, other: Session) -> None:
         self._session, self._other = session, other
-        self._layers = [(layer, other.subject.layer(layer.name)) for layer in session.subject.layers]
+        kept = [layer for layer in session.subject.layers if not layer.is_recurrent]  # an operator of its own there
+        self._layers = [(layer, other.subject.layer(layer.name)) for layer in kept]
         self._weights = {layer.weight: (layer, its) for layer, its in self._layers}
         self._biases = {layer.bias: its.bias for layer, its in self._layers if layer.bias is not None}
         program = other.subject.program

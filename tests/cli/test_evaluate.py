@@ -88,6 +88,16 @@ def test_set_takes_patterns_and_the_later_one_wins():
     assert recipe.plan_for("tokens", "embedding").activation == TensorPlan()
 
 
+def test_embeddings_have_an_option_of_their_own_and_set_goes_before_it():
+    layers = [("head", "matmul"), ("tokens", "embedding"), ("places", "embedding")]
+    recipe = spelled("--preset", "w8a8", "--embeddings", "int8", "--set", "places=nf4", layers=layers)
+    assert recipe.plan_for("tokens", "embedding") == LayerPlan(TensorPlan("int8", "channel"))
+    assert recipe.plan_for("places", "embedding").weight == parse_weight_format("nf4")
+    assert recipe.plan_for("head") == parse_plan("w8a8")
+    with pytest.raises(RecipeError, match="no embedding"):
+        spelled("--embeddings", "int8", layers=[("head", "matmul")])
+
+
 @pytest.mark.parametrize(
     ("text", "weight", "activation"),
     [

@@ -1,4 +1,4 @@
-"""RNN, GRU and LSTM nodes: their products with W are layers, and the rest is what ONNX Runtime computes."""
+"""RNN, GRU and LSTM nodes: their products are layers, and the rest is what ONNX Runtime computes."""
 
 from __future__ import annotations
 
@@ -100,19 +100,25 @@ def test_the_products_of_each_direction_are_layers_with_names_of_their_own():
     node, inputs, constants = node_of("LSTM", rng, ways=2, given=("bias",), direction="bidirectional")
     program = lowered(model([node], inputs, ["y"], constants))
     layers = find_layers(program, {index: tuple(tensor.shape) for index, tensor in program.state.items()})
-    assert [layer.name for layer in layers] == ["cell/W", "cell/W_reverse"]
-    assert [program.steps[layer.step].name for layer in layers] == ["cell/W", "cell/W_reverse"]
-    np.testing.assert_array_equal(program.state[layers[1].weight].numpy(), constants["w"][1])
+    names = ["cell/W", "cell/R", "cell/W_reverse", "cell/R_reverse"]
+    assert [layer.name for layer in layers] == names
+    assert [program.steps[layer.step].name for layer in layers] == names
+    np.testing.assert_array_equal(program.state[layers[2].weight].numpy(), constants["w"][1])
+    np.testing.assert_array_equal(program.state[layers[3].weight].numpy(), constants["r"][1])
 
 
-def test_a_recurrence_has_the_products_first_and_its_own_weight_second():
+@pytest.mark.parametrize(("after", "rows"), [(0, [(0, 12), (12, 18)]), (1, [(0, 18)])])
+def test_the_candidate_of_a_gru_has_a_layer_of_its_own_where_the_reset_comes_first(after, rows):
     rng = np.random.default_rng(7)
-    node, inputs, constants = node_of("GRU", rng, given=("bias",), direction="reverse")
+    node, inputs, constants = node_of("GRU", rng, given=("bias",), direction="reverse", linear_before_reset=after)
     program = lowered(model([node], inputs, ["y"], constants))
-    (step,) = [step for step in program.steps if step.op == "onnx.recurrent_gru"]
-    products, weight = step.args[:2]
-    assert program.steps[products.index].op == "aten.linear.default"
-    np.testing.assert_array_equal(program.state[weight.index].numpy(), constants["r"][0])
+    layers = find_layers(program, {index: tuple(tensor.shape) for index, tensor in program.state.items()})[1:]
+    assert [layer.name for layer in layers] == ["cell/R_reverse", "cell/R_candidate_reverse"][: len(rows)]
+    (walk,) = {layer.loop for layer in layers}
+    assert program.steps[walk].op == "recurrent.states" and [layer.turn for layer in layers] == [*range(len(rows))]
+    for layer, (first, end) in zip(layers, rows, strict=True):
+        np.testing.assert_array_equal(program.state[layer.weight].numpy(), constants["r"][0, first:end])
+        np.testing.assert_array_equal(program.state[layer.bias].numpy(), constants["bias"][0, 18 + first : 18 + end])
 
 
 def test_only_the_last_state_may_be_asked_for():

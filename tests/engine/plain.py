@@ -45,7 +45,15 @@ def _operation(sheet, step, values):
     if bias is not None and layer.bias_argument is not None:
         args = args + [None] * (layer.bias_argument + 1 - len(args))
         args[layer.bias_argument] = bias
-    result = step.target(*args, **{key: _filled(value, values) for key, value in step.kwargs.items()})
+    further = {key: _filled(value, values) for key, value in step.kwargs.items()}
+    inside = {layer.turn: layer for layer in sheet.layers.values() if layer.loop == step.index}
+    if inside:  # a walk over a sequence: each product is what the layer gives for that input alone
+
+        def product(turn, x, _time):
+            return _operation(sheet, sheet.program.steps[inside[turn].step], {**values, inside[turn].x: x})
+
+        further["product"] = product
+    result = step.target(*args, **further)
     result = result + bias if bias is not None and layer.bias_argument is None else result
     point = sheet.points.get(step.index)
     return result if point is None else fake_quantize_activation(result, point.plan.activation, point.activation)

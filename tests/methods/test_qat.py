@@ -77,10 +77,23 @@ def divergence(session, sheet, teaching):
     return sum(float(teaching(*pair, None)) for pair in pairs) / len(batches)
 
 
+class Gated(torch.nn.Module):
+    """A cell whose matrices run in every step."""
+
+    def __init__(self):
+        super().__init__()
+        self.embed = torch.nn.Embedding(11, 16)
+        self.long = torch.nn.LSTM(16, 12, batch_first=True, bidirectional=True)
+        self.head = torch.nn.Linear(24, 11)
+
+    def forward(self, tokens):
+        return self.head(self.long(self.embed(tokens))[0])
+
+
 PLANS = ["w4a8", "w3a4-pc", "w4g4a8-dyn", "w4a16", "w8a8-tok", "w8a8-pc-all", "w2a2-pc-int32"]
 
 
-@pytest.mark.parametrize("kind", [Residual, Attention])
+@pytest.mark.parametrize("kind", [Residual, Attention, Gated])
 @pytest.mark.parametrize("plan", PLANS)
 def test_before_training_the_network_computes_what_its_sheet_does(kind, plan):
     bench = bench_of(opened(kind), plan)
@@ -88,6 +101,28 @@ def test_before_training_the_network_computes_what_its_sheet_does(kind, plan):
     for batch in bench.batches:
         with torch.no_grad():
             assert torch.allclose(network.output(batch), output_of(bench, batch), atol=1e-5)
+
+
+def test_gradients_of_a_cell_s_weights_are_those_of_the_rounded_cell():
+    """Straight through: what torch says of the same cell with the rounded weights in it."""
+    bench = bench_of(opened(Gated), "w4a32-pc")
+    network = Network(bench, Qat(start="range", weight_steps=False))
+    (batch,) = bench.batches
+    output = network.output(batch)
+    cotangent = torch.randn(output.shape, generator=torch.Generator().manual_seed(4))
+    output.backward(cotangent)
+    module = seeded(Gated).eval()
+    sheet = bench.sheet_of(bench.overlay, bench.quants, bench.points)
+    layers = {layer.name: layer for layer in bench.layers}
+    with torch.no_grad():
+        for name, weight in module.named_parameters():
+            layer = layers.get(name) or layers.get(name.removesuffix(".weight"))
+            if layer is not None:
+                weight.copy_(sheet.weight(layer, bench.engine.cache))
+    module(next(iter(batch.inputs.values()))).backward(cotangent)
+    for name in ("long.weight_ih_l0", "long.weight_hh_l0", "long.weight_hh_l0_reverse"):
+        expected = dict(module.named_parameters())[name].grad
+        torch.testing.assert_close(network.weights[layers[name].weight].grad, expected, rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("learned", [True, False])
@@ -117,7 +152,7 @@ class Tied(torch.nn.Module):
         return torch.relu(self.up(self.embed(tokens))) @ self.embed.weight.T
 
 
-@pytest.mark.parametrize("kind", [Residual, Attention, Tied])
+@pytest.mark.parametrize("kind", [Residual, Attention, Tied, Gated])
 @pytest.mark.parametrize("plan", PLANS)
 def test_what_was_trained_is_what_is_run_afterwards(kind, plan):
     bench = bench_of(opened(kind), plan)

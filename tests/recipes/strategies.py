@@ -6,7 +6,7 @@ import msgspec
 from hypothesis import strategies as st
 
 from qdebug.formats import FORMATS, Table
-from qdebug.recipes import BiasCorrection, CrossLayerEqualization, LayerPlan, Recipe, SmoothQuant, TensorPlan
+from qdebug.recipes import FLOAT, BiasCorrection, CrossLayerEqualization, LayerPlan, Recipe, SmoothQuant, TensorPlan
 from qdebug.recipes.plan import ChosenRange, Rounding, ScaleFormat
 
 INTEGERS = [name for name, form in FORMATS.items() if form.is_integer]
@@ -79,5 +79,6 @@ recipes = st.builds(
     default=layer_plans,
     layers=st.dictionaries(names, layer_plans, max_size=4).map(lambda plans: tuple(sorted(plans.items()))),
     fixes=fixes,
+    embeddings=st.just(FLOAT) | weights(),
     model=st.none() | st.text("0123456789abcdef", min_size=16, max_size=16),
 )

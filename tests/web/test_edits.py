@@ -29,6 +29,17 @@ def test_a_format_goes_only_where_it_can():
     assert changed.plan_for("tok", "embedding").activation == TensorPlan()
 
 
+def test_embeddings_are_chosen_together_and_a_preset_leaves_them():
+    start = edits.with_format(preset("w8a8"), INFO, ("tok",), "weight", "int3 pc")
+    assert edits.tables_of(start, INFO) is None
+    changed = edits.with_tables(start, INFO, "int4g32")
+    assert not changed.layers and changed.embeddings == TensorPlan("int4", "group", 32)
+    assert edits.tables_of(changed, INFO) == "int4g32" and edits.has_tables(INFO)
+    again = edits.with_preset(changed, "w4a8")
+    assert again.embeddings == changed.embeddings and again.default == preset("w4a8").default
+    assert edits.with_tables(again, INFO, "fp32") == preset("w4a8")
+
+
 def test_every_edit_survives_a_file():
     recipe = edits.with_format(preset("w8a8"), INFO, ("head", "tok"), "weight", "int3 pc")
     recipe = edits.with_options(recipe, INFO, INFO.layers[1], "activation", clip=(-0.5, 2.0))

@@ -44,6 +44,15 @@ def choose(app, section):
     return settle(app)
 
 
+def test_embeddings_have_a_choice_in_the_sidebar(reader):
+    app, _ = reader
+    assert app.selectbox(key="side-tables").value == "fp32"
+    app.selectbox(key="side-tables").set_value("int8")
+    text = html(settle(app))
+    assert "embeddings int8 by row" in text
+    assert app.selectbox(key="side-preset").value == "w8a8"
+
+
 def test_the_error_along_the_sequence_is_asked_for_when_it_is_looked_at(reader):
     app, asked = reader
     assert "GetPositionErrors" not in asked

@@ -18,10 +18,11 @@ from qdebug.export.onnx.recipe import with_recipe
 from qdebug.export.onnx.save import refuse_source, save
 from qdebug.export.onnx.source import float_strange, read_source, read_strange
 from qdebug.export.onnx.tools import Apart, Here, Tools, Unchecked
+from qdebug.export.target import cells_stay_float
 from qdebug.export.targets.remarks import inside_attention, on_attention
-from qdebug.recipes import AttentionPlan, Recipe, as_recipe, to_plain
+from qdebug.recipes import AttentionPlan, Recipe, as_recipe, set_layers, to_plain
 from qdebug.recipes.attention import in_words
-from qdebug.recipes.plan import FLOAT_ATTENTION
+from qdebug.recipes.plan import FLOAT_ATTENTION, FLOAT_LAYER
 from qdebug.results import Exported
 from qdebug.session import Session
 from qdebug.session.handover import hand_over
@@ -55,19 +56,21 @@ def write_onnx(
         return write_edited(session, recipe, target, notes, work)
     from qdebug.export.onnx.from_torch import by_way_of_torch
 
+    inside = [one for one in session.subject.layers if one.is_recurrent]
+    left = replace(recipe, layers=tuple(one for one in recipe.layers if one[0] not in {layer.name for layer in inside}))
     with by_way_of_torch(session, work) as other:
         hand_over(session, other, recipe, work)
-        written = replace(recipe, model=None, attention=_left(recipe, other))
+        theirs = {one.name: FLOAT_LAYER for one in other.subject.layers if one.is_recurrent}
+        written = replace(set_layers(left, theirs), model=None, attention=_left(recipe, other))
         exported = write_edited(other, written, target, notes, work)
-        if written.attention != recipe.attention:
-            unsaid = (*exported.unsaid, inside_attention(in_words(recipe.attention)))
-            exported = replace(exported, unsaid=unsaid)
+    plans = {one.name: recipe.plan_for(one.name, one.kind) for one in inside}
+    unsaid = cells_stay_float([name for name, plan in plans.items() if plan != FLOAT_LAYER])
+    if written.attention != recipe.attention:
+        unsaid = (*unsaid, inside_attention(in_words(recipe.attention)))
     batch = session.subject.program.batch
-    if batch is None:
-        return exported
-    return replace(
-        exported, unsaid=(f"The file takes {batch} samples at a time, no more and no fewer", *exported.unsaid)
-    )
+    if batch is not None:
+        unsaid = (f"The file takes {batch} samples at a time, no more and no fewer", *unsaid)
+    return replace(exported, unsaid=(*unsaid, *exported.unsaid))
 
 
 def _left(recipe: Recipe, other: Session) -> AttentionPlan:

@@ -129,21 +129,42 @@ class Network:
         return found
 
     def _value(self, index: int, values: dict[int, Any], seen: dict[tuple[int, bytes], Tensor]) -> Any:
-        layer = self._bench.engine.layers.get(index)
+        engine = self._bench.engine
+        if index in engine.loops:
+            return self._loop(index, values)
+        layer = engine.layers.get(index)
         quant = self._bench.quants.get(index)
         if layer is None or (quant is None and index not in self._sheet.overlay.biases):
-            return differentiable(self._calls[index], values, self._bench.engine.program.sources[index])
+            return differentiable(self._calls[index], values, engine.program.sources[index])
         x = values[layer.x]
         if quant is not None and (read := _read(layer, quant)) in self._inputs:
             if read not in seen:
                 seen[read] = self._inputs[read](x)
             x = seen[read]
-        call, cache = self._bench.engine.layer_calls[index], self._bench.engine.cache
-        if index in self._rounders:
-            weight, bias = self._rounders[index](values[layer.weight]), self._bias(layer, quant, values)
-        else:
-            weight, bias = self._sheet.weight(layer, cache), self._sheet.bias(layer, cache)
-        return call(values, x, weight, bias)
+        return engine.layer_calls[index](values, x, *self._weights(layer, values))
+
+    def _loop(self, index: int, values: dict[int, Any]) -> Any:
+        """A walk over a sequence, with the very weights of the layers behind it: their gradients add up."""
+        engine = self._bench.engine
+        runs = {}
+        for turn, layer in engine.loops[index].items():
+            quant = self._bench.quants.get(layer.step)
+            rounder = None if quant is None else self._inputs.get(_read(layer, quant))
+            runs[turn] = engine.layer_calls[layer.step], rounder, self._weights(layer, values)
+
+        def product(turn: int, x: Tensor, _time: int) -> Tensor:
+            call, rounder, given = runs[turn]
+            found: Tensor = call(values, x if rounder is None else rounder(x), *given)
+            return found
+
+        return engine.loop_calls[index](values, product)
+
+    def _weights(self, layer: Layer, values: dict[int, Any]) -> tuple[Tensor, Tensor | None]:
+        """Weight and bias to run a layer with; a bias that is None is left to the step's own arguments."""
+        quant, cache = self._bench.quants.get(layer.step), self._bench.engine.cache
+        if layer.step in self._rounders:
+            return self._rounders[layer.step](values[layer.weight]), self._bias(layer, quant, values)
+        return self._sheet.weight(layer, cache), self._sheet.bias(layer, cache)
 
     def _bias(self, layer: Layer, quant: LayerQuant | None, values: dict[int, Any]) -> Tensor | None:
         """A trained layer's bias; rounded to 32 bits, with a gradient to itself, where the recipe says so.

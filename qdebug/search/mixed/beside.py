@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from qdebug.engine import Work
 from qdebug.formats import find
-from qdebug.recipes import LayerPlan, Recipe, set_layers
+from qdebug.recipes import FLOAT, LayerPlan, Recipe, set_layers
 from qdebug.recipes.fixes import BaseFix, Hqq, LowRank, Outliers, SvdQuant
 from qdebug.results import LayerInfo
 from qdebug.search.mixed.wish import Wish, plan_of
@@ -40,7 +40,10 @@ def beside(session: Session, wish: Wish, possible: NDArray[np.bool_], work: Work
     if not kept:
         return None
     fixes = tuple(fix for fix in wish.recipe.fixes if fix.stage == "equivalent" or fix in kept)
-    base, layers = replace(wish.recipe, fixes=fixes, default=LayerPlan(), layers=()), session.info().layers
+    base, layers = (
+        replace(wish.recipe, fixes=fixes, default=LayerPlan(), embeddings=FLOAT, layers=()),
+        session.info().layers,
+    )
     found = np.zeros(possible.shape)
     for column, (name, plan) in enumerate(wish.formats):
         work.step(column, len(wish.formats), f"looking up what is kept beside {name}")

@@ -43,6 +43,7 @@ class Tape:
         self._steps = needed(engine.program)
         self._calls = {index: compiled(engine.program.steps[index]) for index in self._steps}
         self._frees = frees(engine.program, self._steps)
+        self._nudges: dict[int, tuple[Tensor, Tensor]] = {}
 
     def record(self, sheet: Sheet, batch: Batch, looks: Looks, check: Callable[[], None]) -> Recorded:
         """Run a float sheet on a batch.
@@ -69,7 +70,9 @@ class Tape:
 
     def _value(self, index: int, values: dict[int, Any], sheet: Sheet, looks: Looks, anchor: Tensor) -> Any:
         layer = self._engine.layers.get(index)
-        if layer is None:
+        if index in self._engine.loops:
+            found = self._loop(index, values, sheet, looks, anchor)
+        elif layer is None:
             found = differentiable(self._calls[index], values, self._engine.program.sources[index])
         else:
             found = self._layer(layer, values, sheet, looks, anchor)
@@ -79,13 +82,48 @@ class Tape:
     def _layer(self, layer: Layer, values: dict[int, Any], sheet: Sheet, looks: Looks, anchor: Tensor) -> Tensor:
         x = given = values[layer.x]
         cache = self._engine.cache
+        call = self._engine.layer_calls[layer.step]
+        weight, bias = sheet.weight(layer, cache), sheet.bias(layer, cache)
+        if layer.loop is not None:
+            before, behind = self._nudges.pop(layer.step)
+            found: Tensor = call(values, x + before, weight, bias) + behind
+            return found
         if layer.step in looks.inputs:
             x = _probe(x, anchor, _with(looks.inputs[layer.step], given.detach()))
-        call = self._engine.layer_calls[layer.step]
-        out: Tensor = call(values, x, sheet.weight(layer, cache), sheet.bias(layer, cache))
+        out: Tensor = call(values, x, weight, bias)
         if layer.step in looks.outputs:
             out = _probe(out, anchor, _with(looks.outputs[layer.step], given.detach()))
         return out
+
+    def _loop(self, index: int, values: dict[int, Any], sheet: Sheet, looks: Looks, anchor: Tensor) -> Any:
+        """A walk over a sequence.
+
+        What one step's product does to the output goes through the steps behind it too. So zeros are added to what a
+        layer reads and writes, the same in the walk and in the layer: their gradients are those of all ways together.
+        """
+        engine, cache = self._engine, self._engine.cache
+        given: dict[int, Tensor] = {}
+        runs = {}
+        batch, count = values[engine.program.steps[index].args[0].index].shape[:2]
+        for turn, layer in engine.loops[index].items():
+            weight, bias = sheet.weight(layer, cache), sheet.bias(layer, cache)
+            nudges = []
+            for looking, axis in ((looks.inputs, layer.in_axis), (looks.outputs, layer.out_axis)):
+                zeros = torch.zeros(batch * count, weight.shape[axis])
+                look = looking.get(layer.step)
+                nudges.append(zeros if look is None else _probe(zeros, anchor, _later(look, given, turn)))
+            self._nudges[layer.step] = nudges[0], nudges[1]
+            views = tuple(one.view(batch, count, -1) for one in nudges)
+            runs[turn] = engine.layer_calls[layer.step], weight, bias, *views
+
+        def product(turn: int, x: Tensor, time: int) -> Tensor:
+            call, weight, bias, before, behind = runs[turn]
+            found: Tensor = call(values, x + before[:, time], weight, bias) + behind[:, time]
+            return found
+
+        found = engine.loop_calls[index](values, product)
+        given.update({turn: found[turn].detach() for turn in runs})
+        return found
 
 
 @dataclass(frozen=True)
@@ -135,6 +173,11 @@ class _Probe(torch.autograd.Function):
 def _probe(x: Tensor, anchor: Tensor, look: Look) -> Tensor:
     found: Tensor = _Probe.apply(x, anchor, look)
     return found
+
+
+def _later(look: Callable[[Tensor, Tensor], None], given: dict[int, Tensor], turn: int) -> Look:
+    """Shows the gradient with a value that is there only when the walk is done."""
+    return lambda gradient: look(given[turn], gradient)
 
 
 def _with(look: Callable[[Tensor, Tensor], None], value: Tensor) -> Look:

@@ -13,9 +13,11 @@ from qdebug.recipes import (
     Recipe,
     TensorPlan,
     parse_activation_format,
+    parse_embedding_format,
     parse_weight_format,
     preset,
     set_layers,
+    with_embeddings,
 )
 from qdebug.recipes.check import range_methods
 from qdebug.recipes.edit import matching
@@ -31,6 +33,11 @@ RANGES: dict[str, str] = {
 assert set(RANGES) == set(get_args(ChosenRange))
 STORED = "stored"
 """The range of a tensor whose scale came with the model's file."""
+TABLES: dict[str, str] = {
+    "fp32": "float", "int8": "int8 by row", "int4": "int4 by row", "int4g32": "int4 in groups of 32", "nf4": "nf4",
+    "fp8_e4m3fn": "fp8 by row",
+}  # fmt: skip
+"""Formats of embeddings that are offered."""
 TENSORS: tuple[Tensor, Tensor] = ("weight", "activation")
 
 
@@ -115,8 +122,36 @@ def range_of(recipe: Recipe) -> str | None:
 
 
 def with_preset(recipe: Recipe, text: str) -> Recipe:
-    """The recipe with that preset for every layer and no exceptions; fixes and what is said of attention stay."""
-    return msgspec.structs.replace(preset(text), fixes=recipe.fixes, attention=recipe.attention, model=recipe.model)
+    """The recipe with that preset for every layer, no exceptions; fixes, embeddings and attention stay as they are."""
+    kept = {
+        "fixes": recipe.fixes,
+        "embeddings": recipe.embeddings,
+        "attention": recipe.attention,
+        "model": recipe.model,
+    }
+    return msgspec.structs.replace(preset(text), **kept)
+
+
+def with_tables(recipe: Recipe, info: ModelInfo, text: str) -> Recipe:
+    """The recipe with all embeddings in that format, by row, and none of them an exception.
+
+    Raises:
+        RecipeError: there is no such format.
+    """
+    tables = {layer.name for layer in info.layers if layer.kind == "embedding"}
+    kept = tuple(one for one in recipe.layers if one[0] not in tables)
+    return with_embeddings(msgspec.structs.replace(recipe, layers=kept), text)
+
+
+def has_tables(info: ModelInfo) -> bool:
+    """Whether the model has embeddings."""
+    return any(layer.kind == "embedding" for layer in info.layers)
+
+
+def tables_of(recipe: Recipe, info: ModelInfo) -> str | None:
+    """Which of :data:`TABLES` all embeddings are in; None where they differ or are in another format."""
+    plans = {plan_of(recipe, layer).weight for layer in info.layers if layer.kind == "embedding"}
+    return next((text for text in TABLES if plans == {parse_embedding_format(text)}), None)
 
 
 def with_integers(recipe: Recipe) -> Recipe | None:

@@ -14,7 +14,7 @@ from qdebug.errors import QDebugError, RecipeError
 from qdebug.figures.numbers import count, size
 from qdebug.figures.text import plural
 from qdebug.jobs.verbs import Check, GetStats, Samples
-from qdebug.recipes import Recipe, dumps, loads
+from qdebug.recipes import FLOAT, Recipe, dumps, loads
 from qdebug.recipes.plan import ChosenRange
 from qdebug.results import CacheStats, ModelInfo, ModelRef
 from qdebug.web.core import ask, problem, state, words
@@ -119,7 +119,8 @@ def _recipe(info: ModelInfo) -> None:
     recipe = state.recipe()
     st.html(f'<div class="q-pills">{"".join(map(pill_html, words.recipe_pills(recipe)))}</div>')
     own = loads(info.own_recipe) if info.own_recipe else None
-    name = OWN if recipe == own else words.preset_of(recipe) or words.written(recipe) or CUSTOM
+    bare = msgspec.structs.replace(recipe, embeddings=FLOAT)  # they have a choice of their own
+    name = OWN if recipe == own else words.preset_of(bare) or words.written(bare) or CUSTOM
     named = {**({OWN: "as in the file"} if own else {}), **words.PRESETS}
     st.selectbox(
         "Preset",
@@ -134,6 +135,8 @@ def _recipe(info: ModelInfo) -> None:
     refused, digest = st.session_state.get("preset-error", (None, ""))
     if refused is not None and digest == recipe.digest:  # the next step makes it old news
         problem.draw(refused, "preset", retry=None)
+    if edits.has_tables(info):
+        _tables(recipe, info)
     method = edits.range_of(recipe)
     st.selectbox(
         "Ranges from calibration",
@@ -144,6 +147,23 @@ def _recipe(info: ModelInfo) -> None:
         help="How clip ranges are chosen, for all tensors in an integer format.",
     )
     attention.draw(info)
+
+
+def _tables(recipe: Recipe, info: ModelInfo) -> None:
+    now = edits.tables_of(recipe, info)
+    st.selectbox(
+        "Embeddings",
+        [*([] if now else [CUSTOM]), *edits.TABLES],
+        key=state.put("side-tables", now or CUSTOM),
+        format_func=lambda one: edits.TABLES.get(one, "changed by hand"),
+        on_change=lambda: _tabled(info, st.session_state["side-tables"]),
+        help="The format of the tables of embeddings, which presets leave float.",
+    )
+
+
+def _tabled(info: ModelInfo, text: str) -> None:
+    if text in edits.TABLES:
+        state.change(edits.with_tables(state.recipe(), info, text))
 
 
 def _preset(name: str, own: Recipe | None) -> None:

@@ -8,7 +8,8 @@ import onnx
 def layers_in(model: onnx.ModelProto) -> tuple[int, int, int]:
     """Convolutions, linear layers and embeddings: operators with one constant weight and one operand that is none.
 
-    A recurrent operator has a linear layer in each direction, the product of its input with W.
+    A recurrent operator has linear layers in each direction, the products with W and with R: two, and a third of a GRU
+    whose reset gate comes before R.
 
     Args:
         model: a model without functions; subgraphs are not looked into.
@@ -33,7 +34,9 @@ def layers_in(model: onnx.ModelProto) -> tuple[int, int, int]:
             linear += (weighs(a) and b not in constant) or (weighs(b) and a not in constant)
         elif node.op_type in ("LSTM", "GRU"):
             both = any(attribute.s == b"bidirectional" for attribute in node.attribute)
-            linear += weighs(node.input[1]) * (2 if both else 1)
+            after = any(attribute.name == "linear_before_reset" and attribute.i for attribute in node.attribute)
+            each = 3 if node.op_type == "GRU" and not after else 2
+            linear += weighs(node.input[1]) * (2 if both else 1) * each
         elif node.op_type == "Gather":
             embeddings += weighs(node.input[0]) and node.input[1] not in constant
     return convolutions, linear, embeddings

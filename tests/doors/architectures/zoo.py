@@ -2,8 +2,8 @@
 
 Layers are counted by hand: convolutions, linear layers, embeddings. A table of positions is no layer where positions
 are the same in every call, as they are here, where the length of a sequence is fixed; the exporters fold it into a
-constant. A recurrent network has a linear layer in each direction of each of its layers, from the input to the gates;
-from state to state its weights are no layer.
+constant. A recurrent network has two linear layers in each direction of each of its layers, from the input and
+from the state to the gates.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def _image(
 
 def _recurrent(kind: type[nn.RNNBase], depth: int, both: bool, *opsets: int) -> Architecture:
     build = partial(recurrent.recurrent, kind, depth, both)
-    linear = depth * (2 if both else 1) + 1  # and the head
+    linear = 2 * depth * (2 if both else 1) + 1  # the input, the states, and the head
     return Architecture(build, recurrent.sequences, (0, linear, 0), opsets, ("steps", "last"))
 
 
