@@ -11,7 +11,7 @@ from torch import nn
 from qdebug.errors import DataError
 
 #: What data call the labels, where forward has no parameter of that name.
-_LABELS = ("labels", "label")
+_LABELS = ("labels", "label", "target")
 
 
 @dataclass(frozen=True)
@@ -87,10 +87,16 @@ def named(parts: Sequence[object], signature: Signature, what: str, *, has_label
 
 
 def by_name(parts: Mapping[str, object], signature: Signature) -> dict[str, object]:
-    """A mapping with its labels under ``labels``, whatever data sets call them."""
+    """A mapping with its labels under ``labels``, whatever data sets call them.
+
+    Raises:
+        DataError: it has them under two names.
+    """
     found = {str(key): value for key, value in parts.items()}
     own = {*signature.positional, *signature.keyword}
-    alias = next((name for name in _LABELS if name in found and (name == "labels" or name not in own)), None)
-    if alias not in (None, "labels"):
-        found["labels"] = found.pop(str(alias))
+    given = [name for name in _LABELS if name in found and (name == "labels" or name not in own)]
+    if len(given) > 1 and "target" in given:
+        raise DataError(f"The data have both '{given[0]}' and 'target'", do="Give one: outputs are judged by it.")
+    if given and given[0] != "labels":
+        found["labels"] = found.pop(given[0])
     return found

@@ -31,6 +31,7 @@ from qdebug.search.sweep.journal import Journal
 from qdebug.search.sweep.plan import How, Until
 from qdebug.session import Session as Base
 from qdebug.session import open as open_model
+from qdebug.session.judging import Asked
 from qdebug.session.subject import Subject
 from qdebug.targets import find_device, find_platform
 
@@ -173,8 +174,8 @@ class Session(Base):
 
 def open(  # noqa: A001 - qdebug.open is the name people type
     model: str | os.PathLike[str] | nn.Module, inputs: object = None, calib: object = None, *, data: object = None,
-    train: object = None, samples: int | None = None, part: str | None = None, cache: ValueCache | None = None,
-    work: Work | None = None,
+    train: object = None, samples: int | None = None, part: str | None = None, metric: Asked = None,
+    cache: ValueCache | None = None, work: Work | None = None,
 ) -> Session:  # fmt: skip
     """Open a model with its data.
 
@@ -192,6 +193,9 @@ def open(  # noqa: A001 - qdebug.open is the name people type
             whole, and what is run through is read up to 4,096 samples or 1 GiB; where that cuts it, a warning says so.
         part: the path of a module's submodule: it alone is opened, and fed what reaches it when the whole module runs
             on the data; its output is compared with the float one's. For modules that resist ``torch.export``.
+        metric: what recipes are judged by: ``accuracy``, ``top5`` (any number), ``perplexity``, ``agreement``,
+            ``cosine``, ``sqnr``, ``mse``, or a function of your own, ``metric(outputs, labels)``, that returns a number
+            for each sample; also by its file, ``path/to/file.py:function``. By default what fits the data.
         cache: where values are remembered; the process's shared cache if not given.
         work: progress and cancel.
 
@@ -201,14 +205,15 @@ def open(  # noqa: A001 - qdebug.open is the name people type
     if data is None:
         inputs, data = None, inputs
     opened = open_model(
-        model, data, calib, train=train, cache=cache, work=work, inputs=inputs, samples=samples, part=part  # type: ignore[arg-type]
+        model, data, calib, train=train, cache=cache, work=work, inputs=inputs, samples=samples, part=part,  # type: ignore[arg-type]
+        metric=metric,
     )  # fmt: skip
     if part is not None or samples is not None:  # what is open is not what a path leads to
         seen = opened.subject
         data = seen.data
         calib = None if calib is None else seen.calib
         train = None if train is None else seen.training
-    return Session(opened.subject, Given(model, data, calib, train))
+    return Session(opened.subject, Given(model, data, calib, train, metric))
 
 
 def _names(formats: str | Sequence[str]) -> list[str]:

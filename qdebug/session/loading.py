@@ -15,6 +15,7 @@ from torch.export import ExportedProgram
 from qdebug.doors import SAMPLE_NAMES, capture, read_npz, read_pt2
 from qdebug.doors.axes import declared_alike, fixed_batch
 from qdebug.doors.dataset import EXTRA
+from qdebug.doors.signature import by_name, signature_of
 from qdebug.errors import DataError, FileError, ModelError, near
 from qdebug.graph import Program, lower
 from qdebug.graph.fold import fold_batch_norm
@@ -69,6 +70,7 @@ def from_module(module: nn.Module, arrays: Arrays, kind: str = "module") -> Load
         DataError: there is no sample to capture it on.
         ModelError: it cannot be captured.
     """
+    arrays = by_name(arrays, signature_of(module))  # which knows a target from a parameter of that name
     given = {key: torch.as_tensor(value) for key, value in arrays.items() if key not in EXTRA}
     inputs = {key: value[:2] if value.dim() else value for key, value in given.items() if value.numel()}
     if not any(value.dim() for value in inputs.values()):

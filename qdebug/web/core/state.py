@@ -74,6 +74,7 @@ def start() -> None:
             data=os.environ.get("QDEBUG_DATA") or None,
             calib=os.environ.get("QDEBUG_CALIB") or None,
             train=os.environ.get("QDEBUG_TRAIN") or None,
+            metric=os.environ.get("QDEBUG_METRIC") or None,
         )
         here.opened = ()
         here.histories = {}
