@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from qdebug.doors.batches import arrays_of, first_rows
 from qdebug.doors.dataset import EXTRA
+from qdebug.doors.datasets import is_table
 from qdebug.doors.images import read_images
 from qdebug.doors.module import at_rest
 from qdebug.doors.part import hold, recorded
@@ -71,7 +72,7 @@ def from_python(
 
     def source(given: object, what: str, *, has_labels: bool = True) -> Source:
         if given is None or isinstance(given, (str, os.PathLike)):
-            if samples is not None and given is not None and Path(given).is_dir():
+            if samples is not None and given is not None and Path(given).is_dir() and not is_table(given):
                 return read_images(given, samples=samples, check=work.check), os.fspath(given)  # evenly of all classes
             arrays, words = read(given, what)
             arrays = arrays if arrays is None else by_name(arrays, signature)

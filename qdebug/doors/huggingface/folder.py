@@ -13,6 +13,7 @@ import numpy as np
 from torch import Tensor, nn
 
 from qdebug.doors.checkpoints import Checkpoint as PackedWeights
+from qdebug.doors.datasets import is_table, open_table, read_pictures
 from qdebug.doors.huggingface.config import Config, read_config
 from qdebug.doors.huggingface.experts import unfold
 from qdebug.doors.huggingface.heads import dummy, with_head
@@ -81,7 +82,9 @@ class Checkpoint:
             DataError: it does not fit the model, or nothing here reads such a file for it.
         """
         file, kind = Path(path), self.config.kind
-        if file.is_dir():
+        if is_table(file) and self._reads_text:
+            return read_samples(self.config, file)
+        if file.is_dir() or is_table(file):
             return self._pictures(file), os.fspath(path)
         if file.suffix.lower() not in KINDS:
             return read_npz(file), os.fspath(path)
@@ -94,17 +97,22 @@ class Checkpoint:
         return read_samples(self.config, file)
 
     def _pictures(self, folder: Path) -> Mapping[str, np.ndarray]:
-        """The images of a folder, prepared as the model's folder says."""
+        """The images of a folder or a table, prepared as the model's folder says."""
         from qdebug.doors.images import card_of, read_images
 
+        is_a_table = is_table(folder)
+        what = "table" if is_a_table else "folder"
         if self.config.kind not in ("image", "image-hidden"):
             raise DataError(
-                f"A {self.config.architecture} reads no pictures, and this is a folder", file=folder,
+                f"A {self.config.architecture} reads no pictures, and this is a {what}", file=folder,
                 do=f"Give a {', a '.join(KINDS[:2])} or an .npz." if self._reads_text else "Give an .npz.",
             )  # fmt: skip
         classes = self.config.library.id2label
         said = classes and not all(str(name).startswith("LABEL_") for name in classes.values())
-        return read_images(folder, card_of(self.config.folder), input="pixel_values", classes=classes if said else None)
+        card, known = card_of(self.config.folder), classes if said else None
+        if is_a_table:
+            return read_pictures(open_table(folder), card, input="pixel_values", classes=known)
+        return read_images(folder, card, input="pixel_values", classes=known)
 
     @property
     def _reads_text(self) -> bool:

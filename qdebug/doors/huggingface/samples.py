@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from qdebug.doors.datasets import is_table, open_table
 from qdebug.doors.huggingface.config import Config
+from qdebug.doors.huggingface.rows import read_rows
 from qdebug.doors.huggingface.texts import Text, read_texts
 from qdebug.doors.huggingface.tokenizer import Tokenizer
 from qdebug.errors import DataError
@@ -19,13 +21,15 @@ MOST_TOKENS = 2**15
 """Tokens that are evaluated at most: 64 windows of 512."""
 MOST_TEXTS = 512
 """Texts that are evaluated at most, where each is a sample."""
+STREAMS = ("causal", "masked", "token-classes")
+"""What reads windows of one stream."""
 _FEW = 8
 _IGNORED = -100
 """No target, as in torch's cross entropy."""
 Arrays = Mapping[str, NDArray[np.generic]]
 
 
-def read_samples(config: Config, file: Path) -> tuple[Arrays, str]:
+def read_samples(config: Config, file: Path, check: Callable[[], None] = lambda: None) -> tuple[Arrays, str]:
     """Arrays by the names of the model's inputs, with ``labels`` and ``group`` where the file tells, and in words what.
 
     Language models (``causal``, ``masked``, ``token-classes``): the documents one after the other, an end-of-text token
@@ -36,8 +40,8 @@ def read_samples(config: Config, file: Path) -> tuple[Arrays, str]:
         FileError: the file or the folder's tokenizer cannot be read.
         DataError: a text is longer than the model reads, or does not fit it; there is too little text.
     """
-    texts, tokenizer = read_texts(file), Tokenizer(config)
-    if config.kind in ("causal", "masked", "token-classes"):
+    texts, tokenizer = _texts(config, file, check), Tokenizer(config)
+    if config.kind in STREAMS:
         return _windows(config, tokenizer, texts, file)
     some = texts[:MOST_TEXTS]
     arrays = _padded(tokenizer, _encoded(tokenizer, some), some, file)
@@ -49,6 +53,14 @@ def read_samples(config: Config, file: Path) -> tuple[Arrays, str]:
         arrays["group"] = np.array([one.group for one in some])
     left = f", the first {len(some)} of {len(texts)} texts" if len(some) < len(texts) else ""
     return arrays, f"{file.name}{left}"
+
+
+def _texts(config: Config, file: Path, check: Callable[[], None]) -> list[Text]:
+    """The texts of a file or of a table, of which no more rows are read than are used."""
+    if not is_table(file):
+        return read_texts(file)
+    streams = config.kind in STREAMS
+    return read_rows(open_table(file), None if streams else MOST_TEXTS, config.library.label2id or (), check)
 
 
 def _encoded(tokenizer: Tokenizer, texts: Sequence[Text]) -> list[list[int]]:
@@ -88,7 +100,7 @@ def _padded(
         if len(tokens) > tokenizer.positions:
             raise DataError(
                 f"A text has {len(tokens)} tokens, and the model reads {tokenizer.positions} at most", file=file,
-                line=one.line, do="Shorten or divide it: to cut it off here would change what is measured.",
+                **one.at, do="Shorten or divide it: to cut it off here would change what is measured.",
             )  # fmt: skip
     filled = np.full((len(ids), length), tokenizer.padding, np.int64)
     mask = np.zeros_like(filled)
@@ -103,7 +115,7 @@ def _answers(config: Config, tokenizer: Tokenizer, texts: Sequence[Text], file: 
     for one in texts:
         if one.target is None:
             raise DataError(
-                "A line has no 'target', the answer that is scored", file=file, line=one.line,
+                "A text has no 'target', the answer that is scored", file=file, **one.at,
                 do='Write {"text": "…", "target": "…"} in each line.',
             )  # fmt: skip
     ids = tokenizer.encode([str(one.target) for one in texts])
@@ -124,7 +136,7 @@ def _class(config: Config, one: Text, file: Path) -> int:
     if one.label is None or one.label not in names:
         said = "no label" if one.label is None else f"the label '{one.label}'"
         raise DataError(
-            f"A line has {said}", file=file, line=one.line,
+            f"A text has {said}", file=file, **one.at,
             do=f"The model's classes: {', '.join(list(names)[:12])}; or give their numbers.",
         )  # fmt: skip
     return int(names[one.label])
