@@ -13,7 +13,7 @@ from pathlib import Path
 
 from qdebug.classroom import Classroom, Room
 from qdebug.classroom.store import VARIABLE
-from qdebug.cli.options import METRIC, PRESET
+from qdebug.cli.options import METRIC, PRESET, add_windows
 from qdebug.errors import FileError, QDebugError, UsageError, near
 from qdebug.jobs import Client, GetScore, GetVerdict, WorkerFault, connect, metrics, uploads
 from qdebug.places import app_script, sample_names
@@ -40,6 +40,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--calib", metavar="C", help="calibration data (.npz)")
     parser.add_argument("--train", metavar="T", help="data for fixes that train (.npz); without it C, never D")
     parser.add_argument("--metric", metavar="M", help=METRIC)
+    add_windows(parser)
     parser.add_argument("--port", type=int, default=8501, help="default: 8501")
     parser.add_argument("--host", default="127.0.0.1", help="default: 127.0.0.1, which only this machine can reach")
     parser.add_argument(
@@ -100,8 +101,12 @@ def measure_ahead(environment: Mapping[str, str]) -> Client:
     """
     client = connect()
     if model := environment.get("QDEBUG_MODEL"):
-        given = {name: environment.get(f"QDEBUG_{name.upper()}") for name in ("data", "calib", "train", "metric")}
-        ref = ModelRef(model=model, **given)
+        ref = ModelRef(
+            model=model, data=environment.get("QDEBUG_DATA"), calib=environment.get("QDEBUG_CALIB"),
+            train=environment.get("QDEBUG_TRAIN"), metric=environment.get("QDEBUG_METRIC"),
+            window=int(environment.get("QDEBUG_WINDOW") or 0) or None,
+            tokens=int(environment.get("QDEBUG_TOKENS") or 0) or None,
+        )  # fmt: skip
         for request in (GetScore(ref, preset(PRESET)), GetVerdict(ref, preset(PRESET))):
             # A model that does not open is told on the screen, where another one can be chosen.
             with contextlib.suppress(QDebugError, WorkerFault):
@@ -136,6 +141,8 @@ def chosen(options: argparse.Namespace) -> dict[str, str]:
             variables[name] = str(Path(path).resolve()) if is_folder else _file(path, "Check the path.")
     if options.metric:
         variables["QDEBUG_METRIC"] = _metric(options.metric, options.host)
+    numbers = {"QDEBUG_WINDOW": options.window, "QDEBUG_TOKENS": options.tokens}
+    variables |= {name: str(number) for name, number in numbers.items() if number is not None}
     return variables
 
 

@@ -26,7 +26,7 @@ def just_opened(options: argparse.Namespace, reporter: Reporter, model: str | No
 
     return session.open(
         model or options.model, options.data, options.calib, train=options.train, metric=options.metric,
-        work=reporter.work,
+        window=options.window, tokens=options.tokens, work=reporter.work,
     )  # fmt: skip
 
 

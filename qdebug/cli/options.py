@@ -56,7 +56,16 @@ def add_model(parser: argparse.ArgumentParser, *, needed: bool = True, judged: b
     parser.add_argument("--train", metavar="T", help="data for fixes that train; without it C, never D")
     if judged:
         parser.add_argument("--metric", metavar="M", help=METRIC)
+        add_windows(parser)
     parser.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
+
+
+def add_windows(parser: argparse.ArgumentParser) -> None:
+    """Declare how a language model's texts are cut."""
+    parser.add_argument(
+        "--window", metavar="N", type=int, help="tokens of the windows that a language model's texts are cut into (512)"
+    )
+    parser.add_argument("--tokens", metavar="N", type=int, help="how many of these tokens are used at most (32768)")
 
 
 def add_recipe(parser: argparse.ArgumentParser) -> None:

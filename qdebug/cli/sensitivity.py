@@ -93,8 +93,9 @@ def run(options: argparse.Namespace) -> None:
         if options.mode == "exact":
             journal = None if options.no_journal else _journal(reporter)
             ref = ModelRef(
-                model=options.model, data=options.data, calib=options.calib, train=options.train, metric=options.metric
-            )
+                model=options.model, data=options.data, calib=options.calib, train=options.train, metric=options.metric,
+                window=options.window, tokens=options.tokens,
+            )  # fmt: skip
             how = How(
                 until=options.until, confidence=options.confidence, leave_one_out=options.leave_one_out,
                 worst=options.worst, cores=options.cores if options.cores is not None else 0 if options.cluster else 1,

@@ -33,6 +33,8 @@ class Given:
     calib: object = None
     train: object = None
     metric: Asked = None
+    window: int | None = None
+    tokens: int | None = None
 
     @property
     def ref(self) -> ModelRef | None:
@@ -47,7 +49,9 @@ class Given:
             or any((place is None) != (given is None) for place, given in pairs)
         ):
             return None
-        return ModelRef(model=model, data=data, calib=calib, train=train, metric=metric)
+        return ModelRef(
+            model=model, data=data, calib=calib, train=train, metric=metric, window=self.window, tokens=self.tokens
+        )
 
 
 def place(given: Given, subject: Subject) -> ModelRef:
@@ -79,7 +83,10 @@ def place(given: Given, subject: Subject) -> ModelRef:
             f"The model cannot be written for the app: {error.strerror or error}", file=folder,
             do="Name another folder in QDEBUG_WORKSPACE.",
         ) from None  # fmt: skip
-    return ModelRef(model=model, data=data, calib=calib, train=train, metric=metric)
+    window, tokens = (given.window, given.tokens) if _located(given.data) else (None, None)  # arrays are cut already
+    return ModelRef(
+        model=model, data=data, calib=calib, train=train, metric=metric, window=window, tokens=tokens
+    )  # fmt: skip
 
 
 def _placed_metric(metric: Asked) -> str | None:

@@ -175,7 +175,7 @@ class Session(Base):
 def open(  # noqa: A001 - qdebug.open is the name people type
     model: str | os.PathLike[str] | nn.Module, inputs: object = None, calib: object = None, *, data: object = None,
     train: object = None, samples: int | None = None, part: str | None = None, metric: Asked = None,
-    cache: ValueCache | None = None, work: Work | None = None,
+    window: int | None = None, tokens: int | None = None, cache: ValueCache | None = None, work: Work | None = None,
 ) -> Session:  # fmt: skip
     """Open a model with its data.
 
@@ -196,6 +196,8 @@ def open(  # noqa: A001 - qdebug.open is the name people type
         metric: what recipes are judged by: ``accuracy``, ``top5`` (any number), ``perplexity``, ``agreement``,
             ``cosine``, ``sqnr``, ``mse``, or a function of your own, ``metric(outputs, labels)``, that returns a number
             for each sample; also by its file, ``path/to/file.py:function``. By default what fits the data.
+        window: tokens of a window that texts are cut into, of a language model; 512 if not given.
+        tokens: how many of them are used at most; 32,768 if not given.
         cache: where values are remembered; the process's shared cache if not given.
         work: progress and cancel.
 
@@ -206,14 +208,14 @@ def open(  # noqa: A001 - qdebug.open is the name people type
         inputs, data = None, inputs
     opened = open_model(
         model, data, calib, train=train, cache=cache, work=work, inputs=inputs, samples=samples, part=part,  # type: ignore[arg-type]
-        metric=metric,
+        metric=metric, window=window, tokens=tokens,
     )  # fmt: skip
     if part is not None or samples is not None:  # what is open is not what a path leads to
         seen = opened.subject
         data = seen.data
         calib = None if calib is None else seen.calib
         train = None if train is None else seen.training
-    return Session(opened.subject, Given(model, data, calib, train, metric))
+    return Session(opened.subject, Given(model, data, calib, train, metric, window, tokens))
 
 
 def _names(formats: str | Sequence[str]) -> list[str]:

@@ -16,6 +16,8 @@ class ModelRef(Result, frozen=True, kw_only=True):
         calib: path of the calibration data, or None: the sample's own, or the first 256 samples of ``data``.
         train: path of data to train on, or None: the sample's own, or ``calib``.
         metric: what recipes are judged by: a metric's name, ``path/to/file.py:function``, or None for what fits.
+        window: tokens of a window of a language model's texts; None for 512.
+        tokens: how many of them are used at most; None for 32,768.
     """
 
     model: str
@@ -23,6 +25,8 @@ class ModelRef(Result, frozen=True, kw_only=True):
     calib: str | None = None
     train: str | None = None
     metric: str | None = None
+    window: int | None = None
+    tokens: int | None = None
 
 
 class TensorSpec(Result, frozen=True, kw_only=True):

@@ -74,6 +74,8 @@ def open_model(
     samples: int | None = None,
     part: str | None = None,
     metric: Asked = None,
+    window: int | None = None,
+    tokens: int | None = None,
 ) -> Session:
     """Open a model with its data.
 
@@ -95,6 +97,8 @@ def open_model(
         metric: what recipes are judged by: a name of :data:`qdebug.measure.meter.NAMES`, a function as
             :class:`~qdebug.measure.OwnMetric` calls it, or ``path/to/file.py:function``, which is run; by default what
             fits the data.
+        window: tokens of a window that texts are cut into, of a folder that reads a stream of them; 512 if not given.
+        tokens: how many of them are evaluated, or calibrated on, at most; 32,768 if not given.
 
     A module takes its data in other ways too: :func:`qdebug.doors.batches.arrays_of` lists them.
 
@@ -104,7 +108,12 @@ def open_model(
     """
     work = work or Work()
     asked = own_metric(metric)
-    folder = _folder(model, work, untrusted)
+    folder = _folder(model, work, untrusted, window, tokens)
+    if (window, tokens) != (None, None) and not (folder and folder.cuts(data)):
+        raise UsageError(
+            "window and tokens are for texts that a language model reads",
+            do="Leave them out, or give a .jsonl or a text.",
+        )
     read = folder.read if folder else lambda path: from_npz(path, untrusted, work.check)
     if isinstance(model, nn.Module):
         given = from_python(
@@ -166,21 +175,24 @@ def inspect_model(
 def open_ref(ref: ModelRef, work: Work | None = None, untrusted: Untrusted = nobody) -> Session:
     """Open what a reference names, on the process's shared cache. Arguments as for :func:`open_model`."""
     return open_model(
-        ref.model, ref.data, ref.calib, train=ref.train, work=work, untrusted=untrusted, metric=ref.metric
-    )
+        ref.model, ref.data, ref.calib, train=ref.train, work=work, untrusted=untrusted, metric=ref.metric,
+        window=ref.window, tokens=ref.tokens,
+    )  # fmt: skip
 
 
-def _folder(model: object, work: Work, untrusted: Untrusted) -> Checkpoint | None:
+def _folder(
+    model: object, work: Work, untrusted: Untrusted, window: int | None = None, tokens: int | None = None
+) -> Checkpoint | None:
     """A Hugging Face folder; None for anything else."""
     if isinstance(model, (str, os.PathLike)) and str(model) not in SAMPLE_NAMES and not untrusted(Path(model)):
-        from qdebug.doors.huggingface import fetch, is_folder, is_name, open_checkpoint
+        from qdebug.doors.huggingface import Cut, fetch, is_folder, is_name, open_checkpoint
 
         if is_name(str(model)):
             work.step(0, 3, f"fetching {model}")
             model = fetch(str(model))
         if is_folder(model):
             work.step(0, 3, "reading config.json")
-            return open_checkpoint(model)
+            return open_checkpoint(model, Cut(window, tokens))
     return None
 
 
@@ -204,7 +216,8 @@ def _path(given: object, what: str, wanted: str) -> str:
 
 def _session(
     loaded: Loaded, arrays: Arrays, source: str, calib: tuple[Arrays | None, str], train: tuple[Arrays | None, str],
-    card: SampleCard | None, name: str, cache: ValueCache | None, work: Work, asked: str | OwnMetric | None,
+    card: SampleCard | None, name: str, cache: ValueCache | None, work: Work,
+    asked: str | OwnMetric | None = None,
 ) -> Session:  # fmt: skip
     data = join_data(arrays, loaded.inputs, source)
     calibration, words = _calibration(calib, data, loaded.inputs)

@@ -27,7 +27,8 @@ def located(ref: ModelRef) -> ModelRef:
     if metric and is_function(metric):
         file, _, name = metric.rpartition(":")
         metric = f"{Path(file).resolve()}:{name}"
-    return ModelRef(
+    return msgspec.structs.replace(
+        ref,
         metric=metric,
         **{
             name: str(Path(path).resolve()) if path and Path(path).exists() and path not in SAMPLE_NAMES else path
