@@ -24,6 +24,7 @@ class Signature:
         required: how many of them have no default.
         keyword: those that can be given by name only.
         is_open: whether forward takes any keywords.
+        is_file: whether this is no module but the file of that name.
     """
 
     module: str
@@ -31,6 +32,12 @@ class Signature:
     required: int
     keyword: tuple[str, ...]
     is_open: bool
+    is_file: bool = False
+
+    @property
+    def called(self) -> str:
+        """What takes them, for messages."""
+        return self.module if self.is_file else f"forward of {self.module}"
 
     @property
     def words(self) -> str:
@@ -81,7 +88,7 @@ def named(parts: Sequence[object], signature: Signature, what: str, *, has_label
         return dict(zip(names, parts, strict=False))
     most = f" and {required + 1} with labels" if has_labels else ""
     raise DataError(
-        f"{what} has {count} parts, forward of {signature.module} takes {signature.words}",
+        f"{what} has {count} parts, {signature.called} takes {signature.words}",
         do=f"Give {required}{most}, or a mapping by these names and 'labels'.",
     )
 

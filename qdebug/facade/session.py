@@ -185,7 +185,7 @@ def open(  # noqa: A001 - qdebug.open is the name people type
             tensor, a tuple of forward's arguments, or a mapping by their names.
         calib: calibration data, as ``data``; without it a sample's own, or the first 256 samples of the data.
         data: evaluation data: the path of an ``.npz`` or a mapping of arrays, keyed by the model's inputs, plus
-            optionally ``labels`` and ``group``. Samples bring their own. For a module also a tensor or array, a tuple
+            optionally ``labels`` and ``group``. Samples bring their own. Also a tensor or array, a tuple
             ``(x, labels)``, a torch ``Dataset`` or ``DataLoader``, or any iterable of batches: a batch is a tensor, a
             tuple in the order of forward's parameters with labels last, or a mapping with ``labels``.
         train: data that fixes which train the network may train it on; without it a sample's own, or ``calib``.

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from qdebug.doors import SAMPLE_NAMES, Dataset, join_data, load_sample
+from qdebug.doors import SAMPLE_NAMES, Dataset, Sample, join_data, load_sample
 from qdebug.doors.axes import declared_alike, fixed_batch
 from qdebug.doors.dataset import EXTRA, TARGET
 from qdebug.engine import Engine, ValueCache, Work
@@ -29,6 +29,7 @@ from qdebug.session.describe import describe
 from qdebug.session.given import from_python
 from qdebug.session.judging import Asked, own_metric
 from qdebug.session.loading import Arrays, Loaded, Untrusted, from_checkpoint, from_module, from_npz, from_path, nobody
+from qdebug.session.running import is_run_through, run_through
 from qdebug.session.session import Session
 from qdebug.session.subject import Subject, padded
 from qdebug.session.tasks import judged_task, with_fitting_labels, with_targets
@@ -92,7 +93,7 @@ def open_model(
         work: progress and cancel.
         untrusted: whether a file was given by a stranger; then it is parsed in a process of its own, with hard limits.
         inputs: example inputs of a module, on which it is captured; without ``data`` these are the data.
-        samples: of a module's data, how many are read at most.
+        samples: of a module's data, and of batches, how many are read at most.
         part: a submodule's path: it alone is opened, and fed what reaches it in the whole module.
         metric: what recipes are judged by: a name of :data:`qdebug.measure.meter.NAMES`, a function as
             :class:`~qdebug.measure.OwnMetric` calls it, or ``path/to/file.py:function``, which is run; by default what
@@ -100,7 +101,8 @@ def open_model(
         window: tokens of a window that texts are cut into, of a folder that reads a stream of them; 512 if not given.
         tokens: how many of them are evaluated, or calibrated on, at most; 32,768 if not given.
 
-    A module takes its data in other ways too: :func:`qdebug.doors.batches.arrays_of` lists them.
+    Data may be tensors, samples or batches too: :func:`qdebug.doors.batches.arrays_of` lists them. A Hugging Face
+    folder takes none of these.
 
     Raises:
         QDebugError: the model cannot be opened, or the data do not fit it; a UsageError where either is of a type that
@@ -123,30 +125,52 @@ def open_model(
         found, words = given.data
         assert found is not None
         return _session(given.loaded, found, words, given.calib, given.train, None, given.name, cache, work, asked)
-    for option, value in {"inputs": inputs, "samples": samples, "part": part}.items():
+    for option, value in {"inputs": inputs, "part": part}.items():
         if value is not None:
             raise UsageError(f"{option} is for modules", do="Leave it out: a file says what its inputs are.")
-    arrays, source = _arrays(data, "data", work, read)
-    calibration = _arrays(calib, "calibration data", work, read)
-    training = _arrays(train, "training data", work, read)
     name = _path(model, "model", "a sample's name, a path or a module")
+    runs = not folder and any(map(is_run_through, (data, calib, train)))
+    if samples is not None and not runs:
+        raise UsageError("samples is for modules, and for batches that are run through", do="Leave it out.")
+
+    @once
+    def opened() -> tuple[Loaded, Sample | None]:
+        return _opened(name, work, untrusted)
+
+    def found_in(given: object, what: str) -> tuple[Arrays | None, str]:
+        if runs and is_run_through(given):  # what a batch holds is told by the model's inputs
+            return run_through(given, what, opened()[0].inputs, Path(name).name, samples, work)
+        return _arrays(given, what, work, read)
+
+    arrays, source = found_in(data, "data")
+    calibration = found_in(calib, "calibration data")
+    training = found_in(train, "training data")
     if name in SAMPLE_NAMES:
-        work.step(0, 3, f"loading {name}")
-        sample = load_sample(name)
-        work.step(1, 3, f"capturing {name}")
-        loaded = from_module(sample.module, sample.data, "sample")
+        loaded, sample = opened()
+        assert sample is not None
         own_calib = (sample.calib, OWN) if calib is None and arrays is None else calibration
         own_data = sample.data if arrays is None else arrays
         if train is None and sample.train is not None:
             training = (sample.train, OWN)
         return _session(loaded, own_data, source or name, own_calib, training, sample.card, name, cache, work, asked)
-    work.step(0, 3, f"loading {Path(name).name}")
     if arrays is None and folder:
         raise DataError("This model comes without data", file=name, do="Give a .jsonl, a text or an .npz with --data.")
-    loaded = from_checkpoint(folder, arrays) if folder else from_path(name, untrusted, work.check)
+    if folder:
+        work.step(0, 3, f"loading {Path(name).name}")
+    loaded = from_checkpoint(folder, arrays) if folder else opened()[0]
     if arrays is None:
         raise DataError("This model comes without data", file=name, do="Give an .npz with --data (data=... in Python).")
     return _session(loaded, arrays, source, calibration, training, None, Path(name).name, cache, work, asked)
+
+
+def _opened(name: str, work: Work, untrusted: Untrusted) -> tuple[Loaded, Sample | None]:
+    """A sample, or a file."""
+    work.step(0, 3, f"loading {Path(name).name}")
+    if name not in SAMPLE_NAMES:
+        return from_path(name, untrusted, work.check), None
+    sample = load_sample(name)
+    work.step(1, 3, f"capturing {name}")
+    return from_module(sample.module, sample.data, "sample"), sample
 
 
 def inspect_model(
