@@ -16,6 +16,9 @@ from torch.export import ExportedProgram
 from qdebug.doors import SAMPLE_NAMES, capture, read_npz, read_pt2
 from qdebug.doors.axes import declared_alike, fixed_batch
 from qdebug.doors.dataset import EXTRA
+from qdebug.doors.datasets import is_table, open_table, read_pictures
+from qdebug.doors.image_card import card_of
+from qdebug.doors.signature import by_name, signature_of
 from qdebug.engine.memory import hand_back_memory
 from qdebug.errors import DataError, FileError, ModelError, near
 from qdebug.graph import Program, lower
@@ -72,16 +75,17 @@ def from_module(module: nn.Module, arrays: Arrays, kind: str = "module") -> Load
         DataError: there is no sample to capture it on.
         ModelError: it cannot be captured.
     """
-    exported, batch = capture(module, _first(arrays))
+    exported, batch = capture(module, _first(module, arrays))
     return Loaded(fold_batch_norm(lower(exported, batch=batch)), _specs(exported), kind, origin=exported)
 
 
-def _first(arrays: Arrays) -> dict[str, Tensor]:
-    """The first samples of the inputs among arrays.
+def _first(module: nn.Module, arrays: Arrays) -> dict[str, Tensor]:
+    """The first samples of a module's inputs among arrays.
 
     Raises:
         DataError: there is none.
     """
+    arrays = by_name(arrays, signature_of(module))  # which knows a target from a parameter of that name
     given = {key: torch.as_tensor(value) for key, value in arrays.items() if key not in EXTRA}
     inputs = {key: value[:2] if value.dim() else value for key, value in given.items() if value.numel()}
     if not any(value.dim() for value in inputs.values()):
@@ -124,7 +128,7 @@ def from_checkpoint(checkpoint: Checkpoint, arrays: Arrays | None = None, *, res
 
 def _from_files(checkpoint: Checkpoint, module: nn.Module, stand_ins: StandIns, arrays: Arrays | None) -> Loaded:
     """A folder's program whose weights stay in its files."""
-    inputs = _first(checkpoint.blank(module) if arrays is None else arrays)
+    inputs = _first(module, checkpoint.blank(module) if arrays is None else arrays)
     exported, batch = capture(module, inputs, checked=False)
     program = lower(exported, batch=batch)
     return Loaded(replace(program, state=stand_ins.replaced(program.state)), _specs(exported), "huggingface")
@@ -179,16 +183,21 @@ def from_path(
 def from_npz(
     path: str | os.PathLike[str], untrusted: Untrusted = nobody, check: Callable[[], None] = lambda: None
 ) -> tuple[Arrays, str]:
-    """A data file, or a folder of images, and what it is called in messages. Arguments as for :func:`from_path`.
+    """A data file, or a folder or a table of images, and what it is called in messages.
+
+    Arguments are those of :func:`from_path`.
 
     Raises:
         FileError: it is missing or damaged.
         DataError: it holds no arrays of numbers, or no images.
     """
     file = Path(path)
-    if file.is_dir():
+    if file.is_dir() or is_table(file):
         if untrusted(file):
-            raise FileError("A folder is not opened from an upload", file=file.name, do="Upload an .npz file.")
+            what = "folder" if file.is_dir() else "table"
+            raise FileError(f"A {what} is not opened from an upload", file=file.name, do="Upload an .npz file.")
+        if is_table(file):
+            return read_pictures(open_table(file), card_of(file), check=check), os.fspath(path)
         from qdebug.doors.images import read_images
 
         return read_images(file, check=check), os.fspath(path)

@@ -157,3 +157,24 @@ def test_a_path_that_is_wrong_leaves_no_entry_and_can_be_mended(dialog, tmp_path
     assert dialog.session_state.ref == ModelRef(model=str(tmp_path / "net.onnx"), data=str(tmp_path / "data.npz"))
     assert all("nowhere" not in option for option in dialog.selectbox(key="side-model").options)
     assert 'class="q-strip"' in html(dialog)
+
+
+def test_a_metric_is_asked_for_by_its_name_and_no_function_is_run_for_a_browser(dialog, tmp_path):
+    dialog.get("button_group")[-1].set_value("path")
+    settle(dialog)
+    net, data = str(write_network(tmp_path / "net.onnx")), str(write_data(tmp_path / "data.npz"))
+    mine = tmp_path / "mine.py"
+    mine.write_text("raise SystemExit('it was run')\n")
+    dialog.text_input(key="open-model").set_value(net)
+    dialog.text_input(key="open-data").set_value(data)
+    dialog.text_input(key="open-metric").set_value(f"{mine}:fn")
+    press_open(dialog)
+    assert "This function was not given to the app by whoever started it" in html(dialog)
+    dialog.text_input(key="open-metric").set_value("mse")
+    dialog.text_input(key="open-window").set_value("many")
+    press_open(dialog)
+    assert "Window is &#x27;many&#x27;" in html(dialog) or "Window is 'many'" in html(dialog)
+    dialog.text_input(key="open-window").set_value("")
+    press_open(dialog)
+    assert dialog.session_state.ref == ModelRef(model=net, data=data, metric="mse")
+    assert "mean squared error to float" in html(dialog)
