@@ -4,7 +4,7 @@ import streamlit as st
 
 from qdebug.web.compare import baseline
 from qdebug.web.layers import cure, listing
-from qdebug.web.overview import fall, screen, subgroups
+from qdebug.web.overview import fall, sampling, screen, subgroups
 from qdebug.web.shell import frame
 
 if info := frame.model():
@@ -15,6 +15,7 @@ if info := frame.model():
         screen.shares(info)
         cure.draw(info, listing.worst(info))
         subgroups.section()
+        sampling.section(info)
     with right:
         screen.sizes(info)
         fall.draw(info)

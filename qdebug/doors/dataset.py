@@ -27,7 +27,7 @@ class Dataset:
     Attributes:
         inputs: tensors by input name, samples first; those in ``alike`` whole.
         labels: class per sample ``[N]``, token per position ``[N, T]`` or class per pixel ``[N, H, W]``
-            (int64), or None.
+            (int64), numbers that the output should be ``[N, …]`` (float32), or None.
         group: the subgroup of each sample ``[N]``, or None.
         source: where it came from, for messages.
         alike: the inputs that are the same for every sample.
@@ -216,11 +216,15 @@ def _labels(arrays: Mapping[str, object], count: int, source: str) -> Tensor | N
     if "labels" not in arrays:
         return None
     labels = _tensor(arrays["labels"], "labels", source)
-    if labels.dtype.is_floating_point:
+    if labels.dtype.is_floating_point and labels.dim() == 1:
         raise DataError("'labels' are floats", file=source, do="Give class numbers as integers.")
     if labels.dim() == 0:
         raise DataError("'labels' is a single number", file=source, do=f"Give one label per sample ({count}).")
     _same_length("labels", len(labels), count, source)
+    if labels.dtype.is_floating_point:  # what the output should be, number by number
+        if not all_finite(labels):
+            raise DataError("'labels' hold NaN or Inf", file=source, do="Remove or repair those samples.")
+        return labels.float()
     return labels.long()
 
 

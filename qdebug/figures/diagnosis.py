@@ -68,7 +68,7 @@ def lost_something(found: Diagnosis) -> bool:
         return False
     if before is None or after is None or before == after:
         return before != after
-    return (after > before) == (found.metric == "perplexity")
+    return (after > before) == (found.metric in ("perplexity", "mse"))
 
 
 def evidence(cause: Cause) -> tuple[tuple[str, str], ...]:

@@ -22,10 +22,12 @@ def compare(float_: Predictions, quantized: Predictions, task: str) -> Metric:
 
     ``accuracy`` for labelled classes, ``pixel_accuracy`` for labelled pixels, ``perplexity`` for a language model with
     labels, ``agreement`` of the top-1 where there are no labels, ``cosine`` for embeddings, ``sqnr_db`` where outputs
-    are no class scores.
+    are no class scores, ``mse`` for a regression with labels.
     """
     if float_.samples != quantized.samples:
         raise ValueError(f"{quantized.samples} samples against {float_.samples}")
+    if task == "regression" and float_.loss is not None:
+        return _mse(float_, quantized)
     if float_.values is not None:
         if task == "embedding":
             return cosine(float_.values, np.asarray(quantized.values))
@@ -45,15 +47,15 @@ def value(float_: Predictions, quantized: Predictions, task: str) -> float:
         quantized: the quantized one's, of the same samples.
         task: the task.
     """
-    if float_.values is not None and task == "embedding":
-        return mean_cosine(float_.values, np.asarray(quantized.values))
-    if float_.values is not None:
-        return _sqnr_db(*powers(np.asarray(float_.values), np.asarray(quantized.values)))
     sums = paired_sums(float_, quantized, task)
     if sums is not None:
         _, after, many = sums
         share = float(after.sum()) / float(many.sum())
         return _exp(share) if task == "language-model" else share
+    if float_.values is not None and task == "embedding":
+        return mean_cosine(float_.values, np.asarray(quantized.values))
+    if float_.values is not None:
+        return _sqnr_db(*powers(np.asarray(float_.values), np.asarray(quantized.values)))
     if quantized.correct is None:
         return _flips(float_, quantized)[2]
     return int(quantized.correct.sum()) / max(len(quantized.correct), 1)
@@ -105,10 +107,10 @@ Sums = tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]
 def paired_sums(one: Predictions, two: Predictions, task: str) -> Sums | None:
     """What is added up over independent samples, before and after, and what it is divided by: ``[n]`` each.
 
-    Log-losses and tokens of sequences, right pixels and pixels of images, of those that have any; None for metrics that
-    are no ratio of sums.
+    Log-losses and tokens of sequences, right pixels and pixels of images, of those that have any, squared errors and
+    numbers of a regression's samples; None for metrics that are no ratio of sums.
     """
-    if task == "language-model" and one.loss is not None:
+    if task in ("language-model", "regression") and one.loss is not None:
         return _losses(one, two)
     return _right(one, two) if task == "segmentation" and one.correct is not None else None
 
@@ -163,6 +165,25 @@ def _perplexity(one: Predictions, two: Predictions) -> Metric:
         quantized_ci95=(max(1.0, _exp(loss - half)), _exp(loss + half)), flips=flips, n=one.samples, predictions=many,
         agreement=agreement, higher_is_better=False,
     )  # fmt: skip
+
+
+def _mse(one: Predictions, two: Predictions) -> Metric:
+    """The mean squared error of the output against the labels. Samples are independent, the numbers in one are not."""
+    before, after, numbers = _losses(one, two)
+    value, half = ratio(after, numbers)
+    change, paired = ratio(after - before, numbers)
+    return Metric(
+        name="mse", float_=float(before.sum() / numbers.sum()), quantized=value, delta=change,
+        ci95=(change - paired, change + paired), quantized_ci95=(max(0.0, value - half), value + half), flips=0,
+        n=one.samples, predictions=0, agreement=1.0, higher_is_better=False,
+    )  # fmt: skip
+
+
+def output_sqnr_db(one: Predictions, two: Predictions) -> float | None:
+    """The output's SQNR against the float model's, where the predictions hold outputs whole; else None."""
+    if one.values is None or two.values is None:
+        return None
+    return _sqnr_db(*powers(np.asarray(one.values), np.asarray(two.values)))
 
 
 def _sqnr(one: Predictions, two: Predictions) -> Metric:

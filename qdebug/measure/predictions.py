@@ -26,12 +26,13 @@ class Predictions:
     """One model's answers to N samples, P predictions in all (one a sample, or one a token or pixel that is a target).
 
     Attributes:
-        task: ``classification``, ``language-model``, ``segmentation``, ``embedding`` or ``unlabelled``.
+        task: ``classification``, ``language-model``, ``segmentation``, ``regression``, ``embedding`` or ``unlabelled``.
         top1: int64 ``[P]`` (of a segmentation the smallest integers that hold its classes), the class with the highest
             score; −1 where a score was NaN. None where the output is no class scores.
         correct: bool ``[P]``, None without labels.
-        loss: float64 ``[N]``, log-loss of a language model's sequence in nats, summed over its targets; else None.
-        targets: int64 ``[N]``, how many targets each sequence or image has; else None.
+        loss: float64 ``[N]``, log-loss of a language model's sequence in nats, or squared error of a regression, summed
+            over its targets; else None.
+        targets: int64 ``[N]``, how many targets each sequence, image or sample of a regression has; else None.
         values: float32 ``[N, …]``, the output itself where it is no class scores; else None.
         samples: N.
         broken: predictions (or, for ``values``, samples) with a NaN.
@@ -93,10 +94,11 @@ def predictions(task: str, output: Tensor, labels: Tensor | None = None) -> Pred
         task: ``classification`` (output ``[N, C]``, labels ``[N]``), ``language-model`` (output ``[N, T, V]``, labels
             ``[N, T]``, each the target of the output at its own place, −100 ignored), ``segmentation`` (output
             ``[N, C, …]`` or ``[N, …, C]``, labels ``[N, …]``; −100 is ignored, and 255 where there are fewer classes),
-            ``embedding`` (output ``[N, …, H]``, vectors whose direction counts) or ``unlabelled``.
+            ``regression`` (output and labels ``[N, …]``, real numbers of one shape), ``embedding`` (output
+            ``[N, …, H]``, vectors whose direction counts) or ``unlabelled``.
         output: scores before softmax. For ``unlabelled`` ``[N, C]`` and ``[N, T, V]`` are class scores, anything else
             is kept whole and compared by SQNR.
-        labels: class indices, or None.
+        labels: class indices, for ``regression`` numbers; or None.
 
     Raises:
         DataError: shapes or labels do not fit the output.
@@ -106,6 +108,8 @@ def predictions(task: str, output: Tensor, labels: Tensor | None = None) -> Pred
         return _segmented(output, labels)
     if task == "embedding":
         return replace(_whole(output), task=task)
+    if task == "regression":
+        return _regressed(output, labels)
     ranks = {"classification": (2,), "language-model": (3,), "unlabelled": (2, 3)}[task]
     if output.dim() not in ranks or output.shape[-1] < 2:
         if task != "unlabelled":
@@ -176,6 +180,19 @@ def _whole(output: Tensor) -> Predictions:
     values = _numpy(output.float())
     broken = int(np.isnan(values.reshape(len(values), -1)).any(1).sum()) if values.size else 0
     return Predictions("unlabelled", None, None, None, None, values, len(values), broken)
+
+
+def _regressed(output: Tensor, labels: Tensor | None) -> Predictions:
+    """The output whole, with its squared error. What is no number is as wrong as a zero in its place."""
+    found = replace(_whole(output), task="regression")
+    if labels is None:
+        return found
+    if labels.shape != output.shape:
+        what = "The labels do not fit the model's output"
+        raise DataError(what, shape=list(labels.shape), do=f"They must be {list(output.shape)}.")
+    given = torch.where(torch.isfinite(output), output, 0.0).double()
+    loss = (given - labels.to(output.device)).reshape(len(output), -1).square().sum(1)
+    return replace(found, loss=_numpy(loss), targets=np.full(len(output), output[0].numel(), dtype=np.int64))
 
 
 def _checked(labels: Tensor, output: Tensor, ignored: Sequence[int]) -> Tensor:

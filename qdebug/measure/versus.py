@@ -70,6 +70,8 @@ def judged(float_: Predictions, found: Predictions) -> tuple[Predictions, str]:
 def _versus(float_: Predictions, one: Predictions, two: Predictions, task: str) -> tuple[PairedDifference, Levels]:
     if not float_.samples == one.samples == two.samples:
         raise ValueError(f"{one.samples} and {two.samples} samples against {float_.samples}")
+    if task == "regression" and one.loss is not None:
+        return _squared_errors(one, two)
     if float_.values is not None and task == "embedding":
         return cosine_difference(float_.values, np.asarray(one.values), np.asarray(two.values)), None
     if float_.values is not None:
@@ -83,6 +85,18 @@ def _versus(float_: Predictions, one: Predictions, two: Predictions, task: str) 
         name=metric.name, a=metric.float_, b=metric.quantized, delta=metric.delta, ci95=metric.ci95, p=p,
         lost=int((before & ~after).sum()), gained=int((after & ~before).sum()), changed=metric.flips,
         predictions=metric.predictions, n=metric.n, higher_is_better=metric.higher_is_better,
+    ), levels  # fmt: skip
+
+
+def _squared_errors(one: Predictions, two: Predictions) -> tuple[PairedDifference, Levels]:
+    """By the mean squared error against the labels; a sample is lost whose error grew."""
+    metric = compare(one, two, "regression")
+    p, levels = no_change(one, two, "regression")
+    before, after = np.asarray(one.loss), np.asarray(two.loss)
+    return PairedDifference(
+        name=metric.name, a=metric.float_, b=metric.quantized, delta=metric.delta, ci95=metric.ci95, p=p,
+        lost=int((after > before).sum()), gained=int((after < before).sum()), changed=int((after != before).sum()),
+        predictions=one.samples, n=one.samples, higher_is_better=False,
     ), levels  # fmt: skip
 
 

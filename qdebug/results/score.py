@@ -15,7 +15,7 @@ from qdebug.results.subgroups import Subgroup, worst_group
 FRACTIONS = ("accuracy", "pixel_accuracy", "agreement")
 """Metrics that are shares of the predictions."""
 TITLES = {"sqnr_db": "output SQNR", "agreement": "agreement with float", "pixel_accuracy": "pixel accuracy",
-          "cosine": "cosine to float"}  # fmt: skip
+          "cosine": "cosine to float", "mse": "mean squared error"}  # fmt: skip
 """Metrics in words, where their names are none."""
 
 
@@ -24,7 +24,8 @@ class Metric(Result, frozen=True, kw_only=True):
 
     Attributes:
         name: ``accuracy``, ``pixel_accuracy``, ``perplexity``, ``agreement`` (top-1, no labels needed) , ``cosine``
-            (embeddings, to the float model's) or ``sqnr_db`` (outputs that are no class scores).
+            (embeddings, to the float model's), ``mse`` (against labels that are numbers) or ``sqnr_db`` (outputs that
+            are no class scores).
         float_: the float model's value (``float`` in JSON); accuracies are fractions.
         quantized: the quantized model's.
         delta: quantized minus float.
@@ -56,7 +57,7 @@ class Metric(Result, frozen=True, kw_only=True):
 
     @property
     def harmless(self) -> bool:
-        """Whether it is within one point of float (5 % of a perplexity, 0.01 of a cosine; 30 dB of a plain output)."""
+        """Whether it is within one point of float (5 % of a perplexity or an error, 0.01 of a cosine; 30 dB)."""
         if self.name in FRACTIONS:
             return self.delta >= -0.01
         if self.name == "sqnr_db":

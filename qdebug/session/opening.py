@@ -286,6 +286,9 @@ def _task(data: Dataset, output: tuple[int, ...], loaded: Loaded) -> str:
     """Which metric fits labels and output; a label shape that fits neither is an error."""
     if data.labels is None:
         return "embedding" if loaded.says_embeddings else "unlabelled"
+    if data.labels.is_floating_point():
+        _check_numbers(data, output)
+        return "regression"
     if data.labels.dim() == 1 and len(output) == 2:
         _check_labels(data, output[-1], "classification")
         return "classification"
@@ -305,10 +308,23 @@ def _task(data: Dataset, output: tuple[int, ...], loaded: Loaded) -> str:
     )  # fmt: skip
 
 
+def _check_numbers(data: Dataset, output: tuple[int, ...]) -> None:
+    """Labels that are numbers have the output's shape: each is what the output should be in its place."""
+    assert data.labels is not None
+    if tuple(data.labels.shape[1:]) != output[1:]:
+        raise DataError(
+            f"'labels' are floats of shape {list(data.labels.shape)}, the model's output is "
+            f"[N, {', '.join(map(str, output[1:]))}]", file=data.source,
+            do="Give numbers in the output's shape, or class numbers as integers.",
+        )  # fmt: skip
+
+
 def _with_fitting_labels(training: Dataset, data: Dataset, task: str, output: tuple[int, ...]) -> Dataset:
     """Training data whose labels are like the evaluation data's; others are left out, since they may not be needed."""
     if training.labels is None or data.labels is None or training.labels.shape[1:] != data.labels.shape[1:]:
         return replace(training, labels=None)
+    if task == "regression":
+        return training if training.labels.is_floating_point() else replace(training, labels=None)
     axis = class_axis(data.labels.shape, output) if task == "segmentation" else -1
     _check_labels(training, output[-1 if axis is None else axis], task)
     return training

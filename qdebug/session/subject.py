@@ -52,7 +52,8 @@ class Subject:
         floating: steps whose values are real numbers.
         data: evaluation data.
         calib: calibration data.
-        task: ``classification``, ``language-model``, ``segmentation`` or ``unlabelled``.
+        task: ``classification``, ``language-model``, ``segmentation``, ``regression``, ``embedding`` or
+            ``unlabelled``.
         engine: runs sheets of the program.
         info: what people are told of all this.
         recipe: that of a model that was quantized already.
@@ -85,7 +86,7 @@ class Subject:
         if data is None:
             return None
         axis, left_out = None, ()
-        if self.data.labels is not None and self.task != "unlabelled":
+        if self.data.labels is not None and self.task not in ("unlabelled", "regression"):
             loss = self.loss("kl")
             axis, left_out = loss.axis, loss.ignored
         return TrainingData(data, partial(self._picked, data), self.program.batch or None, axis, left_out)

@@ -229,6 +229,8 @@ def joined_metric(name: str, parts: Sequence[tuple[float, float]]) -> float:
 def _weight(reference: Predictions) -> float:
     if reference.task == "embedding":
         return float(np.any(np.asarray(reference.values) != 0, axis=-1).sum())
+    if reference.targets is not None and reference.task == "regression":
+        return float(reference.targets.sum())
     if reference.values is None:
         return float(0 if reference.top1 is None else len(reference.top1))
     values = np.where(np.isfinite(reference.values), reference.values, 0.0).astype(np.float64)
