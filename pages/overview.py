@@ -15,10 +15,10 @@ if info := frame.model():
         screen.shares(info)
         cure.draw(info, listing.worst(info))
         subgroups.section()
-        sampling.section(info)
     with right:
         screen.sizes(info)
         fall.draw(info)
         baseline.draw()
         screen.story(info)
+        sampling.section(info)
     subgroups.table()

@@ -16,6 +16,8 @@ DRIFTS = 1.5
 """A range drifts where the widest group's is so many times the narrowest's."""
 _STEEP = 30.0
 """A metric that differs by so much between groups is drawn on a logarithmic axis."""
+_WRITTEN = 14
+"""Columns that leave room for numbers in their cells."""
 LEAST = 4
 """Numbered groups from which on there is a course to be drawn."""
 
@@ -242,17 +244,17 @@ def calibration_map(found: GroupCalibration, *, dark: bool) -> go.Figure:
         x=columns, y=rows, z=z, xgap=1, ygap=1, zmin=0.0, zmax=max([*known, 1e-9]), colorscale=_warm(dark),
         showscale=False, text=[[_said(found, now, then) for now, then in zip(row, before, strict=True)]
                                for row in values],
-        texttemplate="%{text}", textfont={"size": 10},
+        texttemplate="%{text}" if len(columns) <= _WRITTEN else "", textfont={"size": 10},
         customdata=[[[metric_value(found.metric, now), metric_value(found.metric, then)]
                      for now, then in zip(row, before, strict=True)] for row in values],
         hovertemplate="calibrated on <b>%{y}</b><br>evaluated on %{x}: %{customdata[0]}, float %{customdata[1]}"
                       "<extra></extra>",
     )  # fmt: skip
-    what = "loss" + (" in points" if found.metric in FRACTIONS else "")
+    what = f"what {metric_title(found.metric)} loses{', in points' if found.metric in FRACTIONS else ''}"
     if not found.higher_is_better:
-        what = f"{metric_title(found.metric)} as a multiple of float's"
+        what = "multiples of the float model's error"
     figure.update_layout(
-        xaxis={"type": "category", "title": {"text": f"evaluated on {found.key}: {what}"}, "showgrid": False},
+        xaxis={"type": "category", "title": {"text": f"evaluated on {found.key}; {what}"}, "showgrid": False},
         yaxis={"type": "category", "autorange": "reversed", "showgrid": False, "tickmode": "array", "tickvals": rows,
                "ticktext": [plain(way_words(found, way)) for way in found.ways],
                "tickfont": {"size": 11, "color": colours.INK.on(dark)}},

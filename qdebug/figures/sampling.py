@@ -17,9 +17,9 @@ def sampling_finding(found: Sampling) -> str:
     """How far apart the images are, in words."""
     mean = sum(found.distances) / len(found.distances)
     seen = sum(one >= SEEN for one in found.distances)
-    text = f"From the same noise the images end {three(mean)} grey levels apart"
+    text = f"From the same noise the images end {three(mean)} apart, of grey levels from 0 to 1"
     far = f"{seen} of {plural(len(found.distances), 'image')} by {SEEN} or more" if seen else "none by 0.1 or more"
-    return f"{text}, {far}"
+    return f"{text}; {far}"
 
 
 def sampling_course(found: Sampling, *, dark: bool, height: int = 260) -> go.Figure:

@@ -100,12 +100,13 @@ class GroupCalibrationMeter:
 def ways(groups: Groups) -> list[tuple[str, tuple[int, ...]]]:
     """What is compared: all samples; and as many as the smallest group has, from all groups evenly, skewed, from one.
 
-    Skewed choices are made where the groups' names are numbers, such as timesteps.
+    Skewed choices are made where the data name groups by numbers, such as timesteps. Classes have no order.
     """
     sizes = groups.sizes
     each = min(sizes)
     found = [("all", sizes), ("uniform", uniform(each, sizes))]
-    if (places := numbers_of(groups.names)) is not None:
+    places = numbers_of(groups.names) if groups.key == "group" else None
+    if places is not None:
         found.append(("skewed", skewed(each, sizes, places)))
     for place, name in enumerate(groups.names):
         found.append((f"only {name}", tuple(each if at == place else 0 for at in range(len(sizes)))))

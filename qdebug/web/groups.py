@@ -19,9 +19,9 @@ RANGES = (
 LINES = "Lines: smallest and largest value. Band: the inner 99.8 %. Dotted: the range that this recipe calibrates."
 MAP = (
     "Each row calibrates anew on its samples alone, and is evaluated on all evaluation data. Where there is a choice "
-    "of samples, the mean of {draws}. “Evenly” takes as many of each, “skewed” most from below the middle, as PTQ4DM "
-    "does."
+    "of samples, the mean of {draws}. “Evenly” takes as many of each{skewed}."
 )
+SKEWED = ", “skewed” most from below the middle, as PTQ4DM does"
 EXPLAINED = (
     "Calibrates anew on all samples, on as many as the smallest of the {many} has, spread over all of them, and on "
     "each {one} alone; evaluates each on all evaluation data."
@@ -33,10 +33,9 @@ def draw(info: ModelInfo) -> None:
     if not info.parted:
         return
     many, one = WORDS[info.parted]
-    left, right = st.columns([6, 5], gap="large")
-    with left, st.container(key="card-group-ranges"):
+    with st.container(key="card-group-ranges"):
         _ranges(info, many, one)
-    with right, st.container(key="card-group-calibration"):
+    with st.container(key="card-group-calibration"):
         _calibration(many, one)
 
 
@@ -49,13 +48,17 @@ def _ranges(info: ModelInfo, many: str, one: str) -> None:
 
 
 def _draw_ranges(found: GroupRanges, one: str) -> None:
-    chart.show(chart.of(range_map, found, dark=is_dark()), "group-ranges", "group ranges")
-    st.html(words.quiet(RANGES.format(one=one)))
-    names = [row.name for row in sorted(found.tensors, key=lambda row: -row.drift)]
-    layer = st.selectbox("The input of", names, key="group-range-layer", format_func=shorten)
-    if layer in names:
-        chart.show(chart.of(range_lines, found, layer, dark=is_dark()), "group-range-lines", f"group range {layer}")
-        st.html(words.quiet(LINES))
+    left, right = st.columns([6, 5], gap="large")
+    with left:
+        chart.show(chart.of(range_map, found, dark=is_dark()), "group-ranges", "group ranges")
+        st.html(words.quiet(RANGES.format(one=one)))
+    with right:
+        names = [row.name for row in sorted(found.tensors, key=lambda row: -row.drift)]
+        layer = st.selectbox("The input of", names, key="group-range-layer", format_func=shorten)
+        if layer in names:
+            figure = chart.of(range_lines, found, layer, dark=is_dark())
+            chart.show(figure, "group-range-lines", f"group range {layer}")
+            st.html(words.quiet(LINES))
 
 
 def _calibration(many: str, one: str) -> None:
@@ -71,7 +74,8 @@ def _draw_calibration(found: GroupCalibration) -> None:
         st.html(words.quiet(f"{found.left_out}."))
         return
     chart.show(chart.of(calibration_map, found, dark=is_dark()), "group-calibration", "group calibration")
-    st.html(words.quiet(MAP.format(draws=plural(found.draws, "draw"))))
+    skewed = SKEWED if any(way.name == "skewed" for way in found.ways) else ""
+    st.html(words.quiet(MAP.format(draws=plural(found.draws, "draw"), skewed=skewed)))
 
 
 def _offer(title: str, key: str, request: GetGroupRanges | GetGroupCalibration, explained: str) -> None:

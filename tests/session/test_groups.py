@@ -91,7 +91,7 @@ def test_labels_part_data_that_name_no_groups():
     assert found.info().parted == "class"
     assert found.group_ranges("w8a8").key == "class"
     ways = [way.name for way in found.group_calibration("w8a8").ways]
-    assert ways == ["all", "uniform", "skewed", "only 0", "only 1", "only 2"]
+    assert ways == ["all", "uniform", "only 0", "only 1", "only 2"]
 
 
 def test_data_that_tell_of_no_two_groups_say_so():
