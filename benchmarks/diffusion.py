@@ -49,8 +49,10 @@ def calibrations(session: Session, recipe: str) -> list[list[str]]:
     """The error by what calibrates."""
     found = session.group_calibration(recipe)
     shown = [0, 4, len(found.evaluated) - 1]
-    rows = [[f"{recipe}, calibrated on", "MSE", *(f"at {found.evaluated[place]}" for place in shown)],
-            ["float", f"{found.float_value:.4f}", *(three(found.float_by_group[place]) for place in shown)]]  # fmt: skip
+    rows = [
+        [f"{recipe}, calibrated on", "MSE", *(f"at {found.evaluated[place]}" for place in shown)],
+        ["float", f"{found.float_value:.4f}", *(three(found.float_by_group[place]) for place in shown)],
+    ]
     for way in found.ways:
         rows.append([way_words(found, way), f"{way.metric:.4f}", *(three(way.by_group[place]) for place in shown)])
     return rows

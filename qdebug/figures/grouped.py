@@ -205,7 +205,7 @@ def calibration_finding(found: GroupCalibration) -> str:
     even = next(way for way in found.ways if way.name == "uniform")
 
     def value(number: float) -> str:
-        return metric_value(found.metric, number)
+        return metric_value(found.metric, number) if found.higher_is_better else f"{number:.4g}"
 
     return (
         f"Calibrated on {way_words(found, worst)}, {metric_title(found.metric)} is {value(worst.metric)}, on "

@@ -138,8 +138,8 @@ def calibrated(name="mse", *, higher=False):
 
 def test_the_finding_says_what_one_group_alone_costs():
     assert words(calibration_finding(calibrated())) == (
-        "Calibrated on group 5 alone, mean squared error is 0.300, on group 15 alone 0.140; as many samples of all "
-        "give 0.120, float has 0.110"
+        "Calibrated on group 5 alone, mean squared error is 0.3, on group 15 alone 0.14; as many samples of all "
+        "give 0.12, float has 0.11"
     )
     # of a share, the highest is best
     assert words(calibration_finding(calibrated("accuracy", higher=True))).startswith(
