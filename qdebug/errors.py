@@ -55,6 +55,10 @@ class MethodError(QDebugError):
     """A fix is unknown, or its parameters are out of range."""
 
 
+class MetricError(QDebugError):
+    """A metric of somebody's own fails, or returns something else than it has to."""
+
+
 class FileError(QDebugError):
     """A file is missing, damaged or of an unknown kind."""
 
@@ -77,8 +81,8 @@ class Cancelled(QDebugError):  # noqa: N818 - the word people see
 BY_NAME: dict[str, type[QDebugError]] = {
     kind.__name__: kind
     for kind in (
-        QDebugError, ModelError, DataError, RecipeError, NumericError, MethodError, FileError, UsageError, WorkerError,
-        Cancelled,
+        QDebugError, ModelError, DataError, RecipeError, NumericError, MethodError, MetricError, FileError, UsageError,
+        WorkerError, Cancelled,
     )
 }  # fmt: skip
 

@@ -13,9 +13,9 @@ from pathlib import Path
 
 from qdebug.classroom import Classroom, Room
 from qdebug.classroom.store import VARIABLE
-from qdebug.cli.options import PRESET
+from qdebug.cli.options import METRIC, PRESET, add_windows
 from qdebug.errors import FileError, QDebugError, UsageError, near
-from qdebug.jobs import Client, GetScore, GetVerdict, WorkerFault, connect, uploads
+from qdebug.jobs import Client, GetScore, GetVerdict, WorkerFault, connect, metrics, uploads
 from qdebug.places import app_script, sample_names
 from qdebug.recipes import preset
 from qdebug.results import ModelRef
@@ -39,6 +39,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data", metavar="D", help="evaluation data (.npz); samples bring theirs")
     parser.add_argument("--calib", metavar="C", help="calibration data (.npz)")
     parser.add_argument("--train", metavar="T", help="data for fixes that train (.npz); without it C, never D")
+    parser.add_argument("--metric", metavar="M", help=METRIC)
+    add_windows(parser)
     parser.add_argument("--port", type=int, default=8501, help="default: 8501")
     parser.add_argument("--host", default="127.0.0.1", help="default: 127.0.0.1, which only this machine can reach")
     parser.add_argument(
@@ -73,6 +75,8 @@ def workshop(options: argparse.Namespace) -> dict[str, str]:
     """
     if not options.workshop:
         return {}
+    if options.metric:
+        raise UsageError("A workshop is held on samples, each with its own metric", do="Leave out --metric.")
     files = [options.model] if options.model and options.model not in sample_names() else []
     if files + [one for one in (options.data, options.calib, options.train) if one]:
         raise UsageError("A workshop is held on samples", do="Leave the files out, or leave out --workshop.")
@@ -97,8 +101,12 @@ def measure_ahead(environment: Mapping[str, str]) -> Client:
     """
     client = connect()
     if model := environment.get("QDEBUG_MODEL"):
-        given = {name: environment.get(f"QDEBUG_{name.upper()}") for name in ("data", "calib", "train")}
-        ref = ModelRef(model=model, **given)
+        ref = ModelRef(
+            model=model, data=environment.get("QDEBUG_DATA"), calib=environment.get("QDEBUG_CALIB"),
+            train=environment.get("QDEBUG_TRAIN"), metric=environment.get("QDEBUG_METRIC"),
+            window=int(environment.get("QDEBUG_WINDOW") or 0) or None,
+            tokens=int(environment.get("QDEBUG_TOKENS") or 0) or None,
+        )  # fmt: skip
         for request in (GetScore(ref, preset(PRESET)), GetVerdict(ref, preset(PRESET))):
             # A model that does not open is told on the screen, where another one can be chosen.
             with contextlib.suppress(QDebugError, WorkerFault):
@@ -131,7 +139,28 @@ def chosen(options: argparse.Namespace) -> dict[str, str]:
         if path:
             is_folder = Path(path).is_dir()  # of images
             variables[name] = str(Path(path).resolve()) if is_folder else _file(path, "Check the path.")
+    if options.metric:
+        variables["QDEBUG_METRIC"] = _metric(options.metric, options.host)
+    numbers = {"QDEBUG_WINDOW": options.window, "QDEBUG_TOKENS": options.tokens}
+    variables |= {name: str(number) for name, number in numbers.items() if number is not None}
     return variables
+
+
+def _metric(metric: str, host: str) -> str:
+    """A metric as the app is told of it: a name, or the copy of a function's file.
+
+    Raises:
+        UsageError: a function, where others than this machine's can reach the app.
+        FileError: its file cannot be read.
+    """
+    if not metrics.names_file(metric):
+        return metric
+    if host not in _LOOPBACK:
+        raise UsageError(
+            f"A function of your own judges models on this machine alone, and {host} is for others too",
+            do="Leave out --host, or name a metric such as top5.",
+        )
+    return metrics.approve(metric)
 
 
 def command(script: Path, host: str, port: int) -> list[str]:

@@ -7,6 +7,7 @@ import textwrap
 
 import msgspec
 
+from qdebug.cli.opening import just_opened
 from qdebug.cli.options import add_model
 from qdebug.cli.output import print_json, table
 from qdebug.cli.progress import Reporter
@@ -48,9 +49,7 @@ def run(options: argparse.Namespace) -> None:
     for side in (options.a, options.b):  # a slip of the pen is told before anything is loaded
         parse_side(side, is_open=False)
     with Reporter("loading torch") as reporter:
-        from qdebug import session
-
-        opened = session.open(options.model, options.data, options.calib, train=options.train, work=reporter.work)
+        opened = just_opened(options, reporter)
         a, b = (parse_side(side, opened.own_recipe()) for side in (options.a, options.b))
         found = opened.compare(a, b, reporter.work)
         flips = opened.flips(a, b, options.direction, most=max(1, options.flips), work=reporter.work)

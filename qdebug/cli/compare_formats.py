@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 
+from qdebug.cli.opening import just_opened
 from qdebug.cli.options import add_model, parse_fixes
 from qdebug.cli.output import print_json, table
 from qdebug.cli.progress import Reporter
@@ -36,13 +37,12 @@ def run(options: argparse.Namespace) -> None:
     fixes = () if options.fix is None else parse_fixes(options.fix)
     values = Values(layer=options.layer, tensor=options.tensor, distribution=options.distribution)
     with Reporter("loading torch") as reporter:
-        from qdebug import session
         from qdebug.session.contest import compare_distribution
 
         if options.distribution:
             found = compare_distribution(options.distribution, options.tensor, reporter.work)
         else:
-            opened = session.open(options.model, options.data, options.calib, train=options.train, work=reporter.work)
+            opened = just_opened(options, reporter)
             found = opened.compare_formats(values, Recipe(fixes=fixes), reporter.work)
     print_json(found) if options.json else print(describe(found))
 

@@ -8,7 +8,7 @@ import textwrap
 import msgspec
 
 from qdebug.cli import ranking, subgroups
-from qdebug.cli.opening import opened, refuse_inputs
+from qdebug.cli.opening import just_opened, opened, refuse_inputs
 from qdebug.cli.options import add_model, add_recipe, base_recipe, with_layers
 from qdebug.cli.output import print_json, table
 from qdebug.cli.progress import Reporter
@@ -81,9 +81,7 @@ def _rank(options: argparse.Namespace, names: tuple[str, ...]) -> None:
         options.weight_format = name
         recipes[name] = base_recipe(options)
     with Reporter("loading torch") as reporter:
-        from qdebug import session
-
-        found_model = session.open(options.model, options.data, options.calib, train=options.train, work=reporter.work)
+        found_model = just_opened(options, reporter)
         info = found_model.info()
         rows = []
         for name, recipe in recipes.items():
@@ -157,7 +155,8 @@ def _facts(evaluation: Evaluation) -> list[str]:
             f"{numbers.metric_value(metric.name, metric.float_)} float, "
             f"{numbers.metric_value(metric.name, metric.quantized)} quantized; "
             f"change {change} {unit}".rstrip()
-            + f" (95 % interval {low} to {high})",
+            + f" (95 % interval {low} to {high})"
+            + (f"; {remark}" if (remark := numbers.metric_remark(metric)) else ""),
         ),
         *([("float", evaluation.float_note)] if evaluation.float_note else []),
         *_changed(evaluation),

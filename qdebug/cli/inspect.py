@@ -19,7 +19,7 @@ _KEYS = ("name", "op", "weight_shape", "params", "macs")
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Declare what the verb takes."""
-    add_model(parser)
+    add_model(parser, judged=False)
 
 
 def run(options: argparse.Namespace) -> None:

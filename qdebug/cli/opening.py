@@ -16,6 +16,20 @@ if TYPE_CHECKING:
     from qdebug.session import Session
 
 
+def just_opened(options: argparse.Namespace, reporter: Reporter, model: str | None = None) -> Session:
+    """The model that the options name, or another one, with their data and their metric.
+
+    Raises:
+        QDebugError: it cannot be opened.
+    """
+    from qdebug import session
+
+    return session.open(
+        model or options.model, options.data, options.calib, train=options.train, metric=options.metric,
+        window=options.window, tokens=options.tokens, work=reporter.work,
+    )  # fmt: skip
+
+
 def opened(options: argparse.Namespace, reporter: Reporter, *, check: bool = True) -> tuple[Session, Recipe]:
     """The session and the recipe, which fits it unless that is not to be checked.
 
@@ -25,9 +39,7 @@ def opened(options: argparse.Namespace, reporter: Reporter, *, check: bool = Tru
         QDebugError: an option is wrong, the model cannot be opened, or the recipe does not fit it.
     """
     base_recipe(options)
-    from qdebug import session
-
-    found = session.open(options.model, options.data, options.calib, train=options.train, work=reporter.work)
+    found = just_opened(options, reporter)
     recipe = with_layers(base_recipe(options, found.own_recipe()), options, found.info().layers)
     if check:
         found.check(recipe)

@@ -32,8 +32,15 @@ from qdebug.results import LayerInfo
 PRESET = "w8a8"
 
 
-def add_model(parser: argparse.ArgumentParser, *, needed: bool = True) -> None:
-    """Declare the model and its data."""
+METRIC = (
+    "what recipes are judged by: accuracy, top5 (any number), perplexity, agreement, cosine, sqnr, mse (to the data's "
+    "target, else to the float output), or a function of your own, path/to/file.py:function, which is run; by default "
+    "what fits the data"
+)
+
+
+def add_model(parser: argparse.ArgumentParser, *, needed: bool = True, judged: bool = True) -> None:
+    """Declare the model and its data, and what it is judged by where that matters."""
     parser.add_argument(
         "model",
         metavar="MODEL",
@@ -42,12 +49,23 @@ def add_model(parser: argparse.ArgumentParser, *, needed: bool = True) -> None:
     )
     parser.add_argument(
         "--data", metavar="D",
-        help="evaluation data: .npz (the model's inputs, labels); .jsonl or .txt for a Hugging Face folder; samples "
-        "bring theirs",
+        help="evaluation data: .npz (the model's inputs, labels or target); .jsonl or .txt for a Hugging Face folder; "
+        "samples bring theirs",
     )  # fmt: skip
     parser.add_argument("--calib", metavar="C", help="calibration data; without it, the first 256 samples of D")
     parser.add_argument("--train", metavar="T", help="data for fixes that train; without it C, never D")
+    if judged:
+        parser.add_argument("--metric", metavar="M", help=METRIC)
+        add_windows(parser)
     parser.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
+
+
+def add_windows(parser: argparse.ArgumentParser) -> None:
+    """Declare how a language model's texts are cut."""
+    parser.add_argument(
+        "--window", metavar="N", type=int, help="tokens of the windows that a language model's texts are cut into (512)"
+    )
+    parser.add_argument("--tokens", metavar="N", type=int, help="how many of these tokens are used at most (32768)")
 
 
 def add_recipe(parser: argparse.ArgumentParser) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 
+from qdebug.cli.opening import just_opened
 from qdebug.cli.options import add_model, add_recipe, base_recipe, with_layers
 from qdebug.cli.output import print_json, table
 from qdebug.cli.progress import Reporter
@@ -26,9 +27,7 @@ def run(options: argparse.Namespace) -> None:
     """Calibrate the layer's input and print the ranges."""
     recipe = base_recipe(options)
     with Reporter("loading torch") as reporter:
-        from qdebug import session
-
-        opened = session.open(options.model, options.data, options.calib, train=options.train, work=reporter.work)
+        opened = just_opened(options, reporter)
         recipe = with_layers(recipe, options, opened.info().layers)
         found = opened.range_convergence(recipe, options.layer, reporter.work)
         kinds = {layer.name: layer.kind for layer in opened.info().layers}

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from qdebug.cli.opening import opened, refuse_inputs
+from qdebug.cli.opening import just_opened, opened, refuse_inputs
 from qdebug.cli.options import add_model, add_recipe, base_recipe, with_layers
 from qdebug.cli.output import print_json
 from qdebug.cli.progress import Reporter
@@ -100,11 +100,7 @@ def _diff(options: argparse.Namespace, reporter: Reporter) -> DiffReport:
 
 def _before(options: argparse.Namespace, reporter: Reporter) -> tuple[Session, Recipe]:
     """The version from before, and the recipe that the options spell on it, whatever model a file was made for."""
-    from qdebug import session
-
-    before = session.open(
-        options.against_model, options.data, options.calib, train=options.train, work=reporter.work
-    )  # fmt: skip
+    before = just_opened(options, reporter, options.against_model)
     recipe = with_layers(base_recipe(options, before.own_recipe()), options, before.info().layers)
     return before, msgspec.structs.replace(recipe, model=None)
 

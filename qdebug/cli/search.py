@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, get_args
 
 import msgspec
 
-from qdebug.cli.opening import refuse_inputs
+from qdebug.cli.opening import just_opened, refuse_inputs
 from qdebug.cli.options import add_model, parse_fixes
 from qdebug.cli.output import print_json, table
 from qdebug.cli.progress import Reporter
@@ -108,11 +108,10 @@ def run(options: argparse.Namespace) -> None:
     if options.output:
         refuse_inputs(options, options.output)
     with Reporter("loading torch") as reporter:
-        from qdebug import session
         from qdebug.search.mixed import search
         from qdebug.search.sweep.journal import Journal
 
-        opened = session.open(options.model, options.data, options.calib, train=options.train, work=reporter.work)
+        opened = just_opened(options, reporter)
         wish = _wish(options, names, "seconds" if options.device == HERE else unit, budget, opened, reporter)
         with closing(Journal()) as journal:
             found = search(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING, get_args
 
+from qdebug.cli.opening import just_opened
 from qdebug.cli.options import add_model, parse_fixes
 from qdebug.cli.output import print_json, table
 from qdebug.cli.progress import Reporter
@@ -85,21 +86,23 @@ def run(options: argparse.Namespace) -> None:
     recipe = Recipe(fixes=parse_fixes(options.fix) if options.fix else ())
     _refuse_idle(options)
     with Reporter("loading torch") as reporter:
-        from qdebug import session
         from qdebug.search.sensitivity import Question, sensitivity
         from qdebug.search.sweep.plan import How
 
         how, journal = How(), None
         if options.mode == "exact":
             journal = None if options.no_journal else _journal(reporter)
-            ref = ModelRef(model=options.model, data=options.data, calib=options.calib, train=options.train)
+            ref = ModelRef(
+                model=options.model, data=options.data, calib=options.calib, train=options.train, metric=options.metric,
+                window=options.window, tokens=options.tokens,
+            )  # fmt: skip
             how = How(
                 until=options.until, confidence=options.confidence, leave_one_out=options.leave_one_out,
                 worst=options.worst, cores=options.cores if options.cores is not None else 0 if options.cluster else 1,
                 cluster=options.cluster, ref=ref, journal=journal,
             )  # fmt: skip
             how.check(strange=False)
-        opened = session.open(options.model, options.data, options.calib, train=options.train, work=reporter.work)
+        opened = just_opened(options, reporter)
         question = Question.of(formats, recipe, options.measure)
         told = _Told(reporter)
         try:

@@ -18,6 +18,8 @@ from qdebug.results import TensorSpec
 
 #: Keys of a data file that are no model inputs.
 EXTRA = ("labels", "group")
+#: Labels that are real numbers in the shape of the output may be called so, where no input is.
+TARGET = "target"
 
 
 @dataclass(frozen=True)
@@ -26,8 +28,8 @@ class Dataset:
 
     Attributes:
         inputs: tensors by input name, samples first; those in ``alike`` whole.
-        labels: class per sample ``[N]``, token per position ``[N, T]`` or class per pixel ``[N, H, W]``
-            (int64), numbers that the output should be ``[N, …]`` (float32), or None.
+        labels: class per sample ``[N]``, token per position ``[N, T]`` or class per pixel ``[N, H, W]`` (int64);
+            targets, real numbers in the shape of the output (float32); or None.
         group: the subgroup of each sample ``[N]``, or None.
         source: where it came from, for messages.
         alike: the inputs that are the same for every sample.
@@ -83,7 +85,8 @@ def join_data(arrays: Mapping[str, object], specs: tuple[TensorSpec, ...], sourc
     """Data that fit a model.
 
     Args:
-        arrays: numpy arrays or tensors by key: one per model input, and optionally ``labels`` and ``group``.
+        arrays: numpy arrays or tensors by key: one per model input, and optionally ``labels`` (or ``target``, where
+            they are real numbers in the shape of the output) and ``group``.
         specs: the model's inputs, as it declares them.
         source: the file's name or words, for messages.
 
@@ -97,7 +100,7 @@ def join_data(arrays: Mapping[str, object], specs: tuple[TensorSpec, ...], sourc
     """
     names = [spec.name for spec in specs]
     for key in arrays:
-        if key not in names and key not in EXTRA:
+        if key not in names and key not in (*EXTRA, TARGET):
             raise DataError(
                 f"The data have a key '{key}' that the model has no input for",
                 file=source,
@@ -108,7 +111,7 @@ def join_data(arrays: Mapping[str, object], specs: tuple[TensorSpec, ...], sourc
     alike = frozenset(spec.name for spec in specs if spec.name in possible and given[spec.name].shape == spec.shape)
     inputs = {spec.name: _input(given[spec.name], spec, alike, possible, source) for spec in specs}
     count = _count(inputs, specs, alike, possible, source)
-    labels, group = _labels(arrays, count, source), _group(arrays, count, source)
+    labels, group = _labels(arrays, names, count, source), _group(arrays, count, source)
     return Dataset(inputs, labels, group, source, alike)
 
 
@@ -212,20 +215,26 @@ def _tensor(value: object, name: str, source: str) -> Tensor:
     return torch.from_numpy(np.ascontiguousarray(array).reshape(array.shape))
 
 
-def _labels(arrays: Mapping[str, object], count: int, source: str) -> Tensor | None:
-    if "labels" not in arrays:
+def _labels(arrays: Mapping[str, object], inputs: Collection[str], count: int, source: str) -> Tensor | None:
+    """Whole numbers, or targets: real numbers, called ``target`` or not."""
+    given = [name for name in ("labels", TARGET) if name in arrays and name not in inputs]
+    if len(given) > 1:
+        raise DataError(
+            "The data have both 'labels' and 'target'", file=source, do="Give one: outputs are judged by it."
+        )
+    if not given:
         return None
-    labels = _tensor(arrays["labels"], "labels", source)
-    if labels.dtype.is_floating_point and labels.dim() == 1:
-        raise DataError("'labels' are floats", file=source, do="Give class numbers as integers.")
+    name = given[0]
+    labels = _tensor(arrays[name], name, source)
     if labels.dim() == 0:
-        raise DataError("'labels' is a single number", file=source, do=f"Give one label per sample ({count}).")
-    _same_length("labels", len(labels), count, source)
-    if labels.dtype.is_floating_point:  # what the output should be, number by number
-        if not all_finite(labels):
-            raise DataError("'labels' hold NaN or Inf", file=source, do="Remove or repair those samples.")
-        return labels.float()
-    return labels.long()
+        raise DataError(f"'{name}' is a single number", file=source, do=f"Give one per sample ({count}).")
+    _same_length(name, len(labels), count, source)
+    if name != TARGET and not labels.dtype.is_floating_point:
+        return labels.long()
+    targets = labels.float()
+    if not all_finite(targets):
+        _refuse_nonfinite(targets, name, False, source)
+    return targets
 
 
 def _group(arrays: Mapping[str, object], count: int, source: str) -> np.ndarray | None:

@@ -6,9 +6,9 @@ import importlib.util
 import os
 import struct
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 import numpy as np
 
@@ -57,8 +57,7 @@ def read_images(
     place = Path(folder)
     if not place.is_dir():
         raise FileError("There is no such folder", file=place, do="Check the path.")
-    if importlib.util.find_spec("PIL") is None:
-        raise FileError("Images need Pillow, which is not installed", file=place, do="pip install 'qdebug[images]'.")
+    need_pillow(place)
     if samples is not None and samples < 1:
         raise UsageError(f"samples is {samples}", do="Give a number from 1.")
     card = card or card_of(place)
@@ -68,8 +67,20 @@ def read_images(
         files, labels = [files[number] for number in kept], labels and [labels[number] for number in kept]
     if len(files) > IMAGES:
         raise DataError(f"The folder has {len(files):,} images", file=place, do=f"Give at most {IMAGES:,}.")
-    arrays = {input or card.input: _decoded(files, card, place, check)}
+    arrays = {
+        input or card.input: decoded((Picture(file, str(file)) for file in files), len(files), card, place, check)
+    }
     return arrays if labels is None else {**arrays, "labels": np.asarray(labels, dtype=np.int64)}
+
+
+def need_pillow(place: Path) -> None:
+    """Refuse images where nothing decodes them.
+
+    Raises:
+        FileError: Pillow is not installed.
+    """
+    if importlib.util.find_spec("PIL") is None:
+        raise FileError("Images need Pillow, which is not installed", file=place, do="pip install 'qdebug[images]'.")
 
 
 def prepared(image: Image, card: Card) -> np.ndarray:
@@ -94,22 +105,41 @@ def prepared(image: Image, card: Card) -> np.ndarray:
     return pixels if card.layout == "nhwc" else np.moveaxis(pixels, -1, 0)
 
 
-def _decoded(files: Sequence[Path], card: Card, place: Path, check: Callable[[], None]) -> np.ndarray:
-    """All images. Room for them is made once the first tells how much each takes."""
+class Picture(NamedTuple):
+    """An image not yet decoded: where its bytes are, and what it is called in messages."""
+
+    source: Path | BinaryIO
+    name: str
+
+
+def decoded(pictures: Iterable[Picture], count: int, card: Card, place: Path, check: Callable[[], None]) -> np.ndarray:
+    """All images, prepared as the card says. Room for them is made once the first tells how much each takes.
+
+    Args:
+        pictures: as many as ``count``.
+        count: how many there are, one at least.
+        card: how they are prepared.
+        place: where they are from, for messages.
+        check: called between images; raises where the work is to stop.
+
+    Raises:
+        FileError: an image is damaged or too large.
+        DataError: they come out in different sizes, or take too much.
+    """
     found: np.ndarray | None = None
-    for number, file in enumerate(files):
+    for number, (source, name) in enumerate(pictures):
         check()
-        pixels = prepared(_open(file, card), card)
+        pixels = prepared(_open(source, name, card), card)
         if found is None:
-            if pixels.nbytes * len(files) > LARGEST:
+            if pixels.nbytes * count > LARGEST:
                 raise DataError(
-                    f"{len(files):,} images of {list(pixels.shape)} are {pixels.nbytes * len(files) / 2**30:.1f} GiB",
+                    f"{count:,} images of {list(pixels.shape)} are {pixels.nbytes * count / 2**30:.1f} GiB",
                     file=place, do=f"Give at most {LARGEST // pixels.nbytes:,}.",
                 )  # fmt: skip
-            found = np.empty((len(files), *pixels.shape), dtype=pixels.dtype)
+            found = np.empty((count, *pixels.shape), dtype=pixels.dtype)
         if pixels.shape != found.shape[1:]:
             raise DataError(
-                f"An image comes out as {list(pixels.shape)}, those before it as {list(found.shape[1:])}", file=file,
+                f"An image comes out as {list(pixels.shape)}, those before it as {list(found.shape[1:])}", file=name,
                 do="Say in the card to what size images are resized or cropped.",
             )  # fmt: skip
         found[number] = pixels
@@ -117,14 +147,14 @@ def _decoded(files: Sequence[Path], card: Card, place: Path, check: Callable[[],
     return found
 
 
-def _open(file: Path, card: Card) -> Image:
+def _open(source: Path | BinaryIO, file: str, card: Card) -> Image:
     """An image, upright, in the card's channels. Its size is looked at before it is decoded."""
     from PIL import Image, ImageOps
 
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            with Image.open(file, formats=_FORMATS) as opened:
+            with Image.open(source, formats=_FORMATS) as opened:
                 width, height = opened.size
                 if width * height > PIXELS:
                     raise FileError(
@@ -194,7 +224,7 @@ def _listed(place: Path, classes: Mapping[int, str] | Sequence[str] | None) -> t
         raise DataError(
             "The folder has no image", file=place, do=f"Images end in {', '.join(sorted(SUFFIXES))}, one folder deep."
         )
-    numbers = _numbered(list(folders), classes, place)
+    numbers = numbered(list(folders), classes, place)
     return [file for files in folders.values() for file in files], [
         numbers[name] for name, files in folders.items() for _ in files
     ]
@@ -206,8 +236,14 @@ def _images_in(place: Path) -> list[Path]:
     )
 
 
-def _numbered(folders: Sequence[str], classes: Mapping[int, str] | Sequence[str] | None, place: Path) -> dict[str, int]:
-    """The label of each folder."""
+def numbered(
+    folders: Sequence[str], classes: Mapping[int, str] | Sequence[str] | None, place: Path, what: str = "folder"
+) -> dict[str, int]:
+    """The label of each folder, or of each of what else has a class's name: the model's number, or that of its place.
+
+    Raises:
+        DataError: one is called as no class of the model is.
+    """
     if classes is None:
         return {name: number for number, name in enumerate(folders)}
     pairs = classes.items() if isinstance(classes, Mapping) else enumerate(classes)
@@ -217,7 +253,7 @@ def _numbered(folders: Sequence[str], classes: Mapping[int, str] | Sequence[str]
             known.setdefault(_plain(name), int(number))
     for name in folders:
         if _plain(name) not in known:
-            raise DataError(f"The folder '{name}' is no class of the model", file=place, do=near(_plain(name), known))
+            raise DataError(f"The {what} '{name}' is no class of the model", file=place, do=near(_plain(name), known))
     return {name: known[_plain(name)] for name in folders}
 
 

@@ -11,7 +11,7 @@ from torch import nn
 from qdebug.errors import DataError
 
 #: What data call the labels, where forward has no parameter of that name.
-_LABELS = ("labels", "label")
+_LABELS = ("labels", "label", "target")
 
 
 @dataclass(frozen=True)
@@ -24,6 +24,7 @@ class Signature:
         required: how many of them have no default.
         keyword: those that can be given by name only.
         is_open: whether forward takes any keywords.
+        is_file: whether this is no module but the file of that name.
     """
 
     module: str
@@ -31,6 +32,12 @@ class Signature:
     required: int
     keyword: tuple[str, ...]
     is_open: bool
+    is_file: bool = False
+
+    @property
+    def called(self) -> str:
+        """What takes them, for messages."""
+        return self.module if self.is_file else f"forward of {self.module}"
 
     @property
     def words(self) -> str:
@@ -81,16 +88,22 @@ def named(parts: Sequence[object], signature: Signature, what: str, *, has_label
         return dict(zip(names, parts, strict=False))
     most = f" and {required + 1} with labels" if has_labels else ""
     raise DataError(
-        f"{what} has {count} parts, forward of {signature.module} takes {signature.words}",
+        f"{what} has {count} parts, {signature.called} takes {signature.words}",
         do=f"Give {required}{most}, or a mapping by these names and 'labels'.",
     )
 
 
 def by_name(parts: Mapping[str, object], signature: Signature) -> dict[str, object]:
-    """A mapping with its labels under ``labels``, whatever data sets call them."""
+    """A mapping with its labels under ``labels``, whatever data sets call them.
+
+    Raises:
+        DataError: it has them under two names.
+    """
     found = {str(key): value for key, value in parts.items()}
     own = {*signature.positional, *signature.keyword}
-    alias = next((name for name in _LABELS if name in found and (name == "labels" or name not in own)), None)
-    if alias not in (None, "labels"):
-        found["labels"] = found.pop(str(alias))
+    given = [name for name in _LABELS if name in found and (name == "labels" or name not in own)]
+    if len(given) > 1 and "target" in given:
+        raise DataError(f"The data have both '{given[0]}' and 'target'", do="Give one: outputs are judged by it.")
+    if given and given[0] != "labels":
+        found["labels"] = found.pop(given[0])
     return found

@@ -6,6 +6,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import torch
 from torch import nn
@@ -13,9 +14,11 @@ from torch.export import ExportedProgram
 
 from qdebug.doors import SAMPLE_NAMES, Dataset
 from qdebug.doors.module import torch_tools
-from qdebug.errors import FileError, ModelError
+from qdebug.errors import FileError, ModelError, UsageError
+from qdebug.jobs import metrics
 from qdebug.results import ModelRef
 from qdebug.search.sweep.journal import workspace
+from qdebug.session.judging import Asked
 from qdebug.session.subject import Subject
 
 MODEL, DATA, CALIB, TRAIN = "model.pt2", "data.npz", "calibration.npz", "training.npz"
@@ -29,6 +32,9 @@ class Given:
     data: object = None
     calib: object = None
     train: object = None
+    metric: Asked = None
+    window: int | None = None
+    tokens: int | None = None
 
     @property
     def ref(self) -> ModelRef | None:
@@ -36,9 +42,16 @@ class Given:
         model = _located(self.model)
         data, calib, train = _located(self.data), _located(self.calib), _located(self.train)
         pairs = ((data, self.data), (calib, self.calib), (train, self.train))
-        if model is None or any((place is None) != (given is None) for place, given in pairs):
+        metric = self.metric if isinstance(self.metric, str) else None
+        if (
+            model is None
+            or (metric is None) != (self.metric is None)
+            or any((place is None) != (given is None) for place, given in pairs)
+        ):
             return None
-        return ModelRef(model=model, data=data, calib=calib, train=train)
+        return ModelRef(
+            model=model, data=data, calib=calib, train=train, metric=metric, window=self.window, tokens=self.tokens
+        )
 
 
 def place(given: Given, subject: Subject) -> ModelRef:
@@ -47,9 +60,13 @@ def place(given: Given, subject: Subject) -> ModelRef:
     Raises:
         ModelError: the model cannot be written.
         FileError: the workspace cannot be written to.
+        UsageError: the metric is a function that was not given by its file.
     """
+    metric = _placed_metric(given.metric)
     if (ref := given.ref) is not None:
-        return ref
+        return msgspec.structs.replace(ref, metric=metric)
+    if metric is None and subject.meter.task == "embedding":
+        metric = "cosine"  # of a part, which a file of its own does not say
     folder = workspace() / "opened" / _name(subject)
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -66,7 +83,26 @@ def place(given: Given, subject: Subject) -> ModelRef:
             f"The model cannot be written for the app: {error.strerror or error}", file=folder,
             do="Name another folder in QDEBUG_WORKSPACE.",
         ) from None  # fmt: skip
-    return ModelRef(model=model, data=data, calib=calib, train=train)
+    window, tokens = (given.window, given.tokens) if _located(given.data) else (None, None)  # arrays are cut already
+    return ModelRef(
+        model=model, data=data, calib=calib, train=train, metric=metric, window=window, tokens=tokens
+    )  # fmt: skip
+
+
+def _placed_metric(metric: Asked) -> str | None:
+    """A metric as another process finds it: its name, or a copy of the file of a function.
+
+    Raises:
+        UsageError: it is a function that was not given by its file.
+        FileError: the file cannot be read or copied.
+    """
+    if metric is None or isinstance(metric, str):
+        return metrics.approve(metric) if metric is not None and metrics.names_file(metric) else metric
+    raise UsageError(
+        "The app runs in another process, which does not know this function",
+        metric=getattr(metric, "__name__", "metric"),
+        do="Write it into a file of its own, and open the model with metric='path/to/file.py:function'.",
+    )  # fmt: skip
 
 
 def _located(given: object) -> str | None:
@@ -113,7 +149,7 @@ def _written_data(data: Dataset, target: Path) -> str:
     wide = {name: x.float() if x.dtype is torch.bfloat16 else x for name, x in data.inputs.items()}
     arrays = {name: tensor.numpy() for name, tensor in wide.items()}
     if data.labels is not None:
-        arrays["labels"] = data.labels.numpy()
+        arrays["target" if data.labels.is_floating_point() else "labels"] = data.labels.numpy()
     if data.group is not None:
         arrays["group"] = data.group
     part = target.with_name(f"part-{os.getpid()}-{target.name}")

@@ -81,7 +81,9 @@ def serve(ref: ModelRef, port: int | None = None, *, open_browser: bool = True) 
     """
     port = _free_port() if port is None else port
     check_address(HOST, port)
-    given = {"QDEBUG_MODEL": ref.model, "QDEBUG_DATA": ref.data, "QDEBUG_CALIB": ref.calib, "QDEBUG_TRAIN": ref.train}
+    given = {"QDEBUG_MODEL": ref.model, "QDEBUG_DATA": ref.data, "QDEBUG_CALIB": ref.calib, "QDEBUG_TRAIN": ref.train,
+             "QDEBUG_METRIC": ref.metric, "QDEBUG_WINDOW": ref.window and str(ref.window),
+             "QDEBUG_TOKENS": ref.tokens and str(ref.tokens)}  # fmt: skip
     environment = {name: value for name, value in os.environ.items() if name not in given}
     environment |= {name: value for name, value in given.items() if value}
     log = private(workspace()) / "app.log"

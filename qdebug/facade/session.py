@@ -31,6 +31,7 @@ from qdebug.search.sweep.journal import Journal
 from qdebug.search.sweep.plan import How, Until
 from qdebug.session import Session as Base
 from qdebug.session import open as open_model
+from qdebug.session.judging import Asked
 from qdebug.session.subject import Subject
 from qdebug.targets import find_device, find_platform
 
@@ -173,8 +174,8 @@ class Session(Base):
 
 def open(  # noqa: A001 - qdebug.open is the name people type
     model: str | os.PathLike[str] | nn.Module, inputs: object = None, calib: object = None, *, data: object = None,
-    train: object = None, samples: int | None = None, part: str | None = None, cache: ValueCache | None = None,
-    work: Work | None = None,
+    train: object = None, samples: int | None = None, part: str | None = None, metric: Asked = None,
+    window: int | None = None, tokens: int | None = None, cache: ValueCache | None = None, work: Work | None = None,
 ) -> Session:  # fmt: skip
     """Open a model with its data.
 
@@ -184,7 +185,7 @@ def open(  # noqa: A001 - qdebug.open is the name people type
             tensor, a tuple of forward's arguments, or a mapping by their names.
         calib: calibration data, as ``data``; without it a sample's own, or the first 256 samples of the data.
         data: evaluation data: the path of an ``.npz`` or a mapping of arrays, keyed by the model's inputs, plus
-            optionally ``labels`` and ``group``. Samples bring their own. For a module also a tensor or array, a tuple
+            optionally ``labels`` and ``group``. Samples bring their own. Also a tensor or array, a tuple
             ``(x, labels)``, a torch ``Dataset`` or ``DataLoader``, or any iterable of batches: a batch is a tensor, a
             tuple in the order of forward's parameters with labels last, or a mapping with ``labels``.
         train: data that fixes which train the network may train it on; without it a sample's own, or ``calib``.
@@ -192,6 +193,11 @@ def open(  # noqa: A001 - qdebug.open is the name people type
             whole, and what is run through is read up to 4,096 samples or 1 GiB; where that cuts it, a warning says so.
         part: the path of a module's submodule: it alone is opened, and fed what reaches it when the whole module runs
             on the data; its output is compared with the float one's. For modules that resist ``torch.export``.
+        metric: what recipes are judged by: ``accuracy``, ``top5`` (any number), ``perplexity``, ``agreement``,
+            ``cosine``, ``sqnr``, ``mse``, or a function of your own, ``metric(outputs, labels)``, that returns a number
+            for each sample; also by its file, ``path/to/file.py:function``. By default what fits the data.
+        window: tokens of a window that texts are cut into, of a language model; 512 if not given.
+        tokens: how many of them are used at most; 32,768 if not given.
         cache: where values are remembered; the process's shared cache if not given.
         work: progress and cancel.
 
@@ -201,14 +207,15 @@ def open(  # noqa: A001 - qdebug.open is the name people type
     if data is None:
         inputs, data = None, inputs
     opened = open_model(
-        model, data, calib, train=train, cache=cache, work=work, inputs=inputs, samples=samples, part=part  # type: ignore[arg-type]
+        model, data, calib, train=train, cache=cache, work=work, inputs=inputs, samples=samples, part=part,  # type: ignore[arg-type]
+        metric=metric, window=window, tokens=tokens,
     )  # fmt: skip
     if part is not None or samples is not None:  # what is open is not what a path leads to
         seen = opened.subject
         data = seen.data
         calib = None if calib is None else seen.calib
         train = None if train is None else seen.training
-    return Session(opened.subject, Given(model, data, calib, train))
+    return Session(opened.subject, Given(model, data, calib, train, metric, window, tokens))
 
 
 def _names(formats: str | Sequence[str]) -> list[str]:

@@ -20,7 +20,7 @@ from qdebug.figures.numbers import (
 )
 from qdebug.figures.text import plain, plural, shorten
 from qdebug.results import CalibrationCurve, CalibrationPoint, Coverage, RangeSetters
-from qdebug.results.score import FRACTIONS
+from qdebug.results.score import is_fraction
 
 _FEW, _NEAR = 1e-4, 0.25
 """Share of values outside, and distance in widths of the range, below which they hardly matter."""
@@ -60,7 +60,7 @@ def best_point(found: CalibrationCurve) -> CalibrationPoint:
 
 def tolerance_words(found: CalibrationCurve) -> str:
     """What counts as no difference: ``0.5 points``."""
-    if found.metric in FRACTIONS:
+    if is_fraction(found.metric):
         return f"{100 * found.tolerance:.2g}{NBSP}points"
     return f"{three(found.tolerance)}{NBSP}dB" if found.metric == "sqnr_db" else three(found.tolerance)
 
@@ -75,7 +75,7 @@ def spread_words(found: CalibrationCurve, point: CalibrationPoint) -> str:
 
 def calibration_curve(found: CalibrationCurve, *, dark: bool, height: int = 260) -> go.Figure:
     """The metric against the number of calibration samples: mean, all subsets, and the band that they span."""
-    unit = 100.0 if found.metric in FRACTIONS else 1.0
+    unit = 100.0 if is_fraction(found.metric) else 1.0
     figure = template.blank(plain(curve_finding(found)), dark=dark, height=height)
     bounds = _band(figure, found, lambda point: [unit * value for value in point.metrics], colours.ROUNDING.on(dark))
     last = found.points[-1]

@@ -23,7 +23,7 @@ from qdebug.figures.subgroups import p_words, towards_middle
 from qdebug.figures.text import plain, plural, shorten
 from qdebug.results import Comparison, FlippedSample, Flips, GroupDifference, PairedDifference
 from qdebug.results.comparison import Direction, Reference, Unit
-from qdebug.results.score import FRACTIONS
+from qdebug.results.score import is_fraction
 
 SURE = 0.05
 NEAR = 1e-3
@@ -38,7 +38,7 @@ def change_words(found: PairedDifference, value: float | None = None) -> str:
     if found.name == "sqnr_db":
         return f"{three(value, signed=True)}{NBSP}dB"
     text, unit = metric_change(found.name, value)
-    return f"{_plus(text) if found.name in FRACTIONS else text}{NBSP}{unit}".rstrip(NBSP)
+    return f"{_plus(text) if is_fraction(found.name) else text}{NBSP}{unit}".rstrip(NBSP)
 
 
 def _plus(text: str) -> str:
@@ -47,7 +47,7 @@ def _plus(text: str) -> str:
 
 def interval_words(found: PairedDifference) -> str:
     """The interval of the difference, without its unit: ``−1.20 to 0.40``."""
-    scale = points if found.name in FRACTIONS else three
+    scale = points if is_fraction(found.name) else three
     return " to ".join(scale(end, signed=True) for end in found.ci95)
 
 
@@ -201,7 +201,7 @@ def group_differences(found: Comparison, *, dark: bool, most: int = 20) -> go.Fi
         most: rows that are drawn, those that changed most.
     """
     rows = sorted(furthest_first(found.groups)[:most], key=lambda row: row.difference.gain)
-    unit = 100.0 if found.difference.name in FRACTIONS else 1.0
+    unit = 100.0 if is_fraction(found.difference.name) else 1.0
     figure = template.blank(plain(groups_finding(found)), dark=dark, height=64 + 21 * len(rows))
     names = [row.called for row in rows]
     tones = [_tone(row, dark) for row in rows]

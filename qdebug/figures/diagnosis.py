@@ -68,7 +68,7 @@ def lost_something(found: Diagnosis) -> bool:
         return False
     if before is None or after is None or before == after:
         return before != after
-    return (after > before) == (found.metric in ("perplexity", "mse"))
+    return (after > before) == (not found.higher_is_better)
 
 
 def evidence(cause: Cause) -> tuple[tuple[str, str], ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from qdebug.results.score import FRACTIONS, TITLES
+from qdebug.results.score import Metric, is_fraction, metric_words
 
 NBSP = "\u00a0"
 MINUS = "\u2212"
@@ -136,7 +136,7 @@ def duration(value: float) -> str:
 
 def metric_value(name: str, value: float) -> str:
     """The task metric's value: ``99.4 %``, ``4.31``, ``23.1 dB``."""
-    if name in FRACTIONS:
+    if is_fraction(name):
         return percent(value)
     if name == "sqnr_db":
         return "no error" if value >= NO_ERROR_DB else decibel(value) + NBSP + "dB"
@@ -145,7 +145,7 @@ def metric_value(name: str, value: float) -> str:
 
 def metric_change(name: str, delta: float) -> tuple[str, str]:
     """A change of the task metric and its unit: ``("−89.8", "points")``; none for an SQNR, which is a change itself."""
-    if name in FRACTIONS:
+    if is_fraction(name):
         return points(delta), "points"
     return (NONE, "") if name == "sqnr_db" else (three(delta, signed=True), "")
 
@@ -161,10 +161,17 @@ def metric_interval(name: str, interval: tuple[float, float]) -> str:
         return NONE
     if name == "cosine":
         return f"{metric_value(name, interval[0])}{NBSP}–{NBSP}{metric_value(name, interval[1])}"
-    low, high = (100 * bound if name in FRACTIONS else bound for bound in interval)
+    low, high = (100 * bound if is_fraction(name) else bound for bound in interval)
     return f"{three(low)}{NBSP}–{NBSP}{three(high)}"
+
+
+def metric_remark(metric: Metric) -> str:
+    """What a metric's name does not say: ``in px, lower is better``; empty for those that everybody reads aright."""
+    is_known = is_fraction(metric.name) or metric.name in ("perplexity", "cosine", "sqnr_db")
+    better = "" if is_known else f"{'higher' if metric.higher_is_better else 'lower'} is better"
+    return ", ".join(part for part in (f"in {metric.unit}" if metric.unit else "", better) if part)
 
 
 def metric_title(name: str) -> str:
     """The metric in words."""
-    return TITLES.get(name, name)
+    return metric_words(name)

@@ -12,7 +12,7 @@ from qdebug.figures import colours, template
 from qdebug.figures.numbers import metric_title, metric_value, size, three, times
 from qdebug.figures.text import plain
 from qdebug.results import Metric, Score
-from qdebug.results.score import FRACTIONS
+from qdebug.results.score import is_fraction
 
 SYMBOLS = {"now": "diamond", "tried": "circle", "preset": "circle-open"}
 
@@ -34,12 +34,14 @@ class Candidate:
     format: str
 
 
-_ALLOWANCES = {"sqnr_db": "30 dB", "cosine": "0.01 of float"}
+_ALLOWANCES = {
+    "sqnr_db": "30 dB", "cosine": "0.01 of float", "mse_to_float": "0.1 % of the output's power",
+}  # fmt: skip
 
 
 def allowance(name: str) -> str:
     """What counts as harmless, in words."""
-    return "1 point of float" if name in FRACTIONS else _ALLOWANCES.get(name, "5 % of float")
+    return "1 point of float" if is_fraction(name) else _ALLOWANCES.get(name, "5 % of float")
 
 
 def harmless_words(name: str) -> str:
@@ -69,7 +71,7 @@ def tradeoff(candidates: tuple[Candidate, ...], *, dark: bool, height: int = 320
         return figure
     first = candidates[0].score
     name = first.metric.name
-    factor = 100 if name in FRACTIONS else 1
+    factor = 100 if is_fraction(name) else 1
     unit, scale = ("MB", 1e6) if first.size.float_bytes >= 1e6 else ("kB", 1e3)
     if name != "sqnr_db":  # the float model's own SQNR is no number
         _draw_float(figure, first, factor, scale, dark)
@@ -80,20 +82,20 @@ def tradeoff(candidates: tuple[Candidate, ...], *, dark: bool, height: int = 320
         _draw_candidate(figure, one, factor, scale, ("top center", "bottom center", "middle left")[turn % 3], dark)
         turn += one.kind == "preset"
     biggest = first.size.float_bytes / scale
-    steep = not first.metric.higher_is_better
+    values = [one.score.metric.quantized for one in candidates] + [first.metric.float_]
+    steep = not first.metric.higher_is_better and min(values) > 0
     figure.update_layout(
         xaxis={"title": {"text": f"size of all parameters, {unit}"}, "range": [0, biggest * 1.12], "nticks": 6},
         yaxis={"title": {"text": f"{metric_title(name)}{_unit(name, steep)}"},
                "type": "log" if steep else "linear", "nticks": 6, "range": [0, 108] if factor == 100 else None},
     )  # fmt: skip
     if steep:
-        values = [one.score.metric.quantized for one in candidates] + [first.metric.float_]
         figure.update_yaxes(tickvals=log_ticks(values), tickformat=f".{_digits(values)}~g")
     return figure
 
 
 def _unit(name: str, steep: bool) -> str:
-    return ", %" if name in FRACTIONS else ", dB" if name == "sqnr_db" else ", log" if steep else ""
+    return ", %" if is_fraction(name) else ", dB" if name == "sqnr_db" else ", log" if steep else ""
 
 
 _WIDE = 2.6

@@ -13,7 +13,7 @@ from qdebug.figures.diagnosis import TITLES
 from qdebug.figures.numbers import metric_change, metric_title, metric_value, share
 from qdebug.figures.text import plain, plural, shorten
 from qdebug.results import Diagnosis, Metric, Shares
-from qdebug.results.score import FRACTIONS
+from qdebug.results.score import is_fraction
 
 By = Literal["alone", "share"]
 MOST_STEPS = 8
@@ -152,7 +152,7 @@ def cause_fall(found: Diagnosis) -> Fall | None:
 
 def waterfall(fall: Fall, *, dark: bool) -> go.Figure:
     """Bars from the float metric down (or up) to the quantized one."""
-    factor = 100 if fall.metric in FRACTIONS else 1
+    factor = 100 if is_fraction(fall.metric) else 1
     names = [f"float {metric_title(fall.metric)}", *(step.name for step in fall.steps), "quantized"]
     figure = template.blank(plain(fall.finding), dark=dark, height=52 + 23 * len(names))
     at, bases, lengths, fills, hovers, links = fall.start, [0.0], [fall.start], [colours.MARK["p32"].on(dark)], [], []

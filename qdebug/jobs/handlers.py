@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from qdebug.jobs import exports, verbs
+from qdebug.jobs import exports, metrics, verbs
 from qdebug.jobs.models import OpenModels, stamp, stamps
 from qdebug.jobs.runtime import build
 from qdebug.jobs.sweeps import Sweeps
@@ -236,4 +236,5 @@ def _settled() -> None:
 def _open(ref: ModelRef, work: Work) -> Session:
     from qdebug.session import open_ref
 
+    metrics.check(ref)
     return open_ref(ref, work, is_upload)

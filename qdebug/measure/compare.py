@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from qdebug.measure.directions import cosine, mean_cosine
 from qdebug.measure.intervals import paired_difference, ratio, wilson
 from qdebug.measure.predictions import Predictions
+from qdebug.measure.scores import changed_classes, drift_metric, score_metric, to_float
 from qdebug.results import Metric
 
 NO_ERROR_DB = 150.0
@@ -22,19 +23,21 @@ def compare(float_: Predictions, quantized: Predictions, task: str) -> Metric:
 
     ``accuracy`` for labelled classes, ``pixel_accuracy`` for labelled pixels, ``perplexity`` for a language model with
     labels, ``agreement`` of the top-1 where there are no labels, ``cosine`` for embeddings, ``sqnr_db`` where outputs
-    are no class scores, ``mse`` for a regression with labels.
+    are no class scores, ``mse_to_float`` for ``drift``; whatever predictions with scores are scored by.
     """
     if float_.samples != quantized.samples:
         raise ValueError(f"{quantized.samples} samples against {float_.samples}")
-    if task == "regression" and float_.loss is not None:
-        return _mse(float_, quantized)
+    if float_.scores is not None:
+        return score_metric(float_, quantized)
     if float_.values is not None:
+        if task == "drift":
+            return drift_metric(float_, quantized)
         if task == "embedding":
             return cosine(float_.values, np.asarray(quantized.values))
         return _sqnr(float_, quantized)
     if task == "language-model" and float_.loss is not None:
         return _perplexity(float_, quantized)
-    if task == "segmentation" and float_.correct is not None:
+    if float_.targets is not None and float_.correct is not None:
         return _pixels(float_, quantized)
     return _agreement(float_, quantized) if float_.correct is None else _accuracy(float_, quantized)
 
@@ -47,26 +50,32 @@ def value(float_: Predictions, quantized: Predictions, task: str) -> float:
         quantized: the quantized one's, of the same samples.
         task: the task.
     """
+    if float_.values is not None and float_.scores is None and task == "drift":
+        return float(to_float(float_, quantized).mean())
+    if float_.values is not None and float_.scores is None and task == "embedding":
+        return mean_cosine(float_.values, np.asarray(quantized.values))
+    if float_.values is not None and float_.scores is None:
+        return _sqnr_db(*powers(np.asarray(float_.values), np.asarray(quantized.values)))
     sums = paired_sums(float_, quantized, task)
     if sums is not None:
         _, after, many = sums
         share = float(after.sum()) / float(many.sum())
-        return _exp(share) if task == "language-model" else share
-    if float_.values is not None and task == "embedding":
-        return mean_cosine(float_.values, np.asarray(quantized.values))
-    if float_.values is not None:
-        return _sqnr_db(*powers(np.asarray(float_.values), np.asarray(quantized.values)))
+        return _exp(share) if task == "language-model" and float_.loss is not None and float_.scores is None else share
     if quantized.correct is None:
         return _flips(float_, quantized)[2]
     return int(quantized.correct.sum()) / max(len(quantized.correct), 1)
+
+
+def _name(found: Predictions, usual: str) -> str:
+    """What the metric is called: what was asked for, or what the task has."""
+    return usual if found.metric is None else found.metric.name
 
 
 def _flips(one: Predictions, two: Predictions) -> tuple[int, int, float]:
     """Changed predictions, all predictions, and the share that did not change."""
     if one.top1 is None or two.top1 is None:
         return 0, 0, 1.0
-    n = len(one.top1)
-    flips = int((one.top1 != two.top1).sum())
+    flips, n = changed_classes(one, two)
     return flips, n, 1.0 - flips / n if n else 1.0
 
 
@@ -77,9 +86,9 @@ def _accuracy(one: Predictions, two: Predictions) -> Metric:
     flips, many, agreement = _flips(one, two)
     size = max(n, 1)
     return Metric(
-        name="accuracy", float_=int(before.sum()) / size, quantized=hits / size, delta=(gained - lost) / size,
-        ci95=paired_difference(gained, lost, n), quantized_ci95=wilson(hits, n), flips=flips, n=one.samples,
-        predictions=many, agreement=agreement, higher_is_better=True,
+        name=_name(one, "accuracy"), float_=int(before.sum()) / size, quantized=hits / size,
+        delta=(gained - lost) / size, ci95=paired_difference(gained, lost, n), quantized_ci95=wilson(hits, n),
+        flips=flips, n=one.samples, predictions=many, agreement=agreement, higher_is_better=True,
     )  # fmt: skip
 
 
@@ -94,7 +103,7 @@ def _pixels(one: Predictions, two: Predictions) -> Metric:
     change, paired = ratio(after - before, pixels)
     flips, many, agreement = _flips(one, two)
     return Metric(
-        name="pixel_accuracy", float_=float(before.sum() / pixels.sum()), quantized=value, delta=change,
+        name=_name(one, "pixel_accuracy"), float_=float(before.sum() / pixels.sum()), quantized=value, delta=change,
         ci95=(max(-1.0, change - paired), min(1.0, change + paired)),
         quantized_ci95=(max(0.0, value - half), min(1.0, value + half)), flips=flips, n=one.samples, predictions=many,
         agreement=agreement, higher_is_better=True,
@@ -107,12 +116,14 @@ Sums = tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]
 def paired_sums(one: Predictions, two: Predictions, task: str) -> Sums | None:
     """What is added up over independent samples, before and after, and what it is divided by: ``[n]`` each.
 
-    Log-losses and tokens of sequences, right pixels and pixels of images, of those that have any, squared errors and
-    numbers of a regression's samples; None for metrics that are no ratio of sums.
+    Scores and samples; log-losses and tokens of sequences, right pixels and pixels of images, of those that have any;
+    None for metrics that are no ratio of sums.
     """
-    if task in ("language-model", "regression") and one.loss is not None:
+    if one.scores is not None:
+        return np.asarray(one.scores), np.asarray(two.scores), np.ones(len(one.scores))
+    if task == "language-model" and one.loss is not None:
         return _losses(one, two)
-    return _right(one, two) if task == "segmentation" and one.correct is not None else None
+    return _right(one, two) if one.targets is not None and one.correct is not None else None
 
 
 def _losses(one: Predictions, two: Predictions) -> Sums:
@@ -164,18 +175,6 @@ def _perplexity(one: Predictions, two: Predictions) -> Metric:
         ci95=(start * _exp(change - paired) - start, _product(start, _exp(change + paired)) - start),
         quantized_ci95=(max(1.0, _exp(loss - half)), _exp(loss + half)), flips=flips, n=one.samples, predictions=many,
         agreement=agreement, higher_is_better=False,
-    )  # fmt: skip
-
-
-def _mse(one: Predictions, two: Predictions) -> Metric:
-    """The mean squared error of the output against the labels. Samples are independent, the numbers in one are not."""
-    before, after, numbers = _losses(one, two)
-    value, half = ratio(after, numbers)
-    change, paired = ratio(after - before, numbers)
-    return Metric(
-        name="mse", float_=float(before.sum() / numbers.sum()), quantized=value, delta=change,
-        ci95=(change - paired, change + paired), quantized_ci95=(max(0.0, value - half), value + half), flips=0,
-        n=one.samples, predictions=0, agreement=1.0, higher_is_better=False,
     )  # fmt: skip
 
 

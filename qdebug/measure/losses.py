@@ -56,8 +56,9 @@ class Loss:
         if measure == "squared":
             return Loss(measure)
         axis = class_axis(labels.shape, output) if labels is not None and task == "segmentation" else -1
-        if labels is None or task in ("unlabelled", "regression") or axis is None:
-            what = f"The output{f' {name!r}' if name else ''} is not known to be class scores: its data have no labels"
+        if labels is None or task not in ("classification", "language-model", "segmentation") or axis is None:
+            said = f" {name!r}" if name else ""
+            what = f"The output{said} is not known to be class scores: its data have no class labels"
             raise UsageError(f"{what}, and a {_NAMES[measure]} of anything else means nothing", shape=list(output),
                              do=f"Give labels with the data. For embeddings or numbers: {_DO}")  # fmt: skip
         left_out = ignored(task, output[axis])

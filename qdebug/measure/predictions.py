@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -13,6 +13,9 @@ from torch import Tensor
 
 from qdebug.errors import DataError
 from qdebug.measure.pixels import VOID, class_axis, compact
+
+if TYPE_CHECKING:
+    from qdebug.measure.scores import Named
 
 IGNORED = -100
 """The label of a token or pixel that is no target, as in torch's cross entropy."""
@@ -26,16 +29,18 @@ class Predictions:
     """One model's answers to N samples, P predictions in all (one a sample, or one a token or pixel that is a target).
 
     Attributes:
-        task: ``classification``, ``language-model``, ``segmentation``, ``regression``, ``embedding`` or ``unlabelled``.
+        task: ``classification``, ``language-model``, ``segmentation``, ``embedding``, ``signal``, ``drift`` or
+            ``unlabelled``.
         top1: int64 ``[P]`` (of a segmentation the smallest integers that hold its classes), the class with the highest
             score; −1 where a score was NaN. None where the output is no class scores.
-        correct: bool ``[P]``, None without labels.
-        loss: float64 ``[N]``, log-loss of a language model's sequence in nats, or squared error of a regression, summed
-            over its targets; else None.
-        targets: int64 ``[N]``, how many targets each sequence, image or sample of a regression has; else None.
+        correct: bool ``[P]``, whether it counts as right; None without labels.
+        loss: float64 ``[N]``, log-loss of a language model's sequence in nats, summed over its targets; else None.
+        targets: int64 ``[N]``, how many targets each sequence or image has; else None.
         values: float32 ``[N, …]``, the output itself where it is no class scores; else None.
         samples: N.
         broken: predictions (or, for ``values``, samples) with a NaN.
+        scores: float64 ``[N]``, what a metric says that gives each sample a number; else None.
+        metric: what is counted, where the task leaves that open; else None.
     """
 
     task: str
@@ -46,6 +51,8 @@ class Predictions:
     values: NDArray[np.float32] | None
     samples: int
     broken: int
+    scores: NDArray[np.float64] | None = None
+    metric: Named | None = None
 
     @staticmethod
     def join(parts: Sequence[Predictions]) -> Predictions:
@@ -55,10 +62,10 @@ class Predictions:
         if len(parts) == 1:
             return parts[0]
         arrays: dict[str, Any] = {name: sum(getattr(part, name) for part in parts) for name in ("samples", "broken")}
-        for name in ("top1", "correct", "loss", "targets", "values"):
+        for name in ("top1", "correct", "loss", "targets", "values", "scores"):
             some = [getattr(part, name) for part in parts]
             arrays[name] = None if some[0] is None else np.concatenate(some)
-        return Predictions(task=parts[0].task, **arrays)
+        return Predictions(task=parts[0].task, metric=parts[0].metric, **arrays)
 
     def first(self, samples: int) -> Predictions:
         """Those of the first so many samples."""
@@ -72,6 +79,7 @@ class Predictions:
             self.task, top1, None if self.correct is None else self.correct[:each],
             None if self.loss is None else self.loss[:samples],
             None if self.targets is None else self.targets[:samples], values, samples, broken,
+            None if self.scores is None else self.scores[:samples], self.metric,
         )  # fmt: skip
 
     def _answers(self, samples: int) -> int:
@@ -87,29 +95,30 @@ class Predictions:
         return sum(value.nbytes for value in held if isinstance(value, np.ndarray))
 
 
-def predictions(task: str, output: Tensor, labels: Tensor | None = None) -> Predictions:
+def predictions(task: str, output: Tensor, labels: Tensor | None = None, top: int = 1) -> Predictions:
     """What a batch of outputs predicts.
 
     Args:
         task: ``classification`` (output ``[N, C]``, labels ``[N]``), ``language-model`` (output ``[N, T, V]``, labels
             ``[N, T]``, each the target of the output at its own place, −100 ignored), ``segmentation`` (output
             ``[N, C, …]`` or ``[N, …, C]``, labels ``[N, …]``; −100 is ignored, and 255 where there are fewer classes),
-            ``regression`` (output and labels ``[N, …]``, real numbers of one shape), ``embedding`` (output
-            ``[N, …, H]``, vectors whose direction counts) or ``unlabelled``.
+            ``embedding`` (output ``[N, H]`` or ``[N, T, H]``, vectors whose direction counts; one of more axes is one
+            vector a sample), ``signal`` or ``drift`` (any output,
+            kept whole: its SQNR or its squared change counts) or ``unlabelled``.
         output: scores before softmax. For ``unlabelled`` ``[N, C]`` and ``[N, T, V]`` are class scores, anything else
             is kept whole and compared by SQNR.
-        labels: class indices, for ``regression`` numbers; or None.
+        labels: class indices, or None.
+        top: a prediction is right where the label's score is among so many highest; of equal scores the label's counts
+            as the lowest but for ``top`` 1, where the first class is taken.
 
     Raises:
         DataError: shapes or labels do not fit the output.
     """
     output = output.detach()
     if task == "segmentation":
-        return _segmented(output, labels)
-    if task == "embedding":
-        return replace(_whole(output), task=task)
-    if task == "regression":
-        return _regressed(output, labels)
+        return _segmented(output, labels, top)
+    if task in ("embedding", "signal", "drift"):
+        return replace(_whole(output.flatten(1) if task == "embedding" and output.dim() > 3 else output), task=task)
     ranks = {"classification": (2,), "language-model": (3,), "unlabelled": (2, 3)}[task]
     if output.dim() not in ranks or output.shape[-1] < 2:
         if task != "unlabelled":
@@ -127,16 +136,24 @@ def predictions(task: str, output: Tensor, labels: Tensor | None = None) -> Pred
         return Predictions(task, _numpy(top1).reshape(-1), None, None, None, None, len(output), broken)
     labels = _checked(labels, output, ignored(task, output.shape[-1]))
     if task == "classification":
-        right = _numpy(top1 == labels)
+        right = _numpy(_is_right(output, labels, top1, top))
         return Predictions(task, _numpy(top1), right, None, None, None, len(output), broken)
     target = labels != IGNORED
     loss = torch.where(target, _log_loss(output, labels.clamp(min=0)).double(), 0.0)
-    right = _numpy((top1 == labels)[target])
+    right = _numpy(_is_right(output, labels.clamp(min=0), top1, top)[target])
     sums = _numpy(loss.sum(1)), _numpy(target.sum(1))
     return Predictions(task, _numpy(top1[target]), right, *sums, None, len(output), int(nan[target].sum()))
 
 
-def _segmented(output: Tensor, labels: Tensor | None) -> Predictions:
+def _is_right(output: Tensor, labels: Tensor, top1: Tensor, top: int) -> Tensor:
+    """Whether labels ``[…]`` are among the highest of scores ``[…, C]``; never where a score is NaN."""
+    if top == 1:
+        return top1 == labels
+    own = output.gather(-1, labels.unsqueeze(-1))
+    return ((output >= own).sum(-1) <= top) & (top1 >= 0)
+
+
+def _segmented(output: Tensor, labels: Tensor | None, top: int = 1) -> Predictions:
     """One prediction a pixel, of those that are targets."""
     axis = 1 if labels is None else class_axis(labels.shape, output.shape)
     if axis is None or output.dim() < 3:
@@ -156,7 +173,8 @@ def _segmented(output: Tensor, labels: Tensor | None) -> Predictions:
     target = torch.ones_like(nan)
     for one in ignored("segmentation", classes):
         target &= labels != one
-    right, many = (top1 == labels)[target], target.flatten(1).sum(1)
+    sure = torch.where(target, labels, 0)
+    right, many = _is_right(output.movedim(axis, -1), sure, top1, top)[target], target.flatten(1).sum(1)
     return Predictions(
         "segmentation",
         _numpy(top1[target]),
@@ -180,19 +198,6 @@ def _whole(output: Tensor) -> Predictions:
     values = _numpy(output.float())
     broken = int(np.isnan(values.reshape(len(values), -1)).any(1).sum()) if values.size else 0
     return Predictions("unlabelled", None, None, None, None, values, len(values), broken)
-
-
-def _regressed(output: Tensor, labels: Tensor | None) -> Predictions:
-    """The output whole, with its squared error. What is no number is as wrong as a zero in its place."""
-    found = replace(_whole(output), task="regression")
-    if labels is None:
-        return found
-    if labels.shape != output.shape:
-        what = "The labels do not fit the model's output"
-        raise DataError(what, shape=list(labels.shape), do=f"They must be {list(output.shape)}.")
-    given = torch.where(torch.isfinite(output), output, 0.0).double()
-    loss = (given - labels.to(output.device)).reshape(len(output), -1).square().sum(1)
-    return replace(found, loss=_numpy(loss), targets=np.full(len(output), output[0].numel(), dtype=np.int64))
 
 
 def _checked(labels: Tensor, output: Tensor, ignored: Sequence[int]) -> Tensor:

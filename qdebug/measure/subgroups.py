@@ -72,7 +72,7 @@ def _judged(row: Subgroup, p: float) -> Subgroup:
 
 def no_change(one: Predictions, two: Predictions, task: str) -> tuple[float | None, NDArray[np.float64] | None]:
     """The p of no change between two models on the same samples, and the values it can have; None where none fits."""
-    if task == "classification" and one.correct is not None:
+    if task == "classification" and one.correct is not None and one.scores is None:
         before, after = np.asarray(one.correct), np.asarray(two.correct)
         gained, lost = int((after & ~before).sum()), int((before & ~after).sum())
         return mcnemar(gained, lost), attainable(gained + lost)
@@ -110,5 +110,6 @@ def _pick(
         correct=None if found.correct is None or predictions is None else found.correct[predictions],
         loss=None if found.loss is None or samples is None else found.loss[samples],
         values=None if found.values is None or samples is None else found.values[samples],
+        scores=None if found.scores is None or samples is None else found.scores[samples],
         targets=targets, samples=count, broken=0,
     )  # fmt: skip

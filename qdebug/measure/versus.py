@@ -14,6 +14,7 @@ from qdebug.measure.compare import NO_ERROR_DB, compare, powers
 from qdebug.measure.directions import cosine_difference
 from qdebug.measure.intervals import ratio, wilson
 from qdebug.measure.predictions import Predictions
+from qdebug.measure.scores import TO_FLOAT, changed_classes, score_difference, to_float
 from qdebug.measure.significance import LEVEL, holm, paired_ratio
 from qdebug.measure.subgroups import Partition, no_change, part
 from qdebug.results import GroupDifference, PairedDifference
@@ -70,8 +71,11 @@ def judged(float_: Predictions, found: Predictions) -> tuple[Predictions, str]:
 def _versus(float_: Predictions, one: Predictions, two: Predictions, task: str) -> tuple[PairedDifference, Levels]:
     if not float_.samples == one.samples == two.samples:
         raise ValueError(f"{one.samples} and {two.samples} samples against {float_.samples}")
-    if task == "regression" and one.loss is not None:
-        return _squared_errors(one, two)
+    if one.scores is not None and two.scores is not None and one.metric is not None:
+        return score_difference(one.scores, two.scores, one.metric, _changed(one, two)), None
+    if float_.values is not None and task == "drift":
+        errors = to_float(float_, one), to_float(float_, two)
+        return score_difference(*errors, TO_FLOAT, _changed(one, two)), None
     if float_.values is not None and task == "embedding":
         return cosine_difference(float_.values, np.asarray(one.values), np.asarray(two.values)), None
     if float_.values is not None:
@@ -88,16 +92,12 @@ def _versus(float_: Predictions, one: Predictions, two: Predictions, task: str) 
     ), levels  # fmt: skip
 
 
-def _squared_errors(one: Predictions, two: Predictions) -> tuple[PairedDifference, Levels]:
-    """By the mean squared error against the labels; a sample is lost whose error grew."""
-    metric = compare(one, two, "regression")
-    p, levels = no_change(one, two, "regression")
-    before, after = np.asarray(one.loss), np.asarray(two.loss)
-    return PairedDifference(
-        name=metric.name, a=metric.float_, b=metric.quantized, delta=metric.delta, ci95=metric.ci95, p=p,
-        lost=int((after > before).sum()), gained=int((after < before).sum()), changed=int((after != before).sum()),
-        predictions=one.samples, n=one.samples, higher_is_better=False,
-    ), levels  # fmt: skip
+def _changed(one: Predictions, two: Predictions) -> tuple[int, int]:
+    """How many answers differ, and how many there are; of outputs that are no class scores samples."""
+    if one.values is None or two.values is None:
+        return changed_classes(one, two)
+    first, second = (side.values.reshape(side.samples, -1) for side in (one, two) if side.values is not None)
+    return int((first != second).any(1).sum()), one.samples
 
 
 def _agreement(float_: Predictions, one: Predictions, two: Predictions) -> tuple[PairedDifference, Levels]:

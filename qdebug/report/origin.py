@@ -55,7 +55,8 @@ def content_digest(data: Dataset) -> str:
     total = hashlib.blake2b(data.digest, digest_size=16)
     if data.labels is not None:
         total.update(f"labels {tuple(data.labels.shape)}".encode())
-        total.update(data.labels.contiguous().to(torch.int64).numpy().tobytes())
+        kind = torch.float32 if data.labels.is_floating_point() else torch.int64
+        total.update(data.labels.contiguous().to(kind).numpy().tobytes())
     if data.group is not None:
         total.update("\0".join(map(str, data.group)).encode("utf-8", "surrogatepass"))
     return total.hexdigest()

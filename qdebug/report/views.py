@@ -131,6 +131,8 @@ def _score(metric: Metric, size: Size, n: int) -> tuple[tuple[str, str], ...]:
     facts = [(title, f"{numbers.metric_value(metric.name, metric.quantized)} (95 %: {interval})"),
              ("size", f"{numbers.size(size.quantized_bytes)}, {numbers.three(size.bits_per_weight)} bits per weight"),
              ("samples", numbers.count(n))]  # fmt: skip
+    if remark := numbers.metric_remark(metric):
+        facts.insert(1, ("metric", remark))
     if metric.predictions:
         changed = f"{numbers.count(metric.flips)} of {numbers.count(metric.predictions)} {metric.counted}"
         facts.insert(1, ("unlike float", changed))

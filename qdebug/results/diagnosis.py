@@ -120,6 +120,7 @@ class Diagnosis(Result, frozen=True, kw_only=True):
         model, digest: the model.
         recipe: the digest of the recipe that was looked at.
         metric: the task metric's name.
+        higher_is_better: whether a fall of it is a loss.
         metric_float, metric_quantized: its values; None where that model cannot run.
         healthy: whether the metric stays what it was, nearly.
         causes: most damage first.
@@ -144,6 +145,7 @@ class Diagnosis(Result, frozen=True, kw_only=True):
     n: int
     seconds: float
     text: str
+    higher_is_better: bool = True
     tensors: int = 0
     measured: int = 0
     looked_at: int = 0

@@ -16,12 +16,18 @@ class ModelRef(Result, frozen=True, kw_only=True):
         data: path of the evaluation data (``.npz``), or None for the sample's own.
         calib: path of the calibration data, or None: the sample's own, or the first 256 samples of ``data``.
         train: path of data to train on, or None: the sample's own, or ``calib``.
+        metric: what recipes are judged by: a metric's name, ``path/to/file.py:function``, or None for what fits.
+        window: tokens of a window of a language model's texts; None for 512.
+        tokens: how many of them are used at most; None for 32,768.
     """
 
     model: str
     data: str | None = None
     calib: str | None = None
     train: str | None = None
+    metric: str | None = None
+    window: int | None = None
+    tokens: int | None = None
 
 
 class TensorSpec(Result, frozen=True, kw_only=True):

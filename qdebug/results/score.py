@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Literal
 
 import msgspec
@@ -12,20 +13,34 @@ from qdebug.results.layer import Finding, LayerReport
 from qdebug.results.routing import Routed
 from qdebug.results.subgroups import Subgroup, worst_group
 
-FRACTIONS = ("accuracy", "pixel_accuracy", "agreement")
-"""Metrics that are shares of the predictions."""
+FRACTIONS = ("accuracy", "pixel_accuracy", "token_accuracy", "agreement")
+"""Metrics that are shares of the predictions; ``top5_accuracy`` and the like are too."""
 TITLES = {"sqnr_db": "output SQNR", "agreement": "agreement with float", "pixel_accuracy": "pixel accuracy",
-          "cosine": "cosine to float", "mse": "mean squared error"}  # fmt: skip
+          "token_accuracy": "token accuracy", "cosine": "cosine to float", "mse": "mean squared error",
+          "mse_to_float": "mean squared error to float"}  # fmt: skip
 """Metrics in words, where their names are none."""
+_TOP = re.compile(r"top(\d+)_accuracy")
+
+
+def is_fraction(name: str) -> bool:
+    """Whether a metric is a share of the predictions."""
+    return name in FRACTIONS or _TOP.fullmatch(name) is not None
+
+
+def metric_words(name: str) -> str:
+    """A metric in words: ``output SQNR``, ``top-5 accuracy``; a function of somebody's own by its name."""
+    top = _TOP.fullmatch(name)
+    return f"top-{top[1]} accuracy" if top else TITLES.get(name, name)
 
 
 class Metric(Result, frozen=True, kw_only=True):
     """The task metric, float against quantized on the same samples.
 
     Attributes:
-        name: ``accuracy``, ``pixel_accuracy``, ``perplexity``, ``agreement`` (top-1, no labels needed) , ``cosine``
-            (embeddings, to the float model's), ``mse`` (against labels that are numbers) or ``sqnr_db`` (outputs that
-            are no class scores).
+        name: ``accuracy``, ``pixel_accuracy``, ``token_accuracy``, ``top5_accuracy`` and the like, ``perplexity``,
+            ``agreement`` (top-1, no labels needed), ``cosine`` (embeddings, to the float model's), ``sqnr_db`` (outputs
+            that are no class scores), ``mse`` (to targets in the data), ``mse_to_float`` (to the float model's output),
+            or the name of a function of one's own.
         float_: the float model's value (``float`` in JSON); accuracies are fractions.
         quantized: the quantized model's.
         delta: quantized minus float.
@@ -36,6 +51,8 @@ class Metric(Result, frozen=True, kw_only=True):
         predictions: how many predictions the flips are out of.
         agreement: share of predictions that did not change.
         higher_is_better: whether a fall of the metric is a loss.
+        unit: of the values, where a function of one's own says one.
+        power: of ``mse_to_float``, the mean square of the float model's output, which the error is small against.
     """
 
     name: str
@@ -49,6 +66,8 @@ class Metric(Result, frozen=True, kw_only=True):
     predictions: int
     agreement: float
     higher_is_better: bool
+    unit: str = ""
+    power: float = 0.0
 
     @property
     def counted(self) -> str:
@@ -57,14 +76,26 @@ class Metric(Result, frozen=True, kw_only=True):
 
     @property
     def harmless(self) -> bool:
-        """Whether it is within one point of float (5 % of a perplexity or an error, 0.01 of a cosine; 30 dB)."""
-        if self.name in FRACTIONS:
+        """Whether it is within one point of float (0.01 of a cosine; 30 dB of a plain output; 5 % of all others)."""
+        if is_fraction(self.name):
             return self.delta >= -0.01
         if self.name == "sqnr_db":
             return self.quantized >= 30
+        if self.name == "mse_to_float":
+            return self.quantized <= 1e-3 * self.power  # which are 30 dB too
         if self.name == "cosine":
             return self.quantized >= 0.99
-        return self.quantized <= 1.05 * self.float_
+        return self.loss <= 0.05
+
+    @property
+    def loss(self) -> float:
+        """What was lost, as a part of the float value's size; of ``mse_to_float``, of the float output's power.
+
+        Absolute where that size is 0; negative for a gain.
+        """
+        worse = -self.delta if self.higher_is_better else self.delta
+        size = self.power if self.name == "mse_to_float" else abs(self.float_)
+        return worse / size if size > 0 else worse
 
 
 class Size(Result, frozen=True, kw_only=True):

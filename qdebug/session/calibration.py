@@ -13,7 +13,7 @@ from qdebug.engine import Batch, Sheet, Work
 from qdebug.measure import Predictions, compare
 from qdebug.recipes import Recipe
 from qdebug.results import CalibrationCurve, CalibrationPoint, Metric
-from qdebug.results.score import FRACTIONS
+from qdebug.results.score import is_fraction
 from qdebug.session.memo import Memo
 from qdebug.session.prepare import Preparer
 from qdebug.session.scoring import Scorer
@@ -90,7 +90,7 @@ class CalibrationMeter:
 
     def _metric(self, sheet: Sheet, before: Predictions, batches: Sequence[Batch], work: Work) -> Metric:
         after = self._scorer.predict(sheet, batches, Quiet(work), remember=False)
-        return compare(before, after, self._subject.task)
+        return compare(before, after, self._subject.meter.task)
 
 
 class Quiet(Work):
@@ -112,7 +112,7 @@ def counts(total: int) -> tuple[int, ...]:
 
 def tolerance(metric: Metric) -> float:
     """What is no difference: half a point of an accuracy, 1 % of a perplexity, 0.001 of a cosine, 0.5 dB of an SQNR."""
-    if metric.name in FRACTIONS:
+    if is_fraction(metric.name):
         return 0.005
     return {"sqnr_db": 0.5, "cosine": 0.001}.get(metric.name, 0.01 * abs(metric.quantized))
 

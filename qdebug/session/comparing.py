@@ -45,7 +45,7 @@ class Comparer:
 
     def _compare(self, a: Recipe, b: Recipe, work: Work) -> Comparison:
         began = time.perf_counter()
-        info, task = self._subject.info, self._subject.task
+        info, task = self._subject.info, self._subject.meter.task
         scores = [self._scorer.score(recipe, work) for recipe in (a, b)]
         base, one, two = self._predictions(self._sheets(a, b, work), work)
         parts, left_out = partitions(self._subject, base)

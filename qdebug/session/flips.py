@@ -14,6 +14,7 @@ from qdebug.engine import Sheet, Work
 from qdebug.errors import UsageError
 from qdebug.measure import Predictions
 from qdebug.measure.predictions import IGNORED
+from qdebug.measure.scores import changed_at
 from qdebug.results import FlippedSample, Flips
 from qdebug.results.comparison import Direction, Reference, Unit
 from qdebug.session.excerpts import excerpt
@@ -88,18 +89,25 @@ def _classes(sides: tuple[Side, Side], found: Three, work: Work) -> Flipped:
     base, one, two = found
     subject, _ = sides[0]
     first, second = np.asarray(one.top1), np.asarray(two.top1)
-    changed = np.flatnonzero(first != second)
+    changed = np.flatnonzero(changed_at(one, two))
     sample, position, right = _places(subject, base)
     sample, right = sample[changed], right[changed]
     place = None if position is None else position[changed]
     answers = np.stack([right, first[changed], second[changed]]).astype(np.int64)
     margins = _margins(sides, sample, place, answers, work)
-    direction = _directions((answers[1] == answers[0], answers[2] == answers[0]))
+    direction = _directions((_right(one, base, changed), _right(two, base, changed)))
     order = np.lexsort((sample, -np.nan_to_num(margins.sum(0), nan=-1.0)))
     return Flipped(
         sample[order], None if place is None else place[order], direction[order], answers[:, order],
         margins[:, order], None, None,
     )  # fmt: skip
+
+
+def _right(side: Predictions, base: Predictions, changed: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Which of the changed answers count as right: by the metric, or without labels those of the float model."""
+    if side.correct is not None:
+        return side.correct[changed]
+    return np.asarray(side.top1)[changed] == np.asarray(base.top1)[changed]
 
 
 def _places(subject: Subject, base: Predictions) -> tuple[NDArray[np.int64], NDArray[np.int64] | None, NDArray]:

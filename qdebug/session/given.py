@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,11 +14,12 @@ from torch import Tensor, nn
 
 from qdebug.doors.batches import arrays_of, first_rows
 from qdebug.doors.dataset import EXTRA
+from qdebug.doors.datasets import is_table
 from qdebug.doors.images import read_images
 from qdebug.doors.module import at_rest
 from qdebug.doors.part import hold, recorded
 from qdebug.doors.parts import with_parts
-from qdebug.doors.signature import signature_of
+from qdebug.doors.signature import by_name, signature_of
 from qdebug.engine import Work
 from qdebug.errors import DataError, ModelError
 from qdebug.session.loading import Arrays, Loaded, from_module
@@ -70,9 +72,10 @@ def from_python(
 
     def source(given: object, what: str, *, has_labels: bool = True) -> Source:
         if given is None or isinstance(given, (str, os.PathLike)):
-            if samples is not None and given is not None and Path(given).is_dir():
+            if samples is not None and given is not None and Path(given).is_dir() and not is_table(given):
                 return read_images(given, samples=samples, check=work.check), os.fspath(given)  # evenly of all classes
             arrays, words = read(given, what)
+            arrays = arrays if arrays is None else by_name(arrays, signature)
             return (arrays if samples is None or arrays is None else first_rows(arrays, samples)), words
         work.step(0, 3, f"reading the {what}")
         arrays, words = arrays_of(given, signature, what, samples, work.check, has_labels=has_labels)
@@ -100,7 +103,9 @@ def from_python(
         for arrays, words in (read_data, read_calib, read_train)
     )
     work.step(0, 3, f"capturing {part}")
-    return Given(from_module(held, data[0] or {}), data, calib, train, f"{name} {part}")
+    # What comes out of a part are features, not scores of classes.
+    loaded = replace(from_module(held, data[0] or {}), says_embeddings=True)
+    return Given(loaded, data, calib, train, f"{name} {part}")
 
 
 def _as_weights(arrays: Arrays, module: nn.Module) -> Arrays:

@@ -73,10 +73,10 @@ class GroupCalibrationMeter:
                 work.step(done, runs, f"calibrating on {name} of {len(groups.names)} groups")
                 sheet = self._calibrated(recipe, _picked(groups, counts, (seed, draw)), work)
                 after = self._scorer.predict(sheet, batches, Quiet(work), remember=False)
-                numbers.append(_metrics(before, after, partition, self._subject.task))
+                numbers.append(_metrics(before, after, partition, self._subject.meter.task))
                 done += 1
             found.append(_way(name, counts, numbers))
-        first = _metrics(before, before, partition, self._subject.task)
+        first = _metrics(before, before, partition, self._subject.meter.task)
         metric = self._scorer.score(recipe, Quiet(work)).metric
         return GroupCalibration(
             recipe=recipe.digest, metric=metric.name, higher_is_better=metric.higher_is_better,

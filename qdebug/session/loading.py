@@ -15,6 +15,9 @@ from torch.export import ExportedProgram
 from qdebug.doors import SAMPLE_NAMES, capture, read_npz, read_pt2
 from qdebug.doors.axes import declared_alike, fixed_batch
 from qdebug.doors.dataset import EXTRA
+from qdebug.doors.datasets import is_table, open_table, read_pictures
+from qdebug.doors.image_card import card_of
+from qdebug.doors.signature import by_name, signature_of
 from qdebug.errors import DataError, FileError, ModelError, near
 from qdebug.graph import Program, lower
 from qdebug.graph.fold import fold_batch_norm
@@ -69,6 +72,7 @@ def from_module(module: nn.Module, arrays: Arrays, kind: str = "module") -> Load
         DataError: there is no sample to capture it on.
         ModelError: it cannot be captured.
     """
+    arrays = by_name(arrays, signature_of(module))  # which knows a target from a parameter of that name
     given = {key: torch.as_tensor(value) for key, value in arrays.items() if key not in EXTRA}
     inputs = {key: value[:2] if value.dim() else value for key, value in given.items() if value.numel()}
     if not any(value.dim() for value in inputs.values()):
@@ -147,16 +151,21 @@ def from_path(
 def from_npz(
     path: str | os.PathLike[str], untrusted: Untrusted = nobody, check: Callable[[], None] = lambda: None
 ) -> tuple[Arrays, str]:
-    """A data file, or a folder of images, and what it is called in messages. Arguments as for :func:`from_path`.
+    """A data file, or a folder or a table of images, and what it is called in messages.
+
+    Arguments are those of :func:`from_path`.
 
     Raises:
         FileError: it is missing or damaged.
         DataError: it holds no arrays of numbers, or no images.
     """
     file = Path(path)
-    if file.is_dir():
+    if file.is_dir() or is_table(file):
         if untrusted(file):
-            raise FileError("A folder is not opened from an upload", file=file.name, do="Upload an .npz file.")
+            what = "folder" if file.is_dir() else "table"
+            raise FileError(f"A {what} is not opened from an upload", file=file.name, do="Upload an .npz file.")
+        if is_table(file):
+            return read_pictures(open_table(file), card_of(file), check=check), os.fspath(path)
         from qdebug.doors.images import read_images
 
         return read_images(file, check=check), os.fspath(path)

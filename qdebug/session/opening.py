@@ -13,23 +13,26 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from qdebug.doors import SAMPLE_NAMES, Dataset, join_data, load_sample
+from qdebug.doors import SAMPLE_NAMES, Dataset, Sample, join_data, load_sample
 from qdebug.doors.axes import declared_alike, fixed_batch
-from qdebug.doors.dataset import EXTRA
+from qdebug.doors.dataset import EXTRA, TARGET
 from qdebug.engine import Engine, ValueCache, Work
 from qdebug.errors import DataError, ModelError, UsageError
 from qdebug.graph import Layer, channels_last
 from qdebug.graph.calls import call
 from qdebug.graph.layers import find_layers
 from qdebug.graph.trace import Trace, trace
-from qdebug.measure.pixels import class_axis
-from qdebug.measure.predictions import ignored
+from qdebug.measure import OwnMetric, meter
+from qdebug.measure.meter import LABELLED
 from qdebug.results import ModelInfo, ModelRef, SampleCard, TensorSpec
 from qdebug.session.describe import describe
 from qdebug.session.given import from_python
+from qdebug.session.judging import Asked, own_metric
 from qdebug.session.loading import Arrays, Loaded, Untrusted, from_checkpoint, from_module, from_npz, from_path, nobody
+from qdebug.session.running import is_run_through, run_through
 from qdebug.session.session import Session
 from qdebug.session.subject import Subject, padded
+from qdebug.session.tasks import judged_task, with_fitting_labels, with_targets
 
 if TYPE_CHECKING:
     from qdebug.doors.huggingface import Checkpoint
@@ -71,6 +74,9 @@ def open_model(
     inputs: object = None,
     samples: int | None = None,
     part: str | None = None,
+    metric: Asked = None,
+    window: int | None = None,
+    tokens: int | None = None,
 ) -> Session:
     """Open a model with its data.
 
@@ -87,17 +93,29 @@ def open_model(
         work: progress and cancel.
         untrusted: whether a file was given by a stranger; then it is parsed in a process of its own, with hard limits.
         inputs: example inputs of a module, on which it is captured; without ``data`` these are the data.
-        samples: of a module's data, how many are read at most.
+        samples: of a module's data, and of batches, how many are read at most.
         part: a submodule's path: it alone is opened, and fed what reaches it in the whole module.
+        metric: what recipes are judged by: a name of :data:`qdebug.measure.meter.NAMES`, a function as
+            :class:`~qdebug.measure.OwnMetric` calls it, or ``path/to/file.py:function``, which is run; by default what
+            fits the data.
+        window: tokens of a window that texts are cut into, of a folder that reads a stream of them; 512 if not given.
+        tokens: how many of them are evaluated, or calibrated on, at most; 32,768 if not given.
 
-    A module takes its data in other ways too: :func:`qdebug.doors.batches.arrays_of` lists them.
+    Data may be tensors, samples or batches too: :func:`qdebug.doors.batches.arrays_of` lists them. A Hugging Face
+    folder takes none of these.
 
     Raises:
         QDebugError: the model cannot be opened, or the data do not fit it; a UsageError where either is of a type that
             nothing can be made of.
     """
     work = work or Work()
-    folder = _folder(model, work, untrusted)
+    asked = own_metric(metric)
+    folder = _folder(model, work, untrusted, window, tokens)
+    if (window, tokens) != (None, None) and not (folder and folder.cuts(data)):
+        raise UsageError(
+            "window and tokens are for texts that a language model reads",
+            do="Leave them out, or give a .jsonl or a text.",
+        )
     read = folder.read if folder else lambda path: from_npz(path, untrusted, work.check)
     if isinstance(model, nn.Module):
         given = from_python(
@@ -106,31 +124,53 @@ def open_model(
         )  # fmt: skip
         found, words = given.data
         assert found is not None
-        return _session(given.loaded, found, words, given.calib, given.train, None, given.name, cache, work)
-    for option, value in {"inputs": inputs, "samples": samples, "part": part}.items():
+        return _session(given.loaded, found, words, given.calib, given.train, None, given.name, cache, work, asked)
+    for option, value in {"inputs": inputs, "part": part}.items():
         if value is not None:
             raise UsageError(f"{option} is for modules", do="Leave it out: a file says what its inputs are.")
-    arrays, source = _arrays(data, "data", work, read)
-    calibration = _arrays(calib, "calibration data", work, read)
-    training = _arrays(train, "training data", work, read)
     name = _path(model, "model", "a sample's name, a path or a module")
+    runs = not folder and any(map(is_run_through, (data, calib, train)))
+    if samples is not None and not runs:
+        raise UsageError("samples is for modules, and for batches that are run through", do="Leave it out.")
+
+    @once
+    def opened() -> tuple[Loaded, Sample | None]:
+        return _opened(name, work, untrusted)
+
+    def found_in(given: object, what: str) -> tuple[Arrays | None, str]:
+        if runs and is_run_through(given):  # what a batch holds is told by the model's inputs
+            return run_through(given, what, opened()[0].inputs, Path(name).name, samples, work)
+        return _arrays(given, what, work, read)
+
+    arrays, source = found_in(data, "data")
+    calibration = found_in(calib, "calibration data")
+    training = found_in(train, "training data")
     if name in SAMPLE_NAMES:
-        work.step(0, 3, f"loading {name}")
-        sample = load_sample(name)
-        work.step(1, 3, f"capturing {name}")
-        loaded = from_module(sample.module, sample.data, "sample")
+        loaded, sample = opened()
+        assert sample is not None
         own_calib = (sample.calib, OWN) if calib is None and arrays is None else calibration
         own_data = sample.data if arrays is None else arrays
         if train is None and sample.train is not None:
             training = (sample.train, OWN)
-        return _session(loaded, own_data, source or name, own_calib, training, sample.card, name, cache, work)
-    work.step(0, 3, f"loading {Path(name).name}")
+        return _session(loaded, own_data, source or name, own_calib, training, sample.card, name, cache, work, asked)
     if arrays is None and folder:
         raise DataError("This model comes without data", file=name, do="Give a .jsonl, a text or an .npz with --data.")
-    loaded = from_checkpoint(folder, arrays) if folder else from_path(name, untrusted, work.check)
+    if folder:
+        work.step(0, 3, f"loading {Path(name).name}")
+    loaded = from_checkpoint(folder, arrays) if folder else opened()[0]
     if arrays is None:
         raise DataError("This model comes without data", file=name, do="Give an .npz with --data (data=... in Python).")
-    return _session(loaded, arrays, source, calibration, training, None, Path(name).name, cache, work)
+    return _session(loaded, arrays, source, calibration, training, None, Path(name).name, cache, work, asked)
+
+
+def _opened(name: str, work: Work, untrusted: Untrusted) -> tuple[Loaded, Sample | None]:
+    """A sample, or a file."""
+    work.step(0, 3, f"loading {Path(name).name}")
+    if name not in SAMPLE_NAMES:
+        return from_path(name, untrusted, work.check), None
+    sample = load_sample(name)
+    work.step(1, 3, f"capturing {name}")
+    return from_module(sample.module, sample.data, "sample"), sample
 
 
 def inspect_model(
@@ -158,20 +198,25 @@ def inspect_model(
 
 def open_ref(ref: ModelRef, work: Work | None = None, untrusted: Untrusted = nobody) -> Session:
     """Open what a reference names, on the process's shared cache. Arguments as for :func:`open_model`."""
-    return open_model(ref.model, ref.data, ref.calib, train=ref.train, work=work, untrusted=untrusted)
+    return open_model(
+        ref.model, ref.data, ref.calib, train=ref.train, work=work, untrusted=untrusted, metric=ref.metric,
+        window=ref.window, tokens=ref.tokens,
+    )  # fmt: skip
 
 
-def _folder(model: object, work: Work, untrusted: Untrusted) -> Checkpoint | None:
+def _folder(
+    model: object, work: Work, untrusted: Untrusted, window: int | None = None, tokens: int | None = None
+) -> Checkpoint | None:
     """A Hugging Face folder; None for anything else."""
     if isinstance(model, (str, os.PathLike)) and str(model) not in SAMPLE_NAMES and not untrusted(Path(model)):
-        from qdebug.doors.huggingface import fetch, is_folder, is_name, open_checkpoint
+        from qdebug.doors.huggingface import Cut, fetch, is_folder, is_name, open_checkpoint
 
         if is_name(str(model)):
             work.step(0, 3, f"fetching {model}")
             model = fetch(str(model))
         if is_folder(model):
             work.step(0, 3, "reading config.json")
-            return open_checkpoint(model)
+            return open_checkpoint(model, Cut(window, tokens))
     return None
 
 
@@ -196,6 +241,7 @@ def _path(given: object, what: str, wanted: str) -> str:
 def _session(
     loaded: Loaded, arrays: Arrays, source: str, calib: tuple[Arrays | None, str], train: tuple[Arrays | None, str],
     card: SampleCard | None, name: str, cache: ValueCache | None, work: Work,
+    asked: str | OwnMetric | None = None,
 ) -> Session:  # fmt: skip
     data = join_data(arrays, loaded.inputs, source)
     calibration, words = _calibration(calib, data, loaded.inputs)
@@ -208,16 +254,18 @@ def _session(
     size = program.batch or min(len(data), 2)
     traced, layers = _seen(loaded, padded(data.rows(0, size), data.alike, size), size, name)
     output = traced.shapes[program.output]
-    task = _task(data, output, loaded)
-    if training is not None and task != "unlabelled":
-        training = _with_fitting_labels(training, data, task, output)
+    data = with_targets(data, output)
+    task = judged_task(data, output, asked, says_embeddings=loaded.says_embeddings)
+    judged = meter(asked, task, output, len(data), has_labels=data.labels is not None)
+    if training is not None and task in LABELLED:
+        training = with_fitting_labels(training, data, task, output)
     info = describe(name, card, loaded, layers, traced, data, calibration, words, task)
     program = channels_last(program, layers)
     engine = Engine(program, layers, cache or shared_cache())
     return Session(
         Subject(
-            program, layers, traced.shapes, traced.samples, traced.floating, data, calibration, task, engine, info,
-            loaded.recipe, loaded.origin, loaded.is_strange, training, loaded.folder,
+            program, layers, traced.shapes, traced.samples, traced.floating, data, calibration, task, judged, engine,
+            info, loaded.recipe, loaded.origin, loaded.is_strange, training, loaded.folder,
         )
     )  # fmt: skip
 
@@ -267,7 +315,11 @@ def _calibration(calib: tuple[Arrays | None, str], data: Dataset, specs: tuple[T
         count = min(len(data), CALIBRATION_SAMPLES)
         few = "the one sample" if count == 1 else f"the first {count} samples"
         return data.first(count), f"{few} of the evaluation data (no calibration data were given)"
-    kept = {key: value for key, value in arrays.items() if key not in ("labels", "group") or _is_plain(arrays, key)}
+    names = {spec.name for spec in specs}
+    kept = {
+        key: value for key, value in arrays.items()
+        if key in names or key not in (*EXTRA, TARGET) or (key != TARGET and _is_plain(arrays, key))
+    }  # fmt: skip
     joined = _same_once(join_data(kept, specs, source), data)
     return joined, f"{len(joined)} samples from {source}"
 
@@ -280,66 +332,3 @@ def _same_once(other: Dataset, data: Dataset) -> Dataset:
             file=other.source, do="Give both alike.",
         )  # fmt: skip
     return other
-
-
-def _task(data: Dataset, output: tuple[int, ...], loaded: Loaded) -> str:
-    """Which metric fits labels and output; a label shape that fits neither is an error."""
-    if data.labels is None:
-        return "embedding" if loaded.says_embeddings else "unlabelled"
-    if data.labels.is_floating_point():
-        _check_numbers(data, output)
-        return "regression"
-    if data.labels.dim() == 1 and len(output) == 2:
-        _check_labels(data, output[-1], "classification")
-        return "classification"
-    if data.labels.dim() == 2 and len(output) == 3 and data.labels.shape[1] == output[1]:
-        _check_labels(data, output[-1], "language-model")
-        return "language-model"
-    axis = class_axis(data.labels.shape, output)
-    if axis is not None:
-        _check_labels(data, output[axis], "segmentation")
-        return "segmentation"
-    raise DataError(
-        f"'labels' of shape {list(data.labels.shape)} do not fit the model's output of shape "
-        f"[N, {', '.join(map(str, output[1:]))}]",
-        file=data.source,
-        do="Give one class per sample for [N, classes], one token per position for [N, T, tokens], one class per pixel "
-        "for [N, classes, H, W]; or leave 'labels' out: then outputs are compared with the float model's.",
-    )  # fmt: skip
-
-
-def _check_numbers(data: Dataset, output: tuple[int, ...]) -> None:
-    """Labels that are numbers have the output's shape: each is what the output should be in its place."""
-    assert data.labels is not None
-    if tuple(data.labels.shape[1:]) != output[1:]:
-        raise DataError(
-            f"'labels' are floats of shape {list(data.labels.shape)}, the model's output is "
-            f"[N, {', '.join(map(str, output[1:]))}]", file=data.source,
-            do="Give numbers in the output's shape, or class numbers as integers.",
-        )  # fmt: skip
-
-
-def _with_fitting_labels(training: Dataset, data: Dataset, task: str, output: tuple[int, ...]) -> Dataset:
-    """Training data whose labels are like the evaluation data's; others are left out, since they may not be needed."""
-    if training.labels is None or data.labels is None or training.labels.shape[1:] != data.labels.shape[1:]:
-        return replace(training, labels=None)
-    if task == "regression":
-        return training if training.labels.is_floating_point() else replace(training, labels=None)
-    axis = class_axis(data.labels.shape, output) if task == "segmentation" else -1
-    _check_labels(training, output[-1 if axis is None else axis], task)
-    return training
-
-
-def _check_labels(data: Dataset, classes: int, task: str) -> None:
-    assert data.labels is not None
-    wrong = (data.labels < 0) | (data.labels >= classes)
-    for one in ignored(task, classes):
-        wrong &= data.labels != one
-    if bool(wrong.any()):
-        place = tuple(int(index) for index in wrong.nonzero()[0])
-        where = f" at {list(place[1:])}" if place[1:] else ""
-        besides = "".join(f", or {one} for what is not scored" for one in ignored(task, classes)[:1])
-        raise DataError(
-            f"The label of sample {place[0]}{where} is {int(data.labels[place])}", file=data.source,
-            do=f"The model has {classes} classes: labels are 0 to {classes - 1}{besides}.",
-        )  # fmt: skip

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 
 from qdebug.engine import Batch, Sheet, Work
-from qdebug.measure import Predictions, compare, predictions
+from qdebug.measure import Predictions, compare
 from qdebug.recipes import Recipe
 from qdebug.results import Finding, Metric, Score
 from qdebug.session.memo import Memo
@@ -43,7 +43,7 @@ class Scorer:
     def metric(self, sheet: Sheet, batches: Sequence[Batch], work: Work) -> Metric:
         """A sheet's metric against the float model's, on some batches."""
         reference = self.predictions(self._preparer.float_sheet, batches, work)
-        return compare(reference, self.predictions(sheet, batches, work), self._subject.task)
+        return compare(reference, self.predictions(sheet, batches, work), self._subject.meter.task)
 
     def predictions(
         self, sheet: Sheet, batches: Sequence[Batch], work: Work, *, remember: bool = True, so_far: SoFar | None = None
@@ -63,7 +63,7 @@ class Scorer:
         for done, (batch, labels) in enumerate(self._subject.labelled(batches)):
             work.step(done, len(batches), "evaluating")
             output = self._subject.engine.output(sheet, batch, work, remember=remember)
-            parts.append(predictions(self._subject.task, output, labels))
+            parts.append(self._subject.meter.predictions(output, labels))
             if so_far and len(parts) < len(batches):
                 so_far(parts, len(parts) / len(batches))
         return Predictions.join(parts)
@@ -75,7 +75,7 @@ class Scorer:
         reference = self.predictions(self._preparer.float_sheet, batches, work)
 
         def made(found: Predictions, *, exact: bool = True) -> Score:
-            metric = compare(reference if exact else reference.first(found.samples), found, self._subject.task)
+            metric = compare(reference if exact else reference.first(found.samples), found, self._subject.meter.task)
             seconds = time.perf_counter() - start
             return Score(
                 recipe=recipe.digest, metric=metric, size=bulk, exact=exact, seconds=seconds, findings=_findings(metric)

@@ -156,4 +156,7 @@ def setting_samples(rows: Sequence[Coverage], data: Dataset) -> tuple[tuple[Sett
 
 
 def _label(data: Dataset, sample: int) -> str:
-    return str(int(data.labels[sample])) if data.labels is not None and data.labels.dim() == 1 else ""
+    labels = data.labels
+    return (
+        str(int(labels[sample])) if labels is not None and labels.dim() == 1 and not labels.is_floating_point() else ""
+    )

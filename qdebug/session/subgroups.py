@@ -42,7 +42,7 @@ class SubgroupMeter:
         before = self._scorer.predictions(preparer.float_sheet, batches, work)
         after = self._scorer.predictions(preparer.sheet(recipe, work), batches, work)
         parts, left_out = partitions(self._subject, before)
-        rows = subgroups(before, after, self._subject.task, parts)
+        rows = subgroups(before, after, self._subject.meter.task, parts)
         return Subgroups(
             recipe=recipe.digest, overall=overall, rows=rows, left_out=left_out, seconds=time.perf_counter() - start
         )
@@ -56,8 +56,10 @@ def partitions(subject: Subject, found: Predictions) -> tuple[list[Partition], s
         found: predictions on all evaluation data.
     """
     data, task, parts, left_out = subject.data, subject.task, list[Partition](), list[str]()
+    scored = found.scores is not None
     candidates: list[tuple[Key, NDArray, bool]] = []
-    if data.labels is not None and found.correct is not None and task in ("classification", "segmentation"):
+    by_class = task == "classification" or (task == "segmentation" and found.correct is not None and not scored)
+    if data.labels is not None and by_class:
         candidates.append(("class", _classes(subject, data.labels.numpy()), task == "segmentation"))
     if data.group is not None:
         candidates.append(("group", data.group, False))

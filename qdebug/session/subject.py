@@ -29,6 +29,7 @@ from qdebug.graph import (
 )
 from qdebug.graph.points import find_points
 from qdebug.measure.losses import Loss
+from qdebug.measure.meter import LABELLED, Meter
 from qdebug.methods.places import ScaleSite, scale_sites
 from qdebug.methods.training.data import Places, TrainingData
 from qdebug.quantize.finite import all_finite
@@ -52,8 +53,8 @@ class Subject:
         floating: steps whose values are real numbers.
         data: evaluation data.
         calib: calibration data.
-        task: ``classification``, ``language-model``, ``segmentation``, ``regression``, ``embedding`` or
-            ``unlabelled``.
+        task: ``classification``, ``language-model``, ``segmentation``, ``regression``, ``embedding`` or ``unlabelled``.
+        meter: the metric that recipes are judged by.
         engine: runs sheets of the program.
         info: what people are told of all this.
         recipe: that of a model that was quantized already.
@@ -71,6 +72,7 @@ class Subject:
     data: Dataset
     calib: Dataset
     task: str
+    meter: Meter
     engine: Engine
     info: ModelInfo = field(repr=False)
     recipe: Recipe | None = None
@@ -86,7 +88,7 @@ class Subject:
         if data is None:
             return None
         axis, left_out = None, ()
-        if self.data.labels is not None and self.task not in ("unlabelled", "regression"):
+        if self.data.labels is not None and self.task in LABELLED:
             loss = self.loss("kl")
             axis, left_out = loss.axis, loss.ignored
         return TrainingData(data, partial(self._picked, data), self.program.batch or None, axis, left_out)

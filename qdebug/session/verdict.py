@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from qdebug.results import LayerDetail, Metric, Score, Shares, Verdict
-from qdebug.results.score import FRACTIONS, TITLES
+from qdebug.results.score import is_fraction, metric_words
 
 #: A float accuracy this low is no model's; and the margin in points from which a sentence should say how wide it is.
 _HOPELESS = 0.05
@@ -41,7 +41,7 @@ def verdict(score: Score, shares: Shares, worst: LayerDetail | None) -> Verdict:
 
 def _doubt(metric: Metric) -> str:
     """What makes every comparison with this float model pointless, if anything."""
-    if metric.name in ("accuracy", "pixel_accuracy") and metric.float_ <= _HOPELESS:
+    if metric.name in ("accuracy", "pixel_accuracy", "token_accuracy") and metric.float_ <= _HOPELESS:
         what = "samples" if metric.name == "accuracy" else metric.counted
         return (
             f"The float model itself is right on {100 * metric.float_:.0f} % of the {what}: check that labels and "
@@ -53,7 +53,7 @@ def _doubt(metric: Metric) -> str:
 def _margin(metric: Metric) -> str:
     """How little is known where samples are few."""
     margin = 50 * (metric.ci95[1] - metric.ci95[0])
-    if metric.name not in FRACTIONS or margin < _UNSURE:
+    if not is_fraction(metric.name) or margin < _UNSURE:
         return ""
     return f" With so few samples ({metric.n}) the change is known to within {margin:.0f} points only."
 
@@ -75,11 +75,11 @@ def _healthy(metric: Metric) -> str:
 
 
 def _number(value: float, metric: Metric) -> str:
-    return f"{100 * value:.1f} %" if metric.name in FRACTIONS else f"{value:.3g}"
+    return f"{100 * value:.1f} %" if is_fraction(metric.name) else f"{value:.3g}"
 
 
 def _title(metric: Metric) -> str:
-    return TITLES.get(metric.name, metric.name)
+    return metric_words(metric.name)
 
 
 def _lower(text: str) -> str:

@@ -55,7 +55,7 @@ def compare_versions(a: Session, b: Session, recipes: tuple[Recipe, Recipe], wor
     scores = [side.score(recipe, work) for side, recipe in zip((a, b), recipes, strict=True)]
     before, after = ({row.name: row for row in side.layers(recipe, work).rows}
                      for side, recipe in zip((a, b), recipes, strict=True))  # fmt: skip
-    task = a.subject.task
+    task = a.subject.meter.task
     parts, left_out = partitions(a.subject, base)
     both = [(before[name], row) for name, row in after.items() if name in before]
     layers = tuple(LayerDifference(name=two.name, op=two.op, a=_side(one), b=_side(two)) for one, two in both
@@ -124,6 +124,8 @@ def _alike(a: Session, b: Session) -> None:
         raise UsageError("The two models are opened with other data", do="Give both the same with --data.")
     if one.task != two.task:
         raise UsageError(f"One model is a {one.task}, the other a {two.task}", do="Compare versions of one model.")
+    if one.meter.identity != two.meter.identity:
+        raise UsageError("The two models are judged by different metrics", do="Open both with the same metric.")
 
 
 def _differ(a: LayerReport, b: LayerReport) -> bool:

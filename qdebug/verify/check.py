@@ -12,7 +12,7 @@ from torch import Tensor
 from qdebug.doors.onnx import lower_onnx, read_onnx
 from qdebug.engine import Batch, Work
 from qdebug.errors import UsageError, near
-from qdebug.measure import Predictions, compare, predictions
+from qdebug.measure import Meter, Predictions, compare
 from qdebug.recipes import Recipe, as_recipe
 from qdebug.results import Exported, RealMetric, Verified
 from qdebug.results.verified import Simulation
@@ -86,7 +86,7 @@ class _Held:
 
     def by_onnx_runtime(self, start: float) -> Verified:
         stream = Stream(Path(self.written.path), self.work.check, self.using)
-        real, integer, session = (_Collected(self.subject.task) for _ in range(3))
+        real, integer, session = (_Collected(self.subject.meter) for _ in range(3))
         seen, apart, size = 0, 0.0, 0.0
         for batch, labels in self._batches("comparing codes"):
             found = stream.add(batch.inputs) if seen < SAMPLES else stream.outputs(batch.inputs)
@@ -112,17 +112,17 @@ class _Held:
         real = self._by(model)
         plain: float | None = None
         simulated = self.session.predictions(self.recipe, self.work, remember=False)
-        if compare(simulated, real.joined(), self.subject.task).agreement < AGREEMENT:
+        if compare(simulated, real.joined(), self.subject.meter.task).agreement < AGREEMENT:
             # whose doing it is: its rewriting of the graph for integers, or its reading of the file
             again = self._by(self.using.openvino(path, scored, rewriting=False))
-            plain = compare(simulated, again.joined(), self.subject.task).agreement
+            plain = compare(simulated, again.joined(), self.subject.meter.task).agreement
         facts = Facts(
             kernels=model.kernels, float_layers=left_in_float(self.decided, model.by_node), without_rewriting=plain
         )
         return self._told("openvino", model.version, facts, real.joined(), simulated, start)
 
     def _by(self, model: Compiled) -> _Collected:
-        real = _Collected(self.subject.task)
+        real = _Collected(self.subject.meter)
         for batch, labels in self._batches("running in OpenVINO"):
             found = model.run({name: tensor.numpy() for name, tensor in batch.inputs.items()})
             real.add(torch.from_numpy(found)[: batch.count], labels)
@@ -139,7 +139,7 @@ class _Held:
     ) -> Verified:
         uses_integer = self.simulation == "integer" and runtime == "onnxruntime"
         floats = self.session.predictions(Recipe(), self.work, remember=False)
-        task = self.subject.task
+        task = self.subject.meter.task
         one, two = compare(floats, simulated, task), compare(floats, found, task)
         agreement = compare(simulated, found, task).agreement
         mode = "integer" if uses_integer else "float_"
@@ -165,12 +165,12 @@ class _Held:
 class _Collected:
     """Predictions, batch after batch."""
 
-    def __init__(self, task: str) -> None:
-        self._task = task
+    def __init__(self, meter: Meter) -> None:
+        self._meter = meter
         self._parts: list[Predictions] = []
 
     def add(self, output: Tensor, labels: Tensor | None) -> None:
-        self._parts.append(predictions(self._task, output, labels))
+        self._parts.append(self._meter.predictions(output, labels))
 
     def joined(self) -> Predictions:
         return Predictions.join(self._parts)

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from qdebug.doors.onnx import lower_onnx, read_onnx
 from qdebug.engine import Work
-from qdebug.measure import Predictions, compare, predictions
+from qdebug.measure import Predictions, compare
 from qdebug.recipes import Recipe, as_recipe
 from qdebug.results import Metric
 from qdebug.session import Session
@@ -28,7 +28,7 @@ def integer_metric(session: Session, recipe: Recipe | str, work: Work | None = N
     """
     work = work or Work()
     recipe = as_recipe(recipe)
-    task = session.subject.task
+    meter = session.subject.meter
     parts: list[Predictions] = []
     batches = session.subject.eval_batches
     with artefact(session, recipe, work) as written:
@@ -45,5 +45,5 @@ def integer_metric(session: Session, recipe: Recipe | str, work: Work | None = N
                 return value
 
             walk(program, batch.inputs, look)
-            parts.append(predictions(task, found[0][: batch.count], labels))
-    return compare(session.predictions(Recipe(), work, remember=False), Predictions.join(parts), task)
+            parts.append(meter.predictions(found[0][: batch.count], labels))
+    return compare(session.predictions(Recipe(), work, remember=False), Predictions.join(parts), meter.task)

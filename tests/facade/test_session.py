@@ -8,6 +8,7 @@ from msgspec.structs import replace
 
 import qdebug
 from qdebug.facade.place import Given, place
+from qdebug.jobs.metrics import check
 from qdebug.recipes import Recipe
 from qdebug.results import ModelRef
 from qdebug.search.diagnose import diagnose
@@ -91,6 +92,34 @@ def test_what_came_from_a_path_or_a_sample_is_opened_from_there(tmp_path, monkey
     assert Given("net.onnx", "data.npz", {"x": 1}).ref is None
 
 
+def test_a_metric_goes_along_to_the_app_by_its_name_or_its_file(tmp_path, monkeypatch):
+    monkeypatch.setenv("QDEBUG_WORKSPACE", str(tmp_path / "workspace"))
+    (tmp_path / "mine.py").write_text("def mine(outputs, labels):\n    return outputs[:, 0]\n")
+    asked = f"{tmp_path}/mine.py:mine"
+    net, data = seeded(Residual), data_for(Residual, 12)
+    session = qdebug.open(net, data, metric=asked)
+    ref = place(session._given, session.subject)
+    check(ref)
+    again = qdebug.open(ref.model, ref.data, metric=ref.metric)
+    assert again.score(Recipe()).metric == session.score(Recipe()).metric
+    assert place(Given("digits-vit", metric="top5"), session.subject) == ModelRef(model="digits-vit", metric="top5")
+    session = qdebug.open(net, data, metric=lambda outputs, _: outputs[:, 0])
+    with pytest.raises(qdebug.QDebugError, match=r"does not know this function.*metric='path/to/file\.py:function'"):
+        place(session._given, session.subject)
+
+
+def test_targets_are_written_as_targets():
+    net, data = seeded(Residual), data_for(Residual, 12)
+    session = qdebug.open(net, data)
+    output = session.subject.shapes[session.subject.program.output][1:]
+    del data["labels"]
+    session = qdebug.open(net, {**data, "target": np.ones((12, *output), dtype=np.float32)})
+    ref = place(session._given, session.subject)
+    again = qdebug.open(ref.model, ref.data)
+    assert again.score(Recipe()).metric == session.score(Recipe()).metric
+    assert again.info().task == "regression"
+
+
 def test_what_lies_in_memory_is_written_into_the_workspace_and_opens_as_the_same(session):
     ref = place(session._given, session.subject)
     assert ref.model.startswith(str(workspace()))
@@ -117,7 +146,7 @@ def test_what_was_read_or_is_a_part_is_written_as_it_is_open(options, from_file,
     session = qdebug.open(seeded(Residual), data=data, **options)
     ref = place(session._given, session.subject)
     assert (ref.data == str(data)) is (from_file and not options)
-    again = qdebug.open(ref.model, ref.data, ref.calib)
+    again = qdebug.open(ref.model, ref.data, ref.calib, metric=ref.metric)
     assert again.info().digest == session.info().digest
     assert again.info().n_eval == session.info().n_eval == options.get("samples", 48)
     assert [layer.name for layer in again.info().layers] == [layer.name for layer in session.info().layers]

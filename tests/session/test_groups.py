@@ -27,6 +27,17 @@ def test_numbers_as_labels_are_a_regression(session):
     assert session.verdict("w8a8").text
 
 
+def test_each_groups_output_has_its_own_sqnr(session):
+    data, module = noisy(6, 0), seeded(Denoiser)
+    with torch.no_grad():
+        before = module(torch.from_numpy(data["image"]), torch.from_numpy(data["timestep"])).double().numpy()
+    after = np.concatenate([session.output("w8a4", one).double().numpy() for one in session.subject.eval_batches])
+    for row in session.subgroups("w8a4").rows:
+        kept = data["timestep"] == int(row.name)
+        wanted = 10 * np.log10((before[kept] ** 2).sum() / ((after - before)[kept] ** 2).sum())
+        assert row.output_db == pytest.approx(wanted, abs=0.01)
+
+
 def test_groups_are_in_the_order_of_their_numbers(session):
     names = tuple(map(str, TIMESTEPS))
     assert tuple(row.name for row in session.subgroups("w8a8").rows) == names
@@ -114,7 +125,7 @@ def test_too_many_groups_are_none():
 
 def test_labels_that_fit_no_output_are_refused():
     data = noisy(2, 0)
-    with pytest.raises(DataError, match="floats of shape"):
-        open_model(seeded(Denoiser), data | {"labels": data["labels"][:, 0]})
+    with pytest.raises(DataError, match="do not fit the model"):
+        open_model(seeded(Denoiser), data | {"labels": data["labels"][:, :, :4]})
     with pytest.raises(DataError, match="NaN or Inf"):
         open_model(seeded(Denoiser), data | {"labels": data["labels"] * np.nan})

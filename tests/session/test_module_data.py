@@ -130,7 +130,7 @@ def test_a_part_is_evaluated_on_what_reaches_it(resists):
     session = open_model(resists, (x, torch.zeros(48, dtype=torch.int64)), x[:20], part="encoder.2")
     info = session.info()
     assert [layer.name for layer in info.layers] == ["encoder.2.0", "encoder.2.1"]
-    assert (info.n_eval, info.n_calib, info.task) == (48, 20, "unlabelled")
+    assert (info.n_eval, info.n_calib, info.task) == (48, 20, "embedding")
     assert "what encoder.2 receives from" in info.calibration
     with torch.no_grad():
         assert torch.allclose(session.subject.data.inputs["input"], resists.encoder[1](resists.encoder[0](x)))

@@ -6,5 +6,6 @@ model that is asked for by its name on the hub.
 
 from qdebug.doors.huggingface.folder import Checkpoint, is_folder, open_checkpoint
 from qdebug.doors.huggingface.hub import fetch, is_name
+from qdebug.doors.huggingface.samples import Cut
 
-__all__ = ["Checkpoint", "fetch", "is_folder", "is_name", "open_checkpoint"]
+__all__ = ["Checkpoint", "Cut", "fetch", "is_folder", "is_name", "open_checkpoint"]

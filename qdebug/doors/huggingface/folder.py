@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
@@ -13,10 +13,11 @@ import numpy as np
 from torch import Tensor, nn
 
 from qdebug.doors.checkpoints import Checkpoint as PackedWeights
+from qdebug.doors.datasets import is_table, open_table, read_pictures
 from qdebug.doors.huggingface.config import Config, read_config
 from qdebug.doors.huggingface.experts import unfold
 from qdebug.doors.huggingface.heads import dummy, with_head
-from qdebug.doors.huggingface.samples import read_samples
+from qdebug.doors.huggingface.samples import STREAMS, Cut, read_samples
 from qdebug.doors.huggingface.texts import KINDS
 from qdebug.doors.huggingface.weights import load, stored_quantized
 from qdebug.doors.npz import read_npz
@@ -31,14 +32,18 @@ def is_folder(path: str | os.PathLike[str]) -> bool:
     return (Path(path) / "config.json").is_file()
 
 
-def open_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
+def open_checkpoint(path: str | os.PathLike[str], cut: Cut | None = None) -> Checkpoint:
     """Understand a folder's configuration; its weights and its tokenizer are read when they are needed.
+
+    Args:
+        path: the folder.
+        cut: how texts are cut into windows, where the model reads a stream of them.
 
     Raises:
         FileError: ``config.json`` is damaged.
         ModelError: the architecture is not known.
     """
-    return Checkpoint(read_config(Path(path)))
+    return Checkpoint(read_config(Path(path)), cut or Cut())
 
 
 @dataclass(frozen=True)
@@ -47,14 +52,21 @@ class Checkpoint:
 
     Attributes:
         config: its configuration.
+        cut: how streams of tokens are cut into windows.
     """
 
     config: Config
+    cut: Cut = field(default_factory=Cut)
 
     @property
     def says_embeddings(self) -> bool:
         """Whether the output is vectors whose direction counts."""
         return self.config.kind in ("embedding", "hidden", "image-hidden", "speech")
+
+    def cuts(self, path: object) -> bool:
+        """Whether windows are cut from a data file: it is text, and the model reads a stream of it."""
+        is_path = isinstance(path, (str, os.PathLike))
+        return is_path and self.config.kind in STREAMS and (Path(path).suffix.lower() in KINDS or is_table(path))
 
     @property
     def unknown(self) -> tuple[str, ...]:
@@ -81,7 +93,9 @@ class Checkpoint:
             DataError: it does not fit the model, or nothing here reads such a file for it.
         """
         file, kind = Path(path), self.config.kind
-        if file.is_dir():
+        if is_table(file) and self._reads_text:
+            return read_samples(self.config, file, cut=self.cut)
+        if file.is_dir() or is_table(file):
             return self._pictures(file), os.fspath(path)
         if file.suffix.lower() not in KINDS:
             return read_npz(file), os.fspath(path)
@@ -91,20 +105,25 @@ class Checkpoint:
                 f"A {self.config.architecture} reads {what}, and this is text", file=file,
                 do=f"Give an .npz with '{self.config.built.main_input_name}'.",
             )  # fmt: skip
-        return read_samples(self.config, file)
+        return read_samples(self.config, file, cut=self.cut)
 
     def _pictures(self, folder: Path) -> Mapping[str, np.ndarray]:
-        """The images of a folder, prepared as the model's folder says."""
+        """The images of a folder or a table, prepared as the model's folder says."""
         from qdebug.doors.images import card_of, read_images
 
+        is_a_table = is_table(folder)
+        what = "table" if is_a_table else "folder"
         if self.config.kind not in ("image", "image-hidden"):
             raise DataError(
-                f"A {self.config.architecture} reads no pictures, and this is a folder", file=folder,
+                f"A {self.config.architecture} reads no pictures, and this is a {what}", file=folder,
                 do=f"Give a {', a '.join(KINDS[:2])} or an .npz." if self._reads_text else "Give an .npz.",
             )  # fmt: skip
         classes = self.config.library.id2label
         said = classes and not all(str(name).startswith("LABEL_") for name in classes.values())
-        return read_images(folder, card_of(self.config.folder), input="pixel_values", classes=classes if said else None)
+        card, known = card_of(self.config.folder), classes if said else None
+        if is_a_table:
+            return read_pictures(open_table(folder), card, input="pixel_values", classes=known)
+        return read_images(folder, card, input="pixel_values", classes=known)
 
     @property
     def _reads_text(self) -> bool:

@@ -24,6 +24,7 @@ class Text:
         target: what should be answered.
         label: its class, by number or name.
         group: the subgroup that it belongs to.
+        unit: what ``line`` counts; the rows of a table are counted from 0.
     """
 
     line: int
@@ -32,6 +33,12 @@ class Text:
     target: str | None = None
     label: int | str | None = None
     group: str | None = None
+    unit: str = "line"
+
+    @property
+    def at(self) -> dict[str, int]:
+        """Where it is, for errors."""
+        return {self.unit: self.line}
 
 
 def read_texts(file: Path) -> list[Text]:

@@ -8,6 +8,7 @@ from qdebug.measure import Predictions
 from qdebug.measure.compare import compare
 from qdebug.measure.intervals import paired_difference, skewed_mean
 from qdebug.recipes import Recipe
+from qdebug.results import Metric
 from qdebug.search.diagnose.places import Bench
 
 
@@ -27,15 +28,20 @@ def is_certain(bench: Bench, changed: Recipe) -> bool:
     float_, first, second = (
         bench.session.predictions(one, bench.work) for one in (Recipe(), bench.recipe, changed)
     )  # fmt: skip
-    return _gains(float_, first, second, bench.subject.task)
+    return _gains(float_, first, second, bench.subject.meter.task)
 
 
 def _gains(float_: Predictions, before: Predictions, after: Predictions, task: str) -> bool:
     """Whether the metric surely gets better."""
+    if float_.scores is not None:
+        return _is_gain(compare(before, after, task))
     if float_.top1 is None or before.top1 is None or after.top1 is None:
         return False  # outputs that are compared as they are: their error has been looked at
     if float_.correct is None and float_.loss is None:
         kept, keeps = (one.top1 == float_.top1 for one in (before, after))
         return paired_difference(int((keeps & ~kept).sum()), int((kept & ~keeps).sum()), len(kept))[0] > 0
-    found = compare(before, after, task)
+    return _is_gain(compare(before, after, task))
+
+
+def _is_gain(found: Metric) -> bool:
     return found.ci95[0] > 0 if found.higher_is_better else found.ci95[1] < 0

@@ -99,6 +99,7 @@ def _diagnosis(
     float_ = metric or session.score(Recipe()).metric
     return Diagnosis(
         model=info.name, digest=info.digest, recipe=recipe.digest, metric=float_.name, metric_float=float_.float_,
+        higher_is_better=float_.higher_is_better,
         metric_quantized=metric.quantized if metric else None, healthy=healthy, causes=tuple(causes),
         together=every, n=info.n_eval, tensors=count.tensors, measured=count.measured, looked_at=count.looked_at,
         seconds=time.perf_counter() - start,

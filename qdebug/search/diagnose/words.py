@@ -7,7 +7,7 @@ from typing import Any
 
 from qdebug.results import Cause, Metric
 from qdebug.results.diagnosis import CauseKind, method_words
-from qdebug.results.score import FRACTIONS, TITLES
+from qdebug.results.score import is_fraction, metric_words
 
 _WHAT = {"weight": "the weights", "activation": "the input", "output": "the output"}
 
@@ -157,7 +157,7 @@ def _peak(evidence: Mapping[str, Any]) -> float:
 
 
 def _title(name: str) -> str:
-    return TITLES.get(name, name)
+    return metric_words(name)
 
 
 def _value(name: str, value: float | None) -> str:
@@ -167,7 +167,7 @@ def _value(name: str, value: float | None) -> str:
         return f"{_three(value)} dB"
     if name == "cosine":
         return f"{value:.4f}"
-    return f"{100 * value:.1f} %" if name in FRACTIONS else _three(value)
+    return f"{100 * value:.1f} %" if is_fraction(name) else _three(value)
 
 
 def _three(value: float | None) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from qdebug.results.mixture import Mixture, MixturePoint
-from qdebug.results.score import FRACTIONS, Metric
+from qdebug.results.score import Metric, is_fraction
 from qdebug.search.mixed.worst import lost
 
 
@@ -39,7 +39,7 @@ def _worst(point: MixturePoint) -> str:
     row, name = point.worst, point.metric.name
     if lost(point.metric, row) <= 0 and name != "sqnr_db":
         return "No class or group loses any."
-    if name in FRACTIONS:
+    if is_fraction(name):
         low, high = (100 * end for end in row.ci95)
         return f"The worst is {row.called}: {100 * row.delta:+.1f} points ({low:+.1f} to {high:+.1f}, n = {row.n})."
     if name == "sqnr_db":
@@ -51,7 +51,7 @@ def _worst(point: MixturePoint) -> str:
 def _kept(metric: Metric | None) -> str:
     if metric is None:
         return "not measured yet"
-    if metric.name in FRACTIONS:
+    if is_fraction(metric.name):
         return f"{metric.name} {100 * metric.quantized:.1f} % against {100 * metric.float_:.1f} % in float"
     if metric.name == "sqnr_db":
         return f"the output's SQNR is {metric.quantized:.1f} dB"

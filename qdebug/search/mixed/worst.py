@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from qdebug.errors import UsageError
 from qdebug.results import Metric, Subgroup
-from qdebug.results.score import FRACTIONS
+from qdebug.results.score import is_fraction
 from qdebug.session import Session
 
 LEAST = 10
@@ -61,14 +61,17 @@ def worst_row(metric: Metric, rows: Sequence[Subgroup]) -> Subgroup:
 
 
 def lost(metric: Metric, of: Metric | Subgroup) -> float:
-    """What the metric lost, overall or in a row, as a fraction: of predictions, of a perplexity, of the output's size.
+    """What the metric lost, overall or in a row, as a fraction.
 
-    inf where it is no number.
+    Of predictions, and of a cosine as it is; of a plain output's size; else of the float value's size, or of the float
+    output's power where errors are to that. inf where it is no number.
     """
     if np.isnan(of.quantized):
         return float("inf")
     if metric.name == "sqnr_db":
         return float(10 ** (-of.quantized / 20))
-    if metric.name in FRACTIONS or metric.higher_is_better:
-        return of.float_ - of.quantized
-    return of.quantized / of.float_ - 1
+    fall = of.float_ - of.quantized if metric.higher_is_better else of.quantized - of.float_
+    if is_fraction(metric.name) or metric.name == "cosine":
+        return fall
+    size = metric.power if metric.name == "mse_to_float" else abs(of.float_)
+    return fall / size if size > 0 else fall

@@ -15,7 +15,7 @@ from torch import Tensor
 from qdebug.engine import Sheet, Work
 from qdebug.engine.threads import one_thread
 from qdebug.errors import QDebugError
-from qdebug.measure import Predictions, predictions
+from qdebug.measure import Predictions
 from qdebug.measure.compare import value
 from qdebug.measure.losses import Loss
 from qdebug.recipes import Recipe
@@ -140,14 +140,14 @@ class Bench:
             labels = self.samples.labels(place)
             walk.errors.append(loss.changes(before, after, labels))
             walk.floats.append(self._float(place, before, labels))
-            walk.said.append(predictions(subject.task, after, labels))
+            walk.said.append(subject.meter.predictions(after, labels))
         walk.outputs.clear()
 
     def _answer(self, walk: _Walk) -> Answer:
         start = time.perf_counter()
         self._look(walk)
         joined = Predictions.join(walk.floats)
-        metric = value(joined, Predictions.join(walk.said), self._session.subject.task)
+        metric = value(joined, Predictions.join(walk.said), self._session.subject.meter.task)
         numbers = np.concatenate([[metric, _weight(joined)], *walk.errors])
         seconds = walk.seconds + time.perf_counter() - start
         return Answer(walk.task.number, numbers.astype("<f8").tobytes(), seconds)
@@ -156,7 +156,7 @@ class Bench:
         """What the float model predicts on a batch; remembered, unless that were the whole output once more."""
         found = self._floats.get(place)
         if found is None:
-            found = predictions(self._session.subject.task, output, labels)
+            found = self._session.subject.meter.predictions(output, labels)
             if found.values is None:
                 self._floats[place] = found
         return found
@@ -227,10 +227,10 @@ def joined_metric(name: str, parts: Sequence[tuple[float, float]]) -> float:
 
 
 def _weight(reference: Predictions) -> float:
+    if reference.scores is not None or reference.task == "drift":
+        return float(reference.samples)
     if reference.task == "embedding":
         return float(np.any(np.asarray(reference.values) != 0, axis=-1).sum())
-    if reference.targets is not None and reference.task == "regression":
-        return float(reference.targets.sum())
     if reference.values is None:
         return float(0 if reference.top1 is None else len(reference.top1))
     values = np.where(np.isfinite(reference.values), reference.values, 0.0).astype(np.float64)

@@ -97,7 +97,7 @@ def identity(session: Session, samples: Samples) -> str:
     """Names everything but the recipe that a measurement depends on: model, data, calibration data and batches."""
     subject = session.subject
     total = hashlib.blake2b(digest_size=16)
-    for part in (subject.info.digest, subject.task, f"{SEED}:{[batch.count for batch in samples.batches]}"):
+    for part in (subject.info.digest, subject.meter.identity, f"{SEED}:{[batch.count for batch in samples.batches]}"):
         total.update(f"{len(part)}:{part}".encode())
     for data in (samples.data, subject.calib):
         total.update(data.digest)

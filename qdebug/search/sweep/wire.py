@@ -7,6 +7,7 @@ from pathlib import Path
 import msgspec
 
 from qdebug.doors import SAMPLE_NAMES
+from qdebug.doors.function import is_function
 from qdebug.errors import BY_NAME, QDebugError, WorkerError
 from qdebug.results import ModelRef
 from qdebug.search.sweep.bench import Answer, Task
@@ -22,11 +23,17 @@ class Setup(msgspec.Struct, frozen=True):
 def located(ref: ModelRef) -> ModelRef:
     """A reference that means the same in another folder: paths from the root on, names of samples as is."""
     paths = {name: getattr(ref, name) for name in ("model", "data", "calib", "train")}
-    return ModelRef(
+    metric = ref.metric
+    if metric and is_function(metric):
+        file, _, name = metric.rpartition(":")
+        metric = f"{Path(file).resolve()}:{name}"
+    return msgspec.structs.replace(
+        ref,
+        metric=metric,
         **{
             name: str(Path(path).resolve()) if path and Path(path).exists() and path not in SAMPLE_NAMES else path
             for name, path in paths.items()
-        }
+        },
     )
 
 

@@ -141,7 +141,9 @@ def _point(
 
 def _scaled(metric: Metric, value: float) -> float:
     """A perplexity counts by its logarithm."""
-    return value if metric.higher_is_better else -math.log(max(value, 1e-9))
+    if metric.name == "perplexity":
+        return -math.log(max(value, 1e-9))
+    return value if metric.higher_is_better else -value
 
 
 def _limits(metrics: tuple[Metric, ...]) -> tuple[float, float]:

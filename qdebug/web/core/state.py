@@ -74,6 +74,9 @@ def start() -> None:
             data=os.environ.get("QDEBUG_DATA") or None,
             calib=os.environ.get("QDEBUG_CALIB") or None,
             train=os.environ.get("QDEBUG_TRAIN") or None,
+            metric=os.environ.get("QDEBUG_METRIC") or None,
+            window=int(os.environ.get("QDEBUG_WINDOW") or 0) or None,
+            tokens=int(os.environ.get("QDEBUG_TOKENS") or 0) or None,
         )
         here.opened = ()
         here.histories = {}

@@ -10,7 +10,7 @@ from typing import Any
 import streamlit as st
 
 from qdebug.classroom import workshop
-from qdebug.errors import FileError, ModelError, QDebugError
+from qdebug.errors import FileError, ModelError, QDebugError, UsageError
 from qdebug.jobs import uploads
 from qdebug.jobs.verbs import Inspect, Open
 from qdebug.results import ModelInfo, ModelRef
@@ -126,14 +126,43 @@ def _named(known: str) -> ModelRef | None:
     data = st.text_input(
         "Data", placeholder="/path/to/data.npz", key="open-data",
         help="An .npz with one array per model input, plus labels if there are any. For a Hugging Face folder that "
-        "reads text also a .jsonl with a text in each line, or plain text.",
+        "reads text also a .jsonl with a text in each line, plain text, or a table "
+        "(.parquet, or what datasets saved).",
     )  # fmt: skip
     calib = st.text_input(
         "Calibration", placeholder="optional", key="open-calib", help="Without it, 256 samples of the data are used."
     )
+    left, middle, right = st.columns(3, gap="small")
+    metric = left.text_input(
+        "Metric", placeholder="what fits", key="open-metric",
+        help="accuracy, top5 (any number), perplexity, agreement, cosine, sqnr, mse; without it, what fits the data. A "
+        "function of your own is given where the app is started.",
+    )  # fmt: skip
+    window = middle.text_input(
+        "Window", placeholder="512", key="open-window", help="Tokens of the windows that a language model's texts are "
+        "cut into.",
+    )  # fmt: skip
+    tokens = right.text_input(
+        "Tokens", placeholder="32768", key="open-tokens", help="How many tokens of a language model's texts are used."
+    )
     if not model.strip():
         return None
-    return ModelRef(model=model.strip(), data=data.strip() or None, calib=calib.strip() or None)
+    return ModelRef(
+        model=model.strip(), data=data.strip() or None, calib=calib.strip() or None, metric=metric.strip() or None,
+        window=_number("Window", window), tokens=_number("Tokens", tokens),
+    )  # fmt: skip
+
+
+def _number(name: str, text: str) -> int | None:
+    """A number of tokens; None for nothing.
+
+    Raises:
+        UsageError: it is no number from 1 on.
+    """
+    plain = text.strip().replace(",", "")
+    if plain and not (plain.isascii() and plain.isdigit() and int(plain)):
+        raise UsageError(f"{name} is '{text.strip()}'", do="Give a number of tokens from 1.")
+    return int(plain) if plain else None
 
 
 def _uploaded(known: str) -> ModelRef | None:

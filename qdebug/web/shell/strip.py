@@ -37,7 +37,7 @@ def _grown(request: GetScore, found: Score | None, running: Running | None) -> N
 
 def significant_loss(metric: Metric) -> bool:
     """Whether the interval of the change leaves out zero on the bad side; an SQNR, whether it is too low."""
-    if metric.name == "sqnr_db":  # any error at all is more than float's none
+    if metric.name in ("sqnr_db", "mse_to_float"):  # any error at all is more than float's none
         return not metric.harmless
     low, high = metric.ci95
     return high < 0 if metric.higher_is_better else low > 0
@@ -67,7 +67,8 @@ def strip_html(score: Score, fresh: bool) -> str:
         _cell(
             f"float {name}",
             numbers.metric_value(metric.name, metric.float_),
-            plural(metric.n, _unit(metric)),
+            plural(metric.n, _unit(metric)) + (f" · in {html.escape(metric.unit)}" if metric.unit else ""),
+            hint=numbers.metric_remark(metric),
         ),
         _cell(
             "quantized" if score.exact else "quantized, estimated",
