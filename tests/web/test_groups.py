@@ -42,6 +42,8 @@ def test_the_calibration_screen_has_ranges_by_timestep_and_calibrates_on_a_click
 
 def test_classes_are_measured_on_a_click_and_nothing_is_drawn_without_a_sampler(app):
     assert "What does it draw?" not in html(app)
+    app.selectbox(key="side-preset").set_value("w8a8-pc")  # what is measured here is then shown to all visitors
+    settle(app)
     text = html(show(app, "calibration"))
     assert "Do ranges change between classes?" in text
     assert "Which classes should calibrate?" in text
