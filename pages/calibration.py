@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from qdebug.web import calibration
+from qdebug.web import calibration, groups
 from qdebug.web.shell import frame
 
 if info := frame.model():
@@ -13,3 +13,4 @@ if info := frame.model():
     with left:
         calibration.curve(info)
     calibration.setters()
+    groups.draw(info)

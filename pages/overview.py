@@ -4,7 +4,7 @@ import streamlit as st
 
 from qdebug.web.compare import baseline
 from qdebug.web.layers import cure, listing
-from qdebug.web.overview import fall, screen, subgroups
+from qdebug.web.overview import fall, sampling, screen, subgroups
 from qdebug.web.shell import frame
 
 if info := frame.model():
@@ -20,4 +20,5 @@ if info := frame.model():
         fall.draw(info)
         baseline.draw()
         screen.story(info)
+        sampling.section(info)
     subgroups.table()

@@ -1,1 +1,1 @@
-"""Five small trained networks, each with a story to tell about quantization."""
+"""Six small trained networks, each with a story to tell about quantization."""

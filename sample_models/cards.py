@@ -23,7 +23,7 @@ from qdebug.session import open as open_model
 
 FOLDER = Path(__file__).parent
 #: A number may differ by this much between processors: a prediction that stands on an edge, a sum in another order.
-TOLERANCE = {"accuracy": 0.004, "perplexity": 0.01}
+TOLERANCE = {"accuracy": 0.004, "perplexity": 0.01, "mse": 0.01}
 #: A class's accuracy moves ten times as far for one prediction.
 OF_ALL = 0.1
 
@@ -73,7 +73,7 @@ def value(session: Session, entry: dict[str, Any]) -> float:
 def differences(card: dict[str, Any], measured: dict[str, Any]) -> list[str]:
     """Where card and measurement disagree by more than the tolerance."""
     limit = TOLERANCE[card["metric"]["name"]]
-    relative = card["metric"]["name"] == "perplexity"
+    relative = card["metric"]["name"] in ("perplexity", "mse")
     pairs = [("float", card["metric"]["float"], measured["metric"]["float"])]
     pairs += [
         (f"{old['recipe']} {'+'.join(old['fixes'])}", old["metric"], new["metric"])

@@ -20,9 +20,11 @@ from qdebug.cli import (
     export,
     fixes,
     formats,
+    groups,
     inspect,
     ranges,
     report,
+    sample,
     samples,
     scan,
     search,
@@ -34,7 +36,8 @@ from qdebug.errors import QDebugError, UsageError, near
 VERBS = {
     "samples": samples, "inspect": inspect, "evaluate": evaluate, "sensitivity": sensitivity, "diagnose": diagnose,
     "search": search, "compare": compare, "export": export, "verify": verify, "report": report, "fixes": fixes,
-    "formats": formats, "compare-formats": compare_formats, "ranges": ranges, "calibration": calibration, "scan": scan,
+    "formats": formats, "compare-formats": compare_formats, "ranges": ranges, "calibration": calibration,
+    "groups": groups, "sample": sample, "scan": scan,
     "app": app,
 }  # fmt: skip
 _DONE, _OURS, _MISTAKE, _INTERRUPTED = 0, 1, 2, 130

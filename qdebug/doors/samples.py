@@ -13,12 +13,12 @@ import numpy as np
 import yaml
 
 from qdebug.errors import FileError, UsageError, near
-from qdebug.results import SampleCard
+from qdebug.results import SampleCard, SamplerCard
 
 if TYPE_CHECKING:
     from torch import nn
 
-SAMPLE_NAMES = ("digits-longtail", "digits-mobilenet", "digits-resnet", "digits-vit", "pydoc-gpt")
+SAMPLE_NAMES = ("digits-ddpm", "digits-longtail", "digits-mobilenet", "digits-resnet", "digits-vit", "pydoc-gpt")
 
 
 @dataclass(frozen=True)
@@ -77,8 +77,17 @@ def _card(name: str) -> SampleCard:
         name=name, title=plain["title"], task=plain["task"], story=_one_line(plain["story"]),
         planted=_one_line(str(plain["planted"])), source=_one_line(str(plain["source"])),
         metric=plain["metric"]["name"], float_metric=float(plain["metric"]["float"]), params=int(plain["params"]),
-        preset=str(plain["numbers"][0]["recipe"]),
+        preset=str(plain["numbers"][0]["recipe"]), sampler=_sampler(plain.get("sampler")),
     )  # fmt: skip
+
+
+def _sampler(plain: dict[str, Any] | None) -> SamplerCard | None:
+    if plain is None:
+        return None
+    first, last = plain["betas"]
+    return SamplerCard(
+        image=plain["image"], timestep=plain["timestep"], steps=plain["steps"], first_beta=first, last_beta=last
+    )
 
 
 def _one_line(text: str) -> str:

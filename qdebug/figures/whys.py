@@ -25,6 +25,14 @@ WHYS: dict[str, tuple[str, str]] = {
     "cause-fall": ("It says how much of the drop each cause can answer for: mend the tallest step first.", "mixture"),
     "fall": ("The steps lead from the float metric to the quantized one: mend the tallest first.", "mixture"),
     "format-histogram": ("Codes pay where the values are. Codes that stand where nothing is are lost.", "affine"),
+    "group-calibration": ("A range is as good as the samples it comes from: what one group alone sets is too narrow, "
+                          "or too wide, for another.", "calibration"),
+    "group-course": ("Where the error goes up or down with the number, such as a timestep, one setting for all is a "
+                     "compromise.", "groups"),
+    "group-range-lines": ("What lies far inside the dotted lines gets few codes; what lies outside is cut off.",
+                          "clipping"),
+    "group-ranges": ("One range must serve every group. Where they differ, those with small values get few codes.",
+                     "calibration"),
     "histogram": ("Between two codes there is nothing: what lies there is moved. What lies outside the limits is cut "
                   "off.", "clipping"),
     "latency-layers": ("Time is lost where codes are made and unmade, and a layer that gains nothing can stay in "
@@ -49,6 +57,8 @@ WHYS: dict[str, tuple[str, str]] = {
     "rate": ("No format can be above the limit. The distance to it is what a better one could still win.", "formats"),
     "ridges": ("A channel that fills little of its range gets few codes. Scales of its own, or factors between "
                "layers, let it fill more.", "granularity"),
+    "sampling": ("A sampler feeds the network its own output: small errors in one direction add up step by step.",
+                 "mixture"),
     "scatter": ("A slope or a shift is no noise: it does not average out over the next layers, and a bias or a "
                 "factor can take it back.", "bias"),
     "settling": ("A range is as good as the data it comes from; this shows how many were enough.", "calibration"),

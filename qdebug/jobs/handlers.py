@@ -138,6 +138,12 @@ class SessionHandlers:
                 return session.calibration_curve(recipe, subsets=subsets, work=work)
             case verbs.GetRangeSetters(_, recipe):
                 return session.range_setters(recipe, work)
+            case verbs.GetGroupRanges(_, recipe):
+                return session.group_ranges(recipe, work)
+            case verbs.GetGroupCalibration(_, recipe, take):
+                return session.group_calibration(recipe, take=dict(take), work=work)
+            case verbs.GetSampling(_, recipe, images, steps, eta, seed):
+                return session.sample(recipe, images=images, steps=steps, eta=eta, seed=seed, work=work)
             case verbs.GetVerdict(_, recipe):
                 return session.verdict(recipe, work)
             case verbs.GetDiagnosis(_, recipe):

@@ -15,6 +15,7 @@ from qdebug.jobs.format_verbs import (
     GetRangeSetters,
     GetReadRanges,
 )
+from qdebug.jobs.group_verbs import GetGroupCalibration, GetGroupRanges, GetSampling
 from qdebug.jobs.home_verbs import GetExport, GetLatency, GetReport, GetTargets, GetUnsaid, GetVerified
 from qdebug.jobs.verb import Lane, Verb
 from qdebug.recipes import Fix, LayerPlan, Recipe
@@ -315,6 +316,6 @@ Request = (
     | GetCalibrationCurve | GetRangeSetters | GetTargets | GetExport | GetReport | GetMixture | GetVerified | GetLatency
     | GetClipCurve | GetReadRanges | GetInputRanges | GetComparison | GetGraph | GetFixTrial | GetFixEstimate | GetFlips
     | GetOutputChange | GetInputCosines | GetErrorCourse | GetCloseUp | GetPositionErrors | GetLayerFlips
-    | GetScan | GetStats | GetUnsaid
+    | GetGroupRanges | GetGroupCalibration | GetSampling | GetScan | GetStats | GetUnsaid
 )  # fmt: skip
 """All of them, as the compute process decodes what arrives."""

@@ -178,6 +178,13 @@ def _perplexity(one: Predictions, two: Predictions) -> Metric:
     )  # fmt: skip
 
 
+def output_sqnr_db(one: Predictions, two: Predictions) -> float | None:
+    """The output's SQNR against the float model's, where the predictions hold outputs whole; else None."""
+    if one.values is None or two.values is None:
+        return None
+    return _sqnr_db(*powers(np.asarray(one.values), np.asarray(two.values)))
+
+
 def _sqnr(one: Predictions, two: Predictions) -> Metric:
     """Samples are independent; the interval is that of the ratio of error to signal, in decibels."""
     signal, error = powers(np.asarray(one.values), np.asarray(two.values))

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from qdebug.measure.compare import compare, paired_sums
+from qdebug.measure.compare import compare, output_sqnr_db, paired_sums
 from qdebug.measure.predictions import Predictions
 from qdebug.measure.significance import LEVEL, attainable, holm, mcnemar, paired_ratio
 from qdebug.results import Subgroup
@@ -53,7 +54,7 @@ def subgroups(
                 Subgroup(
                     key=partition.key, name=name, n=metric.n, float_=metric.float_, quantized=metric.quantized,
                     delta=metric.delta, ci95=metric.ci95, flips=metric.flips, predictions=metric.predictions, p=p,
-                    significant=False,
+                    significant=False, output_db=output_sqnr_db(*pair),
                 )
             )  # fmt: skip
             if p is not None:
@@ -66,10 +67,7 @@ def subgroups(
 
 
 def _judged(row: Subgroup, p: float) -> Subgroup:
-    return Subgroup(
-        key=row.key, name=row.name, n=row.n, float_=row.float_, quantized=row.quantized, delta=row.delta,
-        ci95=row.ci95, flips=row.flips, predictions=row.predictions, p=p, significant=p <= LEVEL,
-    )  # fmt: skip
+    return msgspec.structs.replace(row, p=p, significant=p <= LEVEL)
 
 
 def no_change(one: Predictions, two: Predictions, task: str) -> tuple[float | None, NDArray[np.float64] | None]:

@@ -35,6 +35,7 @@ from qdebug.results.divergence import Divergence
 from qdebug.results.exported import Exported
 from qdebug.results.formats import DISTRIBUTIONS, CrestPair, CrestView, FormatComparison, FormatRow, Values
 from qdebug.results.graph import GraphBlock, GraphEdge, GraphNode, ModelGraph
+from qdebug.results.grouped import CalibrationWay, GroupCalibration, GroupedTensor, GroupRange, GroupRanges
 from qdebug.results.layer import (
     ChannelRanges,
     ErrorSplit,
@@ -53,6 +54,7 @@ from qdebug.results.model import AttentionInfo, LayerInfo, ModelInfo, ModelRef, 
 from qdebug.results.positions import PositionErrors, PositionSide
 from qdebug.results.ranges import InputRanges
 from qdebug.results.routing import Routed
+from qdebug.results.sampling import SampledStep, SamplerCard, Sampling
 from qdebug.results.scan import AddedError, Scan, ScannedTensor, StoredStats
 from qdebug.results.score import (
     CacheSize,
@@ -83,19 +85,20 @@ from qdebug.results.work import CacheStats, FixCard, FixParameter, FixSite, Prog
 
 __all__ = [
     "AddedError", "Agreement", "AttentionInfo", "Bound", "CacheSize", "CacheStats", "CalibrationCurve",
-    "CalibrationPoint", "Cause", "Cells",
-    "ChannelRanges", "ChannelRidges", "ClipCurve", "CloseUp", "ComparedSide", "Comparison", "Convergence", "Cost",
-    "CourseRow", "Coverage", "CrestPair", "CrestView", "Diagnosis", "DISTRIBUTIONS", "Divergence", "EnergyEstimate",
-    "ErrorCourse", "ErrorSpectrum", "ErrorSplit", "Evaluation", "Excerpt", "Exported", "Extreme", "Finding",
-    "FixCard", "FixEstimate", "FixParameter", "FixSite", "FixTrial", "FlippedSample", "Flips", "FormatComparison",
-    "FormatRow", "GraphBlock", "GraphEdge", "GraphNode", "GreedyStep", "Grid", "GroupDifference", "Histogram",
+    "CalibrationPoint", "CalibrationWay",
+    "Cause", "Cells", "ChannelRanges", "ChannelRidges", "ClipCurve", "CloseUp", "ComparedSide", "Comparison",
+    "Convergence", "Cost", "CourseRow", "Coverage", "CrestPair", "CrestView", "DISTRIBUTIONS", "Diagnosis",
+    "Divergence", "EnergyEstimate", "ErrorCourse", "ErrorSpectrum", "ErrorSplit", "Evaluation", "Excerpt",
+    "Exported", "Extreme", "Finding", "FixCard", "FixEstimate", "FixParameter", "FixSite", "FixTrial",
+    "FlippedSample", "Flips", "FormatComparison", "FormatRow", "GraphBlock", "GraphEdge", "GraphNode", "GreedyStep",
+    "Grid", "GroupCalibration", "GroupDifference", "GroupRange", "GroupRanges", "GroupedTensor", "Histogram",
     "InputCosines", "InputRanges", "Latency", "LatencyEstimate", "LayerDetail", "LayerDifference", "LayerEnergy",
     "LayerInfo", "LayerLatency", "LayerReport", "LayerSide", "LayerTable", "LayerTime", "Losses", "Metric",
     "Mixture", "MixturePoint", "ModelGraph", "ModelInfo", "ModelRef", "Order", "OutputChange", "OutputError",
     "OutputScatter", "PairedDifference", "Pattern", "Picture", "PositionErrors", "PositionSide", "Progress",
     "RangeConvergence", "RangeSetters", "RealMetric", "Remedy", "Result", "Ridge", "Routed", "SampleCard",
-    "Saturation", "Scan", "ScannedTensor", "Score", "Sensitivity", "SensitivityRow", "SettingSample", "Share",
-    "Shares", "Size", "StoredStats", "Subgroup", "Subgroups", "SweepPlan", "TargetCard", "TensorSpec", "TensorView",
-    "Timing", "Together", "Trial", "TriedLayer", "Values", "Verdict", "Verified", "VerifiedTensor", "WeightMatrix",
-    "WholeRecipe", "worst_group",
+    "SampledStep", "SamplerCard", "Sampling", "Saturation", "Scan", "ScannedTensor", "Score", "Sensitivity",
+    "SensitivityRow", "SettingSample", "Share", "Shares", "Size", "StoredStats", "Subgroup", "Subgroups",
+    "SweepPlan", "TargetCard", "TensorSpec", "TensorView", "Timing", "Together", "Trial", "TriedLayer", "Values",
+    "Verdict", "Verified", "VerifiedTensor", "WeightMatrix", "WholeRecipe", "worst_group",
 ]  # fmt: skip

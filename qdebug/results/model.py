@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from qdebug.results.base import Result, path
+from qdebug.results.sampling import SamplerCard
 
 
 class ModelRef(Result, frozen=True, kw_only=True):
@@ -123,7 +124,8 @@ class ModelInfo(Result, frozen=True, kw_only=True):
         name, title, story: what people read; title and story are empty where there is no card.
         digest: names graph and weights.
         source: where it came from, for instance ``sample`` or ``pt2``.
-        task: ``classification``, ``language-model``, ``segmentation`` or ``unlabelled``.
+        task: ``classification``, ``language-model``, ``segmentation``, ``regression``, ``embedding`` or
+            ``unlabelled``.
         inputs: the model's inputs.
         layers: in the order of the graph.
         patterns: where fixes could apply.
@@ -139,6 +141,8 @@ class ModelInfo(Result, frozen=True, kw_only=True):
         renamed: what nodes are called here whose name another node of the file has too.
         float_note: what "float" means where the weights in the file are rounded already, in a sentence; else empty.
         attentions: those that were understood, in the order of the graph.
+        parted: what parts the evaluation data: ``group``, ``class`` where they name no groups, or nothing.
+        sampler: how images are drawn from it, where it is a diffusion model that says so.
     """
 
     name: str
@@ -163,10 +167,12 @@ class ModelInfo(Result, frozen=True, kw_only=True):
     renamed: tuple[str, ...] = ()
     float_note: str = ""
     attentions: tuple[AttentionInfo, ...] = ()
+    parted: Literal["", "group", "class"] = ""
+    sampler: SamplerCard | None = None
 
 
 class SampleCard(Result, frozen=True, kw_only=True):
-    """A sample model's card; ``preset`` is the one at which its story is seen."""
+    """A sample model's card; ``preset`` is the one at which its story is seen, ``sampler`` a diffusion model's."""
 
     name: str
     title: str
@@ -178,3 +184,4 @@ class SampleCard(Result, frozen=True, kw_only=True):
     float_metric: float
     params: int
     preset: str
+    sampler: SamplerCard | None = None

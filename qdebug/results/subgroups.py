@@ -27,6 +27,7 @@ class Subgroup(Result, frozen=True, kw_only=True):
         predictions: how many those are out of.
         p: of no change, adjusted for all rows (Holm); None where no label tells right from wrong.
         significant: whether ``p`` is at most 0.05: with 95 % confidence no row that did not change is called so.
+        output_db: SQNR of the output against the float model's, where the task has outputs that are no class scores.
     """
 
     key: Key
@@ -40,6 +41,7 @@ class Subgroup(Result, frozen=True, kw_only=True):
     predictions: int
     p: float | None
     significant: bool
+    output_db: float | None = None
 
     @property
     def called(self) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection
+from typing import Literal
 
 import torch
 
@@ -17,6 +18,7 @@ from qdebug.graph.trace import Trace
 from qdebug.quantize.finite import all_finite
 from qdebug.recipes import dumps
 from qdebug.results import AttentionInfo, LayerInfo, ModelInfo, Pattern, SampleCard, TensorSpec
+from qdebug.session.groups import groups_of
 from qdebug.session.loading import Loaded
 from qdebug.session.own import is_matrix
 from qdebug.session.sequences import lies_along, sequence_length
@@ -54,6 +56,8 @@ def describe(
         not_understood=(*loaded.unknown, *_not_run(traced), *_inside(program), *_not_understood(program, layers)),
         findings=(*_numbered(loaded), *_findings(program)),
         preset=card.preset if card else "w8a8",
+        sampler=card.sampler if card else None,
+        parted=_parted(data),
         runs=traced.broken is None,
         own_recipe="" if loaded.recipe is None else dumps(loaded.recipe, "json"),
         renamed=loaded.renamed,
@@ -63,6 +67,11 @@ def describe(
             for one in find_attentions(program, {layer.step for layer in layers}, traced.shapes)
         ),
     )
+
+
+def _parted(data: Dataset | None) -> Literal["", "group", "class"]:
+    found = groups_of(data)[0] if data else None
+    return found.key if found else ""
 
 
 def _has_rounded_weights(loaded: Loaded, layers: tuple[Layer, ...]) -> bool:

@@ -38,6 +38,13 @@ def _pixels(value: Tensor) -> Tensor | None:
     return value[..., : 3 if value.shape[-1] >= 3 else 1]
 
 
+def image_of(levels: Tensor) -> Picture:
+    """A picture of grey or RGB levels as they are: uint8 ``[C, H, W]`` of 1 or 3 channels."""
+    channels, height, width = levels.shape
+    pixels = levels.permute(1, 2, 0).contiguous().numpy().tobytes()
+    return Picture(height=height, width=width, channels=channels, pixels=pixels)
+
+
 def _stored(pixels: Tensor) -> Picture:
     step = -(-max(pixels.shape[:2]) // LARGEST)
     thin = torch.nan_to_num(pixels[step // 2 :: step, step // 2 :: step].double())

@@ -58,11 +58,15 @@ from qdebug.session.decided import Decided, decide
 from qdebug.session.detail import Details
 from qdebug.session.diverging import divergence
 from qdebug.session.format_questions import FormatQuestions
+from qdebug.session.group_calibration import GroupCalibrationMeter
+from qdebug.session.group_questions import GroupQuestions
+from qdebug.session.group_ranges import GroupRangeMeter
 from qdebug.session.memo import Memo
 from qdebug.session.outlook import Outlook
 from qdebug.session.positions import PositionMeter
 from qdebug.session.prepare import Preparer
 from qdebug.session.routing import routing
+from qdebug.session.sampling import Sampler
 from qdebug.session.scoring import Scorer
 from qdebug.session.setters import SetterMeter
 from qdebug.session.settling import Settling
@@ -75,7 +79,7 @@ from qdebug.session.verdict import verdict
 from qdebug.targets import cache_size
 
 
-class Session(FormatQuestions):
+class Session(FormatQuestions, GroupQuestions):
     """A model and its data, opened with :func:`qdebug.open`.
 
     Every method is a function of the recipe: nothing is remembered but answers. Methods may be called from many
@@ -100,6 +104,9 @@ class Session(FormatQuestions):
         self._calibration = CalibrationMeter(subject, self._preparer, self._scorer)
         self._setters = SetterMeter(subject, self._preparer)
         self._positions = PositionMeter(subject, self._preparer, self._tables)
+        self._group_ranges = GroupRangeMeter(subject, self._preparer)
+        self._group_calibration = GroupCalibrationMeter(subject, self._preparer, self._scorer)
+        self._sampler = Sampler(subject, self._preparer)
         self._fitting: Memo[Recipe] = Memo(512)
 
     def __repr__(self) -> str:

@@ -14,6 +14,7 @@ from qdebug.measure.predictions import ignored
 from qdebug.recipes import Recipe
 from qdebug.results import Subgroups
 from qdebug.results.subgroups import Key
+from qdebug.session.groups import name
 from qdebug.session.memo import Memo
 from qdebug.session.prepare import Preparer
 from qdebug.session.scoring import Scorer
@@ -67,7 +68,7 @@ def partitions(subject: Subject, found: Predictions) -> tuple[list[Partition], s
         if len(names) > MOST:
             left_out.append(f"'{key}' has {len(names):,} different values: too many to be groups.")
         elif len(names) > 1:
-            parts.append(Partition(key, tuple(map(_name, names)), of.reshape(-1), by_prediction))
+            parts.append(Partition(key, tuple(map(name, names)), of.reshape(-1), by_prediction))
     return parts, " ".join(left_out)
 
 
@@ -83,7 +84,3 @@ def _void(subject: Subject, labels: NDArray[np.int64]) -> Sequence[int]:
     output = subject.shapes[subject.program.output]
     classes = output[1] if tuple(output[2:]) == labels.shape[1:] else output[-1]
     return ignored("segmentation", classes)
-
-
-def _name(value: object) -> str:
-    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)

@@ -127,3 +127,38 @@ def test_the_engine_computes_what_the_module_computes(session):
     torch.testing.assert_close(
         subject.engine.output(session._preparer.float_sheet, batch), expected, rtol=1e-4, atol=1e-4
     )
+
+
+@pytest.mark.parametrize("session", ["digits-ddpm"], indirect=True)
+def test_a_diffusion_model_suffers_by_timestep(session):
+    rows = {row.name: row for row in session.subgroups("w8a8").rows}
+    assert list(rows) == [str(timestep) for timestep in range(5, 100, 10)]
+    others = [row.output_db for name, row in rows.items() if name != "5"]
+    assert rows["5"].output_db < min(others) - 5
+    assert session.info().sampler.steps == 100
+
+
+@pytest.mark.parametrize("session", ["digits-ddpm"], indirect=True)
+def test_one_timestep_alone_calibrates_worse_than_all(session):
+    found = session.group_calibration("w8a8")
+    ways = {way.name: way for way in found.ways}
+    assert all(way.metric > ways["uniform"].metric for name, way in ways.items() if name.startswith("only"))
+    first, last = ways["only 5"], ways["only 95"]
+    assert first.metric > 1.3 * found.float_value
+    assert first.by_group[-1] > 100 * found.float_by_group[-1]
+    assert last.by_group[0] > ways["uniform"].by_group[0]
+
+
+def test_the_noised_images_are_those_of_equation_4():
+    from sample_models.digits_ddpm.train import TIMESTEPS, kept, noised
+
+    data = load_sample("digits-ddpm").data
+    assert sorted(set(data["timestep"].tolist())) == list(TIMESTEPS)
+    share = np.cumprod(1 - np.linspace(0.001, 0.2, 100))
+    assert kept()[1:].numpy() == pytest.approx(share, rel=1e-9)
+    left = share[data["timestep"] - 1][:, None, None, None]
+    clean = (data["image"] - np.sqrt(1 - left) * data["labels"]) / np.sqrt(left)
+    early = data["timestep"] <= 45  # later, rounding to 1/1024 is more than what is left of the image
+    assert np.abs(clean[early]).max() < 1.02
+    one = noised(torch.ones(1, 1, 1, 1), torch.zeros(1, 1, 1, 1), torch.tensor([3]))
+    assert one.item() == pytest.approx(np.sqrt(share[2]))

@@ -6,8 +6,9 @@ import html
 
 import streamlit as st
 
-from qdebug.figures import numbers, subgroup_changes
+from qdebug.figures import group_course, numbers, subgroup_changes
 from qdebug.figures.colours import TROUBLE_MARK
+from qdebug.figures.grouped import numbered
 from qdebug.figures.subgroups import is_hit, kinds, p_words, subgroups_finding, worst_first
 from qdebug.figures.text import shorten
 from qdebug.jobs.verbs import GetSubgroups
@@ -29,11 +30,13 @@ def line() -> None:
 
 
 def section() -> None:
-    """Each class and group: its change with its interval."""
+    """Each class and group: its change with its interval; groups that are numbers along these first."""
     found = _known()
     if found is None:
         return
     with st.container(key="card-subgroups"):
+        if numbered(found.rows):
+            chart.show(chart.of(group_course, found, dark=is_dark()), "group-course", "groups")
         chart.show(chart.of(subgroup_changes, found, dark=is_dark()), "subgroups", "subgroups")
         st.html(f'<p class="q-quiet">{CONFIDENCE}{_left_out(found)}</p>')
 
