@@ -39,6 +39,8 @@ if TYPE_CHECKING:
     from qdebug.doors.huggingface import Checkpoint
 
 CALIBRATION_SAMPLES = 256
+_ITSELF, _LEAST = 2**30, 2**28
+"""Bytes that libraries, captured graphs and results take, and that are shared out where hardly any are left."""
 OWN = "the sample's own training data"
 Reader = Callable[[str], tuple[Arrays, str]]
 """A path to arrays, and what they are called in messages."""
@@ -48,8 +50,8 @@ Reader = Callable[[str], tuple[Arrays, str]]
 def shared_cache() -> ValueCache:
     """The process's cache, shared by all sessions.
 
-    Its budget is a quarter of the memory that the process may take, or what the environment variable QDEBUG_CACHE_BYTES
-    says.
+    Its budget is a quarter of the memory that the process may take beyond what it takes itself, or what the environment
+    variable QDEBUG_CACHE_BYTES says.
     """
     return ValueCache(_bytes("QDEBUG_CACHE_BYTES"))
 
@@ -57,14 +59,14 @@ def shared_cache() -> ValueCache:
 def resident() -> int:
     """Bytes up to which a folder's weights are held in memory, in float32; those that take more stay in their files.
 
-    A quarter of the memory that the process may take, or what the environment variable QDEBUG_WEIGHT_BYTES says.
+    A quarter of the same memory, or what the environment variable QDEBUG_WEIGHT_BYTES says.
     """
     return _bytes("QDEBUG_WEIGHT_BYTES")
 
 
 def _bytes(variable: str) -> int:
     own = os.environ.get(variable, "")
-    return int(own) if own.isdigit() else memory_limit() // 4
+    return int(own) if own.isdigit() else max(memory_limit() - _ITSELF, _LEAST) // 4
 
 
 def open_model(

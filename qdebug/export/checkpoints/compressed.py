@@ -6,7 +6,7 @@ Source: compressed-tensors 0.20 (``compressors``, ``quantization/quant_scheme.py
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,6 +25,15 @@ Layer = tuple[dict[str, Tensor], Arguments, str]
 """A layer's tensors by their short names, its weight's arguments and its format."""
 
 
+Keep = Callable[[Tensor], Tensor]
+"""Gives a tensor's place until it is written: memory, or a file."""
+
+
+def as_it_is(tensor: Tensor) -> Tensor:
+    """Keep a tensor in memory."""
+    return tensor
+
+
 @dataclass(frozen=True)
 class Written:
     """What goes into a checkpoint's folder.
@@ -41,14 +50,16 @@ class Written:
 
 
 def compressed_tensors(
-    layers: Iterable[StoredLinear], *, dtype: torch.dtype = torch.bfloat16, ignore: Iterable[str] = ()
-) -> Written:
+    layers: Iterable[StoredLinear], *, dtype: torch.dtype = torch.bfloat16, ignore: Iterable[str] = (),
+    keep: Keep = as_it_is,
+) -> Written:  # fmt: skip
     """Tensors and config of layers.
 
     Args:
         layers: codes on grids (:func:`qdebug.export.checkpoints.linear_of`).
         dtype: of the model's other tensors. Scales are stored so where they are exact in it, else in float32.
         ignore: linear layers that stay float, by path.
+        keep: where tensors wait until they are written.
     """
     tensors: dict[str, Tensor] = {}
     groups: list[tuple[Arguments, list[str]]] = []
@@ -61,7 +72,7 @@ def compressed_tensors(
             continue
         parts, weights, form = found
         inputs, more = input_scheme(layer, unsaid)
-        tensors |= {f"{layer.module}.{name}": one.contiguous() for name, one in (parts | more).items()}
+        tensors |= {f"{layer.module}.{name}": keep(one.contiguous()) for name, one in (parts | more).items()}
         scheme = {"weights": weights, "input_activations": inputs, "output_activations": None, "format": form}
         for known, names in groups:
             if known == scheme:

@@ -15,6 +15,7 @@ from torch import Tensor
 from qdebug.doors.checkpoints import Shards
 from qdebug.doors.checkpoints.shards import INDEX
 from qdebug.errors import FileError
+from qdebug.graph.filed import plain
 
 SHARD = 5 << 30
 """Bytes of a file, as transformers writes them by default."""
@@ -115,7 +116,7 @@ def _written(folder: Path, tensors: Iterator[tuple[str, Tensor]], most: int) -> 
         if held and size + bytes_ > most:
             files.append(_saved(folder, held, len(files)))
             held, size = {}, 0
-        held[name] = tensor.contiguous()
+        held[name] = plain(tensor).contiguous()
         size, total = size + bytes_, total + bytes_
     files.append(_saved(folder, held, len(files)))
     if len(files) == 1:

@@ -4,22 +4,27 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from functools import partial
 
 import torch
 
 from qdebug.doors.checkpoints import Shards, StoredLinear
+from qdebug.engine.memory import memory_limit
+from qdebug.engine.scratch import Scratch
 from qdebug.errors import RecipeError, UsageError, near
-from qdebug.export.checkpoints.compressed import Written, compressed_tensors
-from qdebug.export.checkpoints.folder import write_folder
+from qdebug.export.checkpoints.compressed import Keep, Written, as_it_is, compressed_tensors
+from qdebug.export.checkpoints.folder import SHARD, write_folder
 from qdebug.export.checkpoints.linears import decided_linear
 from qdebug.export.checkpoints.words import awq, gptq
 from qdebug.export.targets import remarks
+from qdebug.graph.filed import FiledTensor
 from qdebug.results import Exported
 from qdebug.session.decided import Decided, DecidedLayer
 
 KINDS = ("compressed-tensors", "gptq", "awq")
+_LEAST = 1 << 27
+"""Bytes of a file of the folder where memory is scarce: so much is put together before it is written."""
 _TYPES = {"BF16": torch.bfloat16, "F16": torch.float16, "F32": torch.float32}
 
 
@@ -44,8 +49,11 @@ def write_checkpoint(
     if kind not in KINDS:
         raise UsageError(f"There is no checkpoint of the kind '{kind}'", do=near(kind, KINDS))
     shards = Shards(original)
-    layers, ignored, unsaid = _layers(decided, shards)
-    written = _writer(kind, shards, ignored)(layers)
+    # What is too large for memory as the model has it is too large as codes as well.
+    is_large = any(isinstance(one.values, FiledTensor) for one in decided.layers)
+    keep = Scratch().filed if is_large else as_it_is
+    layers, ignored, unsaid = _layers(decided, shards, keep)
+    written = _writer(kind, shards, ignored)(layers, keep=keep)
     unsaid += written.unsaid
     if not written.tensors:
         raise remarks.nothing_left(kind, unsaid, decided)
@@ -66,12 +74,13 @@ def write_checkpoint(
         for layer in decided.layers
         if layer.bias is None and layer.bias_values is not None
     ]
-    folder = write_folder(original, path, written.tensors, written.config, changed=changed)
+    shard = min(SHARD, max(_LEAST, memory_limit() // 16)) if is_large else SHARD
+    folder = write_folder(original, path, written.tensors, written.config, changed=changed, shard=shard)
     size = sum(file.stat().st_size for file in folder.iterdir())
     return Exported(path=str(folder), unsaid=tuple(dict.fromkeys(unsaid)), bytes=size)
 
 
-def _layers(decided: Decided, shards: Shards) -> tuple[list[StoredLinear], list[str], list[str]]:
+def _layers(decided: Decided, shards: Shards, keep: Keep) -> tuple[list[StoredLinear], list[str], list[str]]:
     """Layers that are codes on a grid, under the folder's names; linear layers that stay float; and why."""
     found: dict[str, StoredLinear] = {}
     ignored: list[str] = []
@@ -95,7 +104,7 @@ def _layers(decided: Decided, shards: Shards) -> tuple[list[StoredLinear], list[
             ignored.append(module)
         elif module not in found:
             found[module] = StoredLinear(
-                module, stored.plan, stored.grid, stored.codes, stored.activation, stored.activation_grid
+                module, stored.plan, stored.grid, keep(stored.codes), stored.activation, stored.activation_grid
             )
     return list(found.values()), ignored, unsaid
 
@@ -114,7 +123,7 @@ def _place(name: str, shards: Shards) -> str | None:
     return name
 
 
-def _writer(kind: str, shards: Shards, ignored: list[str]) -> Callable[[Iterable[StoredLinear]], Written]:
+def _writer(kind: str, shards: Shards, ignored: list[str]) -> Callable[..., Written]:
     if kind in ("gptq", "awq"):
         return partial(gptq if kind == "gptq" else awq, ignore=ignored)
     kinds = Counter(shards.kind(name) for name in shards)

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from qdebug.doors.checkpoints import StoredLinear
 from qdebug.doors.checkpoints.bits import packed, reordered
-from qdebug.export.checkpoints.compressed import Written
+from qdebug.export.checkpoints.compressed import Keep, Written, as_it_is
 from qdebug.quantize import QParams
 
 Uniform = tuple[Tensor, Tensor, Tensor, int, int]
@@ -24,7 +24,7 @@ Uniform = tuple[Tensor, Tensor, Tensor, int, int]
 
 def gptq(
     layers: Iterable[StoredLinear], *, ignore: Iterable[str] = (),
-    version: Literal["gptq", "gptq_v2"] | None = None,
+    version: Literal["gptq", "gptq_v2"] | None = None, keep: Keep = as_it_is,
 ) -> Written:  # fmt: skip
     """A GPTQ checkpoint, as AutoGPTQ and GPTQModel write it.
 
@@ -33,8 +33,9 @@ def gptq(
         ignore: linear layers that stay float, by path.
         version: how zero points are stored: less one (``gptq``) or as they are. By default the first, unless one is 0,
             which some kernels then read as 2^bits.
+        keep: where tensors wait until they are written.
     """
-    kept, floats, unsaid = _alike(layers, "GPTQ", (2, 3, 4, 8), 32)
+    kept, floats, unsaid = _alike(layers, "GPTQ", (2, 3, 4, 8), 32, keep)
     if version is None:
         version = "gptq_v2" if any(bool((one[1] == 0).any()) for one in kept.values()) else "gptq"
     tensors: dict[str, Tensor] = {}
@@ -47,7 +48,7 @@ def gptq(
             "scales": scale.T.half(),
             "g_idx": (torch.arange(count) // (size if size > 0 else count)).int(),
         }  # fmt: skip
-        tensors |= {f"{module}.{name}": one.contiguous() for name, one in parts.items()}
+        tensors |= {f"{module}.{name}": keep(one.contiguous()) for name, one in parts.items()}
     symmetric = all(bool((one[1] == 1 << bits - 1).all()) for one in kept.values())
     config: dict[str, Any] = {
         "quant_method": "gptq", "bits": bits, "group_size": size, "desc_act": False, "sym": symmetric,
@@ -59,21 +60,22 @@ def gptq(
     return Written(tensors, config, tuple(unsaid))
 
 
-def awq(layers: Iterable[StoredLinear], *, ignore: Iterable[str] = ()) -> Written:
+def awq(layers: Iterable[StoredLinear], *, ignore: Iterable[str] = (), keep: Keep = as_it_is) -> Written:
     """An AWQ checkpoint in the ``gemm`` layout, as AutoAWQ writes it.
 
     Args:
         layers: codes on grids.
         ignore: linear layers that stay float, by path.
+        keep: where tensors wait until they are written.
     """
-    kept, floats, unsaid = _alike(layers, "AWQ", (4,), 8)
+    kept, floats, unsaid = _alike(layers, "AWQ", (4,), 8, keep)
     tensors: dict[str, Tensor] = {}
     for module, (codes, zero, scale, bits, _) in kept.items():
         parts = {
             "qweight": packed(reordered(codes.T.contiguous()), bits),
             "qzeros": packed(reordered(zero.T.contiguous()), bits), "scales": scale.T.half(),
         }  # fmt: skip
-        tensors |= {f"{module}.{name}": one.contiguous() for name, one in parts.items()}
+        tensors |= {f"{module}.{name}": keep(one.contiguous()) for name, one in parts.items()}
     size = next((one[4] for one in kept.values()), -1)
     config = {
         "quant_method": "awq", "bits": 4, "group_size": size, "zero_point": True, "version": "gemm",
@@ -83,7 +85,7 @@ def awq(layers: Iterable[StoredLinear], *, ignore: Iterable[str] = ()) -> Writte
 
 
 def _alike(
-    layers: Iterable[StoredLinear], tool: str, known: tuple[int, ...], columns: int
+    layers: Iterable[StoredLinear], tool: str, known: tuple[int, ...], columns: int, keep: Keep
 ) -> tuple[dict[str, Uniform], list[str], list[str]]:
     """The layers of the most frequent bits and groups, the names of the others, and what is left unsaid."""
     found: dict[str, Uniform] = {}
@@ -95,7 +97,7 @@ def _alike(
             unsaid.append(f"{layer.module}: the weight stays float: {one}.")
             floats.append(layer.module)
             continue
-        found[layer.module] = one
+        found[layer.module] = (keep(one[0]), *one[1:])
         if not layer.activation.is_float32:
             unsaid.append(f"{layer.module}: {tool} does not quantize activations; this one stays float.")
         if not torch.equal(one[2].half().float(), one[2]):
