@@ -10,6 +10,7 @@ import msgspec
 from qdebug.engine import Batch, LayerQuant, Sheet, Work
 from qdebug.formats import find
 from qdebug.graph import Layer
+from qdebug.graph.filed import plain
 from qdebug.measure import OutputAccumulator, SplitAccumulator, error_split, off_grid_split
 from qdebug.quantize import dynamic_grid, fake_quantize_activation, is_dynamic, rows
 from qdebug.recipes import FLOAT, LayerPlan, Recipe
@@ -98,9 +99,10 @@ class Tables:
 
     def _weight_split(self, sheet: Sheet, layer: Layer, plan: LayerPlan) -> ErrorSplit:
         cache = self._subject.engine.cache
-        weight, rounded = sheet.constant(layer.weight, cache), sheet.rounded(layer.step)
+        weight, rounded = plain(sheet.constant(layer.weight, cache)), sheet.rounded(layer.step)
         if rounded is None or rounded.is_on_grid:
             quantized, qparams = sheet.quantized(layer, plan.weight, cache)
+            quantized = plain(quantized)
             if qparams is None and plan.weight.rank:
                 return off_grid_split(weight, quantized, plan.weight)
             return error_split(weight, quantized, qparams, plan.weight, layer.out_axis)
