@@ -6,8 +6,10 @@ from collections import Counter
 from dataclasses import dataclass
 
 from qdebug.export.targets.reach import Reach
+from qdebug.export.targets.remarks import inside_attention
 from qdebug.formats import Block, Gguf, Integer, find
 from qdebug.recipes import LayerPlan, Recipe, TensorPlan
+from qdebug.recipes.attention import in_words
 from qdebug.results import LayerInfo, ModelInfo
 
 MOST_NAMED = 3
@@ -59,11 +61,15 @@ def beforehand(info: ModelInfo, recipe: Recipe, target: str) -> tuple[str, ...]:
         recipe: the recipe.
         target: its name.
     """
-    if target == "gguf":
-        return _of_gguf(info, recipe)
-    speech = SPEECH.get(target)
-    if speech is None:
+    if target != "gguf" and target not in SPEECH:
         return ()
+    said = _of_gguf(info, recipe) if target == "gguf" else _of_checkpoint(info, recipe, SPEECH[target])
+    inside = () if recipe.attention.is_float32 else (inside_attention(in_words(recipe.attention)),)
+    return (*said, *inside)
+
+
+def _of_checkpoint(info: ModelInfo, recipe: Recipe, speech: Speech) -> tuple[str, ...]:
+    """Codes of linear layers, inputs of some formats, and nothing else."""
     plans = [(layer, recipe.plan_for(layer.name, layer.kind)) for layer in info.layers]
     kept, floats = _kept(plans, speech)
     said = [f"{_named(names)}: the weight stays float: {why}." for why, names in floats.items()]

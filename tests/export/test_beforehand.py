@@ -1,10 +1,19 @@
 """What a checkpoint will not say is told beforehand, and is what is then not said."""
 
 import pytest
+from msgspec.structs import replace
 
 from qdebug.errors import RecipeError
 from qdebug.export import FOLDERS, TARGETS, beforehand, export_file, foretold
-from qdebug.recipes import LayerPlan, parse_plan, parse_weight_format, preset, set_layers
+from qdebug.recipes import (
+    AttentionPlan,
+    LayerPlan,
+    parse_cache_format,
+    parse_plan,
+    parse_weight_format,
+    preset,
+    set_layers,
+)
 from qdebug.session import open as open_model
 from tests.doors.huggingface import zoo
 
@@ -66,3 +75,11 @@ def test_the_usual_cases_in_words(session):
 
 def test_files_that_are_written_at_once_are_not_foretold(session):
     assert {beforehand(session.info(), preset("w8a8"), target) for target in TARGETS} == {()}
+
+
+def test_what_attention_computes_with_is_told_beforehand(session):
+    plan = AttentionPlan(keys=parse_cache_format("int8", "keys"))
+    recipe = replace(preset("w4g128"), attention=plan)
+    for target in ("compressed-tensors", "gguf"):
+        (said,) = [one for one in beforehand(session.info(), recipe, target) if "Attention computes with" in one]
+        assert "keys int8" in said

@@ -11,6 +11,7 @@ from onnx import ModelProto
 
 import qdebug
 from qdebug.engine import Work
+from qdebug.errors import ModelError
 from qdebug.export.onnx.edit import Editor
 from qdebug.export.onnx.notes import Notes
 from qdebug.export.onnx.opsets import opset_of, set_format_version
@@ -54,6 +55,12 @@ def write_onnx(
     notes = metadata(session, recipe)
     if isinstance(origin, Path):
         return write_edited(session, recipe, target, notes, work)
+    if origin is None:
+        raise ModelError(
+            "A model whose weights stay in their files is not written as ONNX", file=session.subject.folder,
+            do="Write it as compressed-tensors, gptq, awq or gguf; or, with the memory for it, open it with "
+            "QDEBUG_WEIGHT_BYTES set above its size.",
+        )  # fmt: skip
     from qdebug.export.onnx.from_torch import by_way_of_torch
 
     inside = [one for one in session.subject.layers if one.is_recurrent]

@@ -7,7 +7,9 @@ import pytest
 import torch
 
 from qdebug.engine import ValueCache
+from qdebug.errors import ModelError
 from qdebug.export import write_checkpoint
+from qdebug.export.onnx import write_onnx
 from qdebug.graph.filed import FiledTensor
 from qdebug.recipes import parse_fix, parse_plan, preset, with_fix
 from qdebug.search.predict.projector import Projector
@@ -130,3 +132,9 @@ def test_what_is_exported_is_the_same_file(kind, pair, llama, tmp_path):
         write_checkpoint(session.decided(recipe), llama, tmp_path / str(place), kind)
         digests.append(hashlib.sha256((tmp_path / str(place) / "model.safetensors").read_bytes()).hexdigest())
     assert digests[0] == digests[1]
+
+
+def test_a_graph_of_onnx_is_refused(pair, tmp_path):
+    with pytest.raises(ModelError, match="whose weights stay in their files is not written as ONNX"):
+        write_onnx(pair[1], preset("w8a8"), tmp_path / "model.onnx")
+    assert not list(tmp_path.glob("*.onnx"))
