@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from qdebug.doors.checkpoints import Checkpoint as PackedWeights
 from qdebug.doors.checkpoints import Shards, read_checkpoint
 from qdebug.doors.huggingface.config import Config
+from qdebug.doors.huggingface.experts import unfold
 from qdebug.doors.huggingface.library import first_line, quiet
 from qdebug.doors.huggingface.standins import StandIns
 from qdebug.doors.stored import Checkpoint as Stored
@@ -59,6 +60,7 @@ def load_blank(config: Config, stand_ins: StandIns) -> nn.Module | None:
         ModelError: the weights do not fit the configuration.
     """
     model = _built(config, dict(stand_ins.tensors))
+    unfold(model)
     return model if stand_ins.are_all_of(model) else None
 
 
