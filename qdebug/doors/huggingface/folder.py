@@ -18,7 +18,7 @@ from qdebug.doors.huggingface.config import Config, read_config
 from qdebug.doors.huggingface.experts import unfold
 from qdebug.doors.huggingface.heads import dummy, with_head
 from qdebug.doors.huggingface.samples import STREAMS, Cut, read_samples
-from qdebug.doors.huggingface.standins import StandIns, float_bytes
+from qdebug.doors.huggingface.standins import StandIns, left_in_files
 from qdebug.doors.huggingface.texts import KINDS
 from qdebug.doors.huggingface.weights import checkpoint, load, load_blank, stored_quantized
 from qdebug.doors.npz import read_npz
@@ -145,16 +145,15 @@ class Checkpoint:
         """The model with stand-ins for weights that are to stay in their files; None where all of them are to be read.
 
         Args:
-            resident: bytes up to which weights are held in memory, in float32. Quantized weights and those of which
-                the library makes one of several, as it does with experts, are held in any case.
+            resident: bytes up to which weights are held in memory, in float32. Those that the library does not take
+                as they are stored are held in any case.
 
         Raises:
             FileError: weights are missing or damaged.
             ModelError: they do not fit the configuration.
         """
-        stored = checkpoint(self.config.folder)
-        size = float_bytes(stored)
-        if self.packed is not None or size is None or size <= resident:
+        stored = left_in_files(checkpoint(self.config.folder), self.packed, resident)
+        if stored is None:
             return None
         stand_ins = StandIns(stored)
         model = load_blank(self.config, stand_ins)

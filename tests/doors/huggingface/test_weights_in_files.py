@@ -1,6 +1,7 @@
 """Weights that stay in their files: the same numbers bit for bit, whatever is done with the model."""
 
 import hashlib
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,7 +9,7 @@ import torch
 
 from qdebug.engine import ValueCache
 from qdebug.errors import ModelError
-from qdebug.export import write_checkpoint
+from qdebug.export import export_file, write_checkpoint
 from qdebug.export.onnx import write_onnx
 from qdebug.graph.filed import FiledTensor
 from qdebug.recipes import parse_fix, parse_plan, preset, with_fix
@@ -123,13 +124,16 @@ def test_predictions_are_the_same_where_changes_are_made_anew_for_each_batch(pai
     assert found[0].activation.tobytes() == found[1].activation.tobytes()
 
 
-@pytest.mark.parametrize("kind", ["compressed-tensors", "gptq"])
-def test_what_is_exported_is_the_same_file(kind, pair, llama, tmp_path):
+@pytest.mark.parametrize("kind", ["compressed-tensors", "gptq", "gguf"])
+def test_what_is_exported_is_the_same_file(kind, pair, tmp_path):
+    if kind == "gguf":
+        pytest.importorskip("gguf")
     recipe = with_fix(preset("w4g32"), parse_fix("gptq"))
     digests = []
     for place, session in enumerate(pair):
-        write_checkpoint(session.decided(recipe), llama, tmp_path / str(place), kind)
-        digests.append(hashlib.sha256((tmp_path / str(place) / "model.safetensors").read_bytes()).hexdigest())
+        written = Path(export_file(session, recipe, kind, tmp_path / str(place)).path)
+        file = written / "model.safetensors" if written.is_dir() else written
+        digests.append(hashlib.sha256(file.read_bytes()).hexdigest())
     assert digests[0] == digests[1]
 
 
@@ -137,3 +141,13 @@ def test_a_graph_of_onnx_is_refused(pair, tmp_path):
     with pytest.raises(ModelError, match="whose weights stay in their files is not written as ONNX"):
         write_onnx(pair[1], preset("w8a8"), tmp_path / "model.onnx")
     assert not list(tmp_path.glob("*.onnx"))
+
+
+@pytest.mark.parametrize("kind", ["compressed-tensors", "gptq"])
+def test_weights_that_are_quantized_are_decoded_when_they_are_read(kind, llama, monkeypatch, tmp_path):
+    monkeypatch.setenv("QDEBUG_WORKSPACE", str(tmp_path / "workspace"))
+    write_checkpoint(open_model(llama, DATA).decided(preset("w4g32")), llama, tmp_path / "packed", kind)
+    held, left = _both(monkeypatch, lambda: open_model(tmp_path / "packed", DATA))
+    assert in_files(left) and not in_files(held) and left.subject.recipe == held.subject.recipe
+    assert torch.equal(said(left), said(held))
+    assert left.evaluate(left.subject.recipe).metric == held.evaluate(held.subject.recipe).metric
