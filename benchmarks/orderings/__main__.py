@@ -12,6 +12,7 @@ from benchmarks.orderings.claims import CLAIMS, Claim
 from benchmarks.orderings.run import SEEDS, Found, measure
 from qdebug.figures import numbers
 from qdebug.places import workspace
+from qdebug.results.score import is_fraction
 
 TITLES = {
     "dfq": "Data-free quantization: equalization and bias correction",
@@ -36,7 +37,7 @@ def table(found: Mapping[Cell, Found]) -> str:
         "|---|---|---|---|---|---|---|",
     ]
     for cell, one in found.items():
-        scale, unit = (100, " %") if one.metric in numbers.FRACTIONS else (1, "")
+        scale, unit = (100, " %") if is_fraction(one.metric) else (1, "")
         value = f"{scale * one.mean:.2f} ± {scale * one.spread:.2f}{unit}"
         lines.append(
             f"| {cell.sample} | `{cell.format}`{'' if cell.range == 'minmax' else f', {cell.range} ranges'} "

@@ -10,7 +10,7 @@ from qdebug.figures import colours, template
 from qdebug.figures.numbers import NBSP, decibel, metric_title, metric_value, share, small_share, three, times
 from qdebug.figures.text import plain, plural, shorten
 from qdebug.results import CalibrationWay, GroupCalibration, GroupedTensor, GroupRanges, Metric, Subgroup, Subgroups
-from qdebug.results.score import FRACTIONS
+from qdebug.results.score import is_fraction
 
 DRIFTS = 1.5
 """A range drifts where the widest group's is so many times the narrowest's."""
@@ -154,7 +154,7 @@ def group_course(found: Subgroups, *, dark: bool) -> go.Figure:
     deep = any(value is not None for value in outputs)
     figure = template.blank(plain(course_finding(metric, rows)), dark=dark, height=400 if deep else 260)
     x = [at for at, _ in rows]
-    unit = 100.0 if metric.name in FRACTIONS else 1.0
+    unit = 100.0 if is_fraction(metric.name) else 1.0
     lines = (
         ("float", [row.float_ for _, row in rows], colours.MUTED, 1.5),
         ("quantized", [row.quantized for _, row in rows], colours.ACCENT, 2.5),
@@ -250,7 +250,7 @@ def calibration_map(found: GroupCalibration, *, dark: bool) -> go.Figure:
         hovertemplate="calibrated on <b>%{y}</b><br>evaluated on %{x}: %{customdata[0]}, float %{customdata[1]}"
                       "<extra></extra>",
     )  # fmt: skip
-    what = f"what {metric_title(found.metric)} loses{', in points' if found.metric in FRACTIONS else ''}"
+    what = f"what {metric_title(found.metric)} loses{', in points' if is_fraction(found.metric) else ''}"
     if not found.higher_is_better:
         what = "multiples of the float model's error"
     figure.update_layout(
@@ -275,6 +275,6 @@ def _harm(found: GroupCalibration, now: float, then: float) -> float:
 
 def _said(found: GroupCalibration, now: float, then: float) -> str:
     if found.higher_is_better:
-        return three((100 if found.metric in FRACTIONS else 1) * (then - now))
+        return three((100 if is_fraction(found.metric) else 1) * (then - now))
     ratio = now / then if then > 0 else math.inf
     return f"{ratio:.0f}×" if ratio >= 10 else f"{ratio:.2f}×"
