@@ -129,6 +129,12 @@ def test_labels_that_fit_nothing():
         open_model(seeded(Attention), data)
 
 
+def test_classes_that_are_no_whole_numbers():
+    data = data_for(Residual)
+    with pytest.raises(DataError, match=r"real numbers of shape \[24\], do not fit .*Classes are whole numbers"):
+        open_model(seeded(Residual), data | {"labels": np.zeros(24, np.float32)})
+
+
 def test_no_layers():
     with pytest.raises(ModelError, match="no layer"):
         open_model(nn.ReLU(), {"input": torch.randn(4, 4)})
