@@ -18,6 +18,7 @@ import json
 import random
 import statistics
 import sys
+import tempfile
 import time
 from itertools import product
 from pathlib import Path
@@ -31,13 +32,19 @@ from qdebug.engine import Work
 from qdebug.engine.memory import keep_freed_memory
 from qdebug.recipes import LayerPlan, Recipe, parse_plan, set_layers
 from qdebug.results.sensitivity import Measure
-from qdebug.search.mix import Problem, corrected, evidence
+from qdebug.search.mix import Problem, corrected, evidence, with_changes
 from qdebug.search.mixed.problem import problem, recipe_of
+from qdebug.search.mixed.swept import Alone, swept
 from qdebug.search.mixed.wish import Wish, formats_of
 from qdebug.search.predict.predicted import error
 from qdebug.search.predict.projections import Projections, mean_square
 from qdebug.search.predict.projector import Projector, turns_for
+from qdebug.search.question import Question
 from qdebug.search.sensitivity import forward_seconds
+from qdebug.search.sweep.items import items
+from qdebug.search.sweep.journal import Journal
+from qdebug.search.sweep.plan import How
+from qdebug.search.sweep.run import Sweep
 from qdebug.session import Session
 from qdebug.session import open as open_model
 from qdebug.session.warm import RESERVE
@@ -161,6 +168,8 @@ def recipes(session: Session, found: Projections, size: float) -> dict[str, obje
     others, _ = drawn(session, wish, task, size, seed=5, count=2 * MEASURED)
     known, exact, dice = evidence(task, found.samples), np.array(list(sound.values())), random.Random(4)
     alone = swept_alone(session, wish, task, size)
+    together = with_changes(known, {place: one.change for place, one in alone.items()})
+    errors = {place: one.error for place, one in alone.items()}
     off: dict[str, list[float]] = {
         how: np.abs(np.array([task.predict(one, how) for one in sound]) / exact - 1).tolist()
         for how in ("additive", "quadratic")
@@ -180,7 +189,7 @@ def recipes(session: Session, found: Projections, size: float) -> dict[str, obje
     of_all, draws_off = off["set_right"].pop(), off["set_right"]
     with_sweep = []
     for name, seen in (("sweep", []), ("sweep_and_12", draws[0])):
-        correction = corrected(known, {one: others[one] for one in seen}, alone)
+        correction = corrected(together, {one: others[one] for one in seen}, errors)
         assert correction is not None
         told = [correction.expected(one) for one in sound]
         off[f"set_right_by_{name}"] = [abs(one.value / two - 1) for one, two in zip(told, exact, strict=True)]
@@ -195,14 +204,21 @@ def recipes(session: Session, found: Projections, size: float) -> dict[str, obje
     }  # fmt: skip
 
 
-def swept_alone(session: Session, wish: Wish, task: Problem, size: float) -> dict[tuple[int, int], float]:
-    """Measured errors of single layers, by row and plan, as a sweep knows them; not those that ruin the model."""
-    rows = {(task.names or ())[tied[0]]: row for row, tied in enumerate(task.groups.members)}
-    found = {
-        (rows[name], place): _exact(session, set_layers(Recipe(), {name: plan}))
-        for place, (_, plan) in enumerate(wish.formats) if place for name in _layers(session)
-    }  # fmt: skip
-    return {place: error for place, error in found.items() if error < CATASTROPHIC * size}
+def swept_alone(session: Session, wish: Wish, task: Problem, size: float) -> dict[tuple[int, int], Alone]:
+    """What a sweep measures of single layers, by row and plan; not those that ruin the model."""
+    with tempfile.TemporaryDirectory() as folder:
+        journal = Journal(Path(folder))
+        question, sweep = Question(wish.formats[1:], wish.recipe), Sweep(session, How(journal=journal))
+        book = sweep.book(
+            items(session, question, {}, leave_one_out=False),
+            session.metric(wish.recipe, session.subject.eval_batches[:1]),
+        )
+        with sweep.runner() as runner:
+            for _ in sweep.go(runner, book, sweep.plan(book, 1.0), Work()):
+                pass
+        found = swept(session, wish, task, journal, Work())
+        journal.close()
+    return {place: one for place, one in found.items() if one.error < CATASTROPHIC * size}
 
 
 def drawn(

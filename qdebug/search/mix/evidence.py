@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -76,6 +76,34 @@ def evidence(problem: Problem, samples: int) -> Evidence:
     shares = heavy / np.maximum(heavy.sum(1, keepdims=True), np.finfo(np.float64).tiny)
     chance = 2 / (directions + 2) * (shares @ shares.T)
     return Evidence(problem, np.where(apart, kept * products, products), chance, row, plan)
+
+
+def with_changes(known: Evidence, changes: Mapping[tuple[int, int], np.ndarray]) -> Evidence:
+    """The same where it is known how the model's outputs change with single rows.
+
+    How far the errors of two rows go together is then that of the changes, and no longer a prediction along random
+    directions; how large they are is for :func:`~qdebug.search.mix.correction.corrected` to learn. Where something is
+    quantized whatever is chosen, changes hold that as well and say nothing of rows.
+
+    Args:
+        known: the predictions.
+        changes: float64 ``[M]`` by row and plan; those of which nothing is predicted, or that are not finite, teach
+            nothing.
+    """
+    if known.products[-1, -1] > 0:
+        return known
+    plans = known.problem.damage.shape[1]
+    told = {row * plans + plan: change for (row, plan), change in changes.items() if change @ change > 0}
+    told = {at: change for at, change in told.items() if np.isfinite(change @ change) and known.products[at, at] > 0}
+    if len(told) < 2:
+        return known
+    at = np.array(list(told))
+    units = np.stack([change / np.linalg.norm(change) for change in told.values()])
+    roots = np.sqrt(known.products[at, at])
+    products = known.products.copy()
+    products[np.ix_(at, at)] = units @ units.T * np.outer(roots, roots)
+    products[at, at] = known.products[at, at]
+    return replace(known, products=products)
 
 
 def _variance(along: np.ndarray, products: np.ndarray) -> np.ndarray:

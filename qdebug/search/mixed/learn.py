@@ -9,7 +9,8 @@ from msgspec.structs import replace
 from qdebug.engine import Work
 from qdebug.recipes import Recipe
 from qdebug.results.mixture import MixturePoint
-from qdebug.search.mix import Correction, Evidence, corrected
+from qdebug.search.mix import Correction, Evidence, corrected, with_changes
+from qdebug.search.mixed.swept import Alone
 from qdebug.session import Session
 
 FEWEST = 3
@@ -28,7 +29,7 @@ def most_error(session: Session, work: Work) -> float:
 
 
 def learnt(
-    known: Evidence, held: Sequence[MixturePoint], most: float, alone: Mapping[tuple[int, int], float] | None = None
+    known: Evidence, held: Sequence[MixturePoint], most: float, alone: Mapping[tuple[int, int], Alone] | None = None
 ) -> Correction | None:
     """What was measured and is not ruined says about the other points; None where too few points were.
 
@@ -36,11 +37,14 @@ def learnt(
         known: the predictions.
         held: the points.
         most: the error from which on a recipe is ruined.
-        alone: errors of single layers, by row and plan.
+        alone: what was measured of single layers, by row and plan.
     """
     measured = {one.columns: one.confirmed for one in held if one.confirmed is not None and one.confirmed < most}
-    sound = {place: error for place, error in (alone or {}).items() if error < most}
-    found = corrected(known, measured, sound) if len(measured) >= FEWEST else None
+    if len(measured) < FEWEST:
+        return None
+    sound = {place: one for place, one in (alone or {}).items() if one.error < most}
+    together = with_changes(known, {place: one.change for place, one in sound.items()})
+    found = corrected(together, measured, {place: one.error for place, one in sound.items()})
     return found if found is not None and found.measured >= FEWEST else None
 
 

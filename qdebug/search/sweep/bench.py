@@ -21,6 +21,7 @@ from qdebug.measure.losses import Loss
 from qdebug.recipes import Recipe
 from qdebug.results.sensitivity import Measure
 from qdebug.search.sweep.samples import Samples
+from qdebug.search.sweep.sketch import Sketcher
 from qdebug.session import Session
 
 _TOGETHER, _MOST = 0.03, 32
@@ -41,6 +42,7 @@ class Task(msgspec.Struct, frozen=True):
         base: the recipe whose values are worth remembering: equal to it upstream of the layer in question.
         first, last: the sweep's batches, the last left out.
         measure: what is measured of each sample.
+        sums: that stand for the change of each sample's output (:mod:`.sketch`); 0 where nothing does.
     """
 
     number: int
@@ -49,6 +51,7 @@ class Task(msgspec.Struct, frozen=True):
     first: int
     last: int
     measure: Measure = "squared"
+    sums: int = 0
 
 
 class Answer(msgspec.Struct, frozen=True):
@@ -56,7 +59,8 @@ class Answer(msgspec.Struct, frozen=True):
 
     Attributes:
         number: the task's.
-        numbers: float64, little-endian: the metric, its weight, and each sample's error.
+        numbers: float64, little-endian: the metric, its weight, each sample's error, and what stands for the change of
+            each sample's output, sample by sample.
         seconds: what it took.
     """
 
@@ -83,6 +87,7 @@ class Bench:
         self._fits: set[Recipe] = set()
         self._floats: dict[int, Predictions] = {}
         self._losses: dict[Measure, Loss] = {}
+        self._sketchers: dict[int, Sketcher] = {}
 
     def measure(self, task: Task, work: Work) -> Answer:
         """The numbers of one task.
@@ -139,6 +144,9 @@ class Bench:
         for place, before, after in walk.outputs:
             labels = self.samples.labels(place)
             walk.errors.append(loss.changes(before, after, labels))
+            if task.sums:
+                sketcher = self._sketchers.get(task.sums) or self._sketcher(task.sums)
+                walk.changes.append(sketcher.sketch(before, after, self.samples.start(place)).reshape(-1))
             walk.floats.append(self._float(place, before, labels))
             walk.said.append(subject.meter.predictions(after, labels))
         walk.outputs.clear()
@@ -148,7 +156,7 @@ class Bench:
         self._look(walk)
         joined = Predictions.join(walk.floats)
         metric = value(joined, Predictions.join(walk.said), self._session.subject.meter.task)
-        numbers = np.concatenate([[metric, _weight(joined)], *walk.errors])
+        numbers = np.concatenate([[metric, _weight(joined)], *walk.errors, *walk.changes])
         seconds = walk.seconds + time.perf_counter() - start
         return Answer(walk.task.number, numbers.astype("<f8").tobytes(), seconds)
 
@@ -160,6 +168,9 @@ class Bench:
             if found.values is None:
                 self._floats[place] = found
         return found
+
+    def _sketcher(self, sums: int) -> Sketcher:
+        return self._sketchers.setdefault(sums, Sketcher(self.samples.count, self.samples.values, sums))
 
     def _sheet(self, recipe: Recipe, work: Work) -> Sheet:
         if recipe not in self._fits:
@@ -177,7 +188,7 @@ class _Walk:
         base, sheet: what it starts from and what it runs.
         seconds: what it took so far.
         outputs: batches with the float model's output and the recipe's, not yet looked at.
-        errors, floats, said: what the other batches' outputs say.
+        errors, changes, floats, said: what the other batches' outputs say.
     """
 
     task: Task
@@ -186,6 +197,7 @@ class _Walk:
     seconds: float
     outputs: list[tuple[int, Tensor, Tensor]] = field(default_factory=list)
     errors: list[NDArray[np.float64]] = field(default_factory=list)
+    changes: list[NDArray[np.float64]] = field(default_factory=list)
     floats: list[Predictions] = field(default_factory=list)
     said: list[Predictions] = field(default_factory=list)
 

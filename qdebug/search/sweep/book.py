@@ -36,7 +36,7 @@ class Book:
     def task(self, place: int, part: int | None = None) -> Task:
         """An item on one part of the data; on its next one if not said."""
         item, (first, last) = self.items[place], self._samples.parts[self.parts(place) if part is None else part]
-        return Task(place, item.recipe, item.base, first, last, self._measure)
+        return Task(place, item.recipe, item.base, first, last, self._measure, self._sums(item))
 
     def note(self, answer: Answer) -> None:
         """Put an item's next part down."""
@@ -52,7 +52,13 @@ class Book:
 
     def errors(self, place: int) -> NDArray[np.float64]:
         """The error of each sample seen so far."""
-        return np.concatenate([np.zeros(0), *(answer.values[2:] for answer in self._answers[place])])
+        parts = zip(self._answers[place], self._samples.counts, strict=False)
+        return np.concatenate([np.zeros(0), *(answer.values[2 : 2 + count] for answer, count in parts)])
+
+    def change(self, place: int) -> NDArray[np.float64]:
+        """What stands for the change of outputs of the samples seen so far, in one vector; empty where nothing does."""
+        parts = zip(self._answers[place], self._samples.counts, strict=False)
+        return np.concatenate([np.zeros(0), *(answer.values[2 + count :] for answer, count in parts)])
 
     def predicted(self, place: int) -> NDArray[np.float64] | None:
         """The predicted error of each of all samples, those seen first; None where nothing is predicted."""
@@ -67,3 +73,7 @@ class Book:
     def last_seconds(self, place: int) -> float:
         """What the last part took to measure."""
         return self._answers[place][-1].seconds
+
+    def _sums(self, item: Item) -> int:
+        """Mixtures are predicted from the squared errors of layers alone, and from no others."""
+        return self._samples.sums if item.kind == "alone" and self._measure == "squared" else 0

@@ -31,5 +31,5 @@ def build() -> str:
 
 def key(identity: str, task: Task) -> str:
     """The name of a task's numbers: model and data, recipe, batches, and the code that measures."""
-    content = msgspec.json.encode((identity, build(), task.recipe, task.first, task.last, task.measure))
+    content = msgspec.json.encode((identity, build(), task.recipe, task.first, task.last, task.measure, task.sums))
     return hashlib.blake2b(content, digest_size=16).hexdigest()

@@ -201,20 +201,23 @@ class Sweep:
         if task in self._kept or journal is None:
             return self._kept.get(task)
         found = journal.get(key(self._identity, task))
-        count = sum(batch.count for batch in self.samples.batches[task.first : task.last])
-        if found is None or len(found[0]) != 8 * (2 + count):
+        if found is None or len(found[0]) != self._length(task):
             return None
         answer = self._kept[task] = Answer(task.number, *found)
         return answer
 
     def _remember(self, task: Task, answer: Answer) -> None:
-        count = sum(batch.count for batch in self.samples.batches[task.first : task.last])
-        if len(answer.numbers) != 8 * (2 + count):
+        if len(answer.numbers) != self._length(task):
             raise WorkerError("A worker's answer has another length than was asked for", do="Start the sweep again.")
         if self._how.journal is not None:
             self._unwritten.append((key(self._identity, task), answer.numbers, answer.seconds))
             if time.monotonic() - self._written > _TOGETHER:
                 self._write()
+
+    def _length(self, task: Task) -> int:
+        """Bytes of the answer to a task."""
+        count = sum(batch.count for batch in self.samples.batches[task.first : task.last])
+        return 8 * (2 + count * (1 + task.sums))
 
     def _write(self) -> None:
         """Hand what was measured to the journal."""

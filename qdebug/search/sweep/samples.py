@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from functools import cached_property
 from itertools import chain, pairwise
 
@@ -11,6 +12,7 @@ import torch
 
 from qdebug.doors import Dataset
 from qdebug.engine import Batch
+from qdebug.search.sweep.sketch import width
 from qdebug.session import Session
 from qdebug.session.subject import Subject
 
@@ -66,6 +68,25 @@ class Samples:
         least = -(-min(FEWEST, self.count) // step)
         ends = {min(max(-(-many * share // FIRST), least), many) for share in (1, 2, 4, 8)}
         return tuple(min(end * step, self.count) for end in sorted(ends))
+
+    @cached_property
+    def counts(self) -> tuple[int, ...]:
+        """Samples of each part."""
+        return tuple(end - start for start, end in pairwise((0, *self.ends)))
+
+    @property
+    def values(self) -> int:
+        """Numbers that the model's output for one sample has."""
+        return math.prod(self._subject.shapes[self._subject.program.output][1:])
+
+    @property
+    def sums(self) -> int:
+        """Numbers that stand for the change of one sample's output (:mod:`.sketch`)."""
+        return width(self.count, self.values)
+
+    def start(self, place: int) -> int:
+        """The place of a batch's first sample."""
+        return self._borders[place]
 
     @cached_property
     def _borders(self) -> tuple[int, ...]:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from qdebug.search.mix import Problem, corrected, evidence, random_choices
+from qdebug.search.mix import Problem, corrected, evidence, random_choices, with_changes
 from tests.search.mix.instances import made
 
 SAMPLES = 200
@@ -127,6 +127,35 @@ def test_rows_measured_alone_set_all_choices_right():
     ]
     right, bare = np.median(np.abs(off), axis=0)
     assert right < 0.05 < 5 * right < bare
+
+
+def rows_alone(problem):
+    rows, plans = problem.groups.open.shape
+    return {(row, plan): problem.damage[row, plan] for row in range(rows) for plan in range(plans)}
+
+
+def test_changes_of_outputs_tell_how_errors_go_together():
+    """The truth goes together otherwise than is predicted; with changes known, nothing is left to chance."""
+    predicted, truth = made(10, 4, SAMPLES, 0, correlation=0.0), made(10, 4, SAMPLES, 3, correlation=0.9)
+    known, changes = known_of(predicted), rows_alone(truth)
+    errors = {place: float((change**2).mean()) for place, change in changes.items()}
+    bare, told = corrected(known, {}, errors), corrected(with_changes(known, changes), {}, errors)
+    for columns in choices(truth, 20, 9):
+        exact = truth.predict(columns, "quadratic")
+        assert told.expected(columns).value == pytest.approx(exact, rel=0.02)
+        assert abs(bare.expected(columns).value / exact - 1) > 0.2
+
+
+def test_changes_that_say_nothing_of_rows_change_nothing():
+    problem = made(4, 3, SAMPLES, 0)
+    known, changes = known_of(problem), rows_alone(problem)
+    always = known_of(made(4, 3, SAMPLES, 0, base=0.5))
+    assert with_changes(always, changes) is always
+    assert with_changes(known, {place: 0 * change for place, change in changes.items()}) is known
+    assert with_changes(known, {place: np.nan * change for place, change in changes.items()}) is known
+    assert with_changes(known, {(0, 0): changes[0, 0]}) is known
+    some = with_changes(known, {place: changes[place] for place in ((0, 1), (2, 2))})
+    assert np.argwhere(some.products != known.products).tolist() == [[1, 8], [8, 1]]
 
 
 def test_what_teaches_nothing_is_left_aside():

@@ -216,6 +216,29 @@ def test_measured_together_they_are_the_same_bytes(resnet, question, held, monke
     assert [(one.number, one.numbers) for one in found] == [(one.number, one.numbers) for one in alone]
 
 
+def test_a_sweep_keeps_how_the_outputs_change(tmp_path):
+    """A few outputs are kept as they are, sample by sample in the sweep's order, on disk as in memory."""
+    session = qdebug.open(seeded(Residual), data_for(Residual, 60))
+    journal, float_ = Journal(tmp_path), session.metric(Recipe(), session.subject.eval_batches[:1])
+    todo = items(session, Question.of(["w4a8"]), {}, leave_one_out=True)
+    for _ in range(2):  # the second recalls
+        sweep = Sweep(session, How(journal=journal, leave_one_out=True))
+        book = sweep.book(todo, float_)
+        with sweep.runner() as runner:
+            for _ in sweep.go(runner, book, sweep.plan(book, 1.0), Work()):
+                pass
+    for place, item in enumerate(todo):
+        change = [
+            (session.output(item.recipe, batch) - session.output(Recipe(), batch)).numpy()
+            for batch in session.subject.eval_batches
+        ]
+        expected = np.concatenate(change)[sweep.samples.order].ravel() if item.kind == "alone" else np.zeros(0)
+        assert book.change(place).shape == expected.shape
+        np.testing.assert_allclose(book.change(place), expected, atol=1e-5)
+    other = sweep.book(todo, float_, "kl")
+    assert {other.task(place, 0).sums for place in range(len(todo))} == {0}
+
+
 def test_so_many_are_measured_together_as_little_time_allows(resnet, question, monkeypatch):
     samples = Samples(resnet.subject)
     tasks = tasks_of(resnet, question, samples)
