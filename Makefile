@@ -6,6 +6,8 @@
 # make test-interop   set up each deployment tool in .venv-interop and open exported files with it; some GB, CPU only
 #                     (TOOLS='nncf litert' names some; torch for CPU alone: see constraints.txt)
 # make interop        set up these environments and no more (python -m benchmarks.peers runs in them too)
+# make lock       write requirements.lock, what the container installs, each file by its hash, and docs/licences.md
+# make audit      look the lock's versions up among known vulnerabilities (asks pypi.org)
 # Needs Python >= 3.11 and make. Everything lands in .venv; the second time is quick.
 
 PYTHON ?= python3
@@ -22,7 +24,7 @@ APP := $(VENV)/.installed-app-$(KEY)
 DEV := $(VENV)/.installed-dev-$(KEY)
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable
 
-.PHONY: app test test-interop interop check format bench table clean
+.PHONY: app test test-interop interop check format bench table lock audit clean
 
 app: $(APP)
 	$(BIN)/qdebug app $(MODEL) --port $(PORT)
@@ -58,8 +60,27 @@ table: $(DEV)
 	@$(BIN)/python -m benchmarks.orderings > docs/orderings.md.new
 	@mv docs/orderings.md.new docs/orderings.md
 
+# The CPU build of torch comes from the CPU index, or from a folder named in UV_FIND_LINKS.
+lock: $(DEV) .venv-supply/.installed
+	.venv-supply/bin/uv pip compile --quiet pyproject.toml packaging/locked.in --constraint constraints.txt \
+	  --extra datasets --extra export --extra gguf --extra huggingface --extra images --extra runtimes \
+	  --python-version 3.11 --python-platform x86_64-manylinux_2_28 --generate-hashes --no-annotate --no-header \
+	  --no-emit-find-links $(if $(UV_FIND_LINKS),,--extra-index-url https://download.pytorch.org/whl/cpu) \
+	  --index-strategy unsafe-best-match --output-file requirements.lock.new > /dev/null
+	@{ sed -n '/^#/p' requirements.lock; cat requirements.lock.new; } > requirements.lock.both
+	@mv requirements.lock.both requirements.lock && rm requirements.lock.new
+	$(BIN)/python packaging/licences.py requirements.lock > docs/licences.md
+
+audit: .venv-supply/.installed
+	.venv-supply/bin/pip-audit --strict --require-hashes --disable-pip --requirement requirements.lock
+
+.venv-supply/.installed: packaging/supply.txt
+	$(PYTHON) -m venv $(@D)
+	$(@D)/bin/python -m pip install --quiet --disable-pip-version-check --requirement $<
+	@touch $@
+
 clean:
-	rm -rf $(VENV) .venv-interop build dist .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) .venv-interop .venv-supply build dist .pytest_cache .ruff_cache .hypothesis .import_linter_cache
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
