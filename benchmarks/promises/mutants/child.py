@@ -1,6 +1,6 @@
 """``python -P -m benchmarks.promises.mutants.child FOLDER PARENT SEED FIRST LAST``: reads one mutant after another.
 
-It builds the walls of the confined reader around itself first. What it says: ``> PLACE`` before each, ``! PLACE TEXT``
+It builds the walls of the confined reader around itself first, and an audit hook watches what it opens. What it says: ``> PLACE`` before each, ``! PLACE TEXT``
 where something else came out than a file that opens or an error for people, and in the end ``. MIB`` of memory.
 """
 
@@ -11,10 +11,12 @@ import os
 import random
 import resource
 import sys
+import tempfile
 import warnings
 from pathlib import Path
 
 from benchmarks.promises.mutants.kinds import KINDS, ROUND
+from benchmarks.promises.watch import watched
 from qdebug.doors.confined.limits import MIB, Limits
 from qdebug.doors.confined.walls import confine
 from qdebug.errors import QDebugError
@@ -28,16 +30,19 @@ def main(folder: Path, parent: int, seed: str, first: int, last: int) -> None:
     warnings.simplefilter("ignore")
     out = sys.stdout
     sys.stdout = sys.stderr  # what libraries print is not for whoever listens
+    tempfile.tempdir = str(folder)
     for name in KINDS:  # what the doors import is not the mutants' fault
         _one(name, random.Random(name), folder)
     confine(LIMITS, parent)
     opened = 0
-    for place in range(first, last):
-        print(f"> {place}", file=out, flush=True)
-        found = _one(ROUND[place % len(ROUND)], random.Random(f"{seed}/{place}"), folder)
-        opened += found == ""
-        if found:
-            print(f"! {place} {found}", file=out, flush=True)
+    with watched([folder], folder / "nowhere") as watch:
+        for place in range(first, last):
+            print(f"> {place}", file=out, flush=True)
+            found = _one(ROUND[place % len(ROUND)], random.Random(f"{seed}/{place}"), folder)
+            opened += found == ""
+            if found or watch.seen:
+                print(f"! {place} {found or watch.seen[0]}", file=out, flush=True)
+                watch.seen.clear()
     print(f". {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024} {opened}", file=out, flush=True)
 
 

@@ -118,7 +118,7 @@ def _split(place: Path) -> Path:
     names = [str(one) for one in splits] if isinstance(splits, list) else []
     if len(names) != 1:
         said = ", ".join(names) or "none"
-        do = f"Give one of them: {names[-1]}, a folder within." if names else "Save the dataset again."
+        do = f"Give one of them: {place}{os.sep}{names[-1]}." if names else "Save the dataset again."
         raise DataError(
             f"The dataset has several splits: {said}" if names else "The dataset has no split", file=place, do=do
         )

@@ -12,9 +12,9 @@ from typing import Any
 from safetensors.torch import save_file
 from torch import Tensor
 
+from qdebug.beneath import NotBeneath, create_beneath, open_beneath
 from qdebug.doors.checkpoints import Shards
 from qdebug.doors.checkpoints.shards import INDEX
-from qdebug.beneath import NotBeneath, create_beneath, open_beneath
 from qdebug.errors import FileError
 from qdebug.graph.filed import plain
 
