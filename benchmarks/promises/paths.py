@@ -211,7 +211,7 @@ def _member(name: str) -> zipfile.ZipInfo:
     return found
 
 
-# ------------------------------------------------------------------------------------------ upload, save, export, report
+# ---------------------------------------------------------------------------------------- upload, save, export, report
 
 
 def upload(name: str, folder: Path) -> object:

@@ -1,7 +1,8 @@
 """``python -P -m benchmarks.promises.mutants.child FOLDER PARENT SEED FIRST LAST``: reads one mutant after another.
 
-It builds the walls of the confined reader around itself first, and an audit hook watches what it opens. What it says: ``> PLACE`` before each, ``! PLACE TEXT``
-where something else came out than a file that opens or an error for people, and in the end ``. MIB`` of memory.
+It builds the walls of the confined reader around itself first, and an audit hook watches what it opens. What it says:
+``> PLACE`` before each, ``! PLACE TEXT`` where something else came out than a file that opens or an error for people,
+and in the end ``. MIB OPENED``: the most memory, and how many opened.
 """
 
 from __future__ import annotations
@@ -43,6 +44,8 @@ def main(folder: Path, parent: int, seed: str, first: int, last: int) -> None:
             if found or watch.seen:
                 print(f"! {place} {found or watch.seen[0]}", file=out, flush=True)
                 watch.seen.clear()
+        if not watch.count:
+            print(f"! {last} the hook has seen nothing", file=out, flush=True)
     print(f". {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024} {opened}", file=out, flush=True)
 
 
