@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import qdebug
 from qdebug.jobs import Client, connect, stop_worker, uploads
 
 _FOLDERS = ("QDEBUG_RUNTIME", "QDEBUG_UPLOADS", "QDEBUG_WORKSPACE", "QDEBUG_EXPORTS")
@@ -45,6 +46,9 @@ def served(environment: Mapping[str, str] | None = None) -> Iterator[Served]:
     with tempfile.TemporaryDirectory(prefix="qdebug-promise-", ignore_cleanup_errors=True) as place:
         root = Path(place)
         told = {name: str(root / name.rpartition("_")[2].lower()) for name in _FOLDERS} | dict(environment or {})
+        # The compute process imports nothing from where somebody stands; it is to run the code that this process runs.
+        code = str(Path(qdebug.__file__).parents[1])
+        told["PYTHONPATH"] = os.pathsep.join(filter(None, (code, os.environ.get("PYTHONPATH"))))
         before = {name: os.environ.get(name) for name in told}
         os.environ.update(told)
         (root / "outside").mkdir()
