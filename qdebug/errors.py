@@ -10,6 +10,9 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+LONGEST = 4000
+"""Characters of a sentence."""
+
 
 class QDebugError(Exception):
     """A mistake that a person can mend.
@@ -21,9 +24,9 @@ class QDebugError(Exception):
     """
 
     def __init__(self, what: str, *, do: str = "", **where: object) -> None:
-        self.what = what
-        self.do = do
-        self.where = {key: str(value) for key, value in where.items() if value is not None}
+        self.what = _bounded(what)
+        self.do = _bounded(do)
+        self.where = {key: _bounded(str(value)) for key, value in where.items() if value is not None}
         super().__init__(str(self))
 
     def __str__(self) -> str:
@@ -87,6 +90,11 @@ BY_NAME: dict[str, type[QDebugError]] = {
 }  # fmt: skip
 
 
+def _bounded(text: str) -> str:
+    """A text without its middle where it is longer than any sentence: what a file says may be in it."""
+    return text if len(text) <= LONGEST else f"{text[: LONGEST // 2]} … {text[-LONGEST // 2 :]}"
+
+
 def _rebuild(kind: str, what: str, do: str, where: dict[str, str]) -> QDebugError:
     return BY_NAME[kind](what, do=do, **where)
 
@@ -98,7 +106,7 @@ def near(wrong: str, known: Iterable[str], *, most: int = 3) -> str:
     'Did you mean blocks.0?'
     """
     names = [str(name) for name in known]
-    close = difflib.get_close_matches(wrong, names, n=most, cutoff=0.5)
+    close = difflib.get_close_matches(wrong[:200], names, n=most, cutoff=0.5)
     if close:
         return f"Did you mean {' or '.join(close)}?"
     shown = ", ".join(names[:12])

@@ -166,7 +166,7 @@ def _metric(metric: str, host: str) -> str:
 def command(script: Path, host: str, port: int) -> list[str]:
     """The command line of the server."""
     return [
-        sys.executable, "-m", "qdebug.web.serve", "run", str(script), f"--server.address={host}",
+        sys.executable, "-P", "-m", "qdebug.web.serve", "run", str(script), f"--server.address={host}",
         f"--server.port={port}", "--server.headless=true", "--browser.gatherUsageStats=false",
         f"--server.maxUploadSize={uploads.largest_mib()}",
     ]  # fmt: skip

@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Literal
 
-import yaml
-
 from qdebug.errors import FileError, near
+from qdebug.recipes.text import read_plain
 
 HUGGING_FACE = "preprocessor_config.json"
 CARDS = ("card.yaml", "card.json", HUGGING_FACE)
 """The files beside images that say how to prepare them; the first that is there counts."""
 RESAMPLING = ("nearest", "lanczos", "bilinear", "bicubic", "box", "hamming")
 """By the number that Pillow and Hugging Face have for them."""
-_LARGEST_EDGE = 8192
+_LARGEST_EDGE, _LARGEST_CARD = 8192, 2**20
 #: Keys of Hugging Face's files that change no pixel here. Labels of segmentation are not read from images.
 _SILENT = frozenset({
     "image_processor_type", "feature_extractor_type", "processor_class", "auto_map", "data_format", "device",
@@ -152,8 +150,10 @@ def from_hugging_face(plain: Mapping[str, Any], file: Path | None = None) -> Car
 def _read(file: Path) -> Mapping[str, Any]:
     try:
         text = file.read_text("utf-8")
-        plain = yaml.safe_load(text) if file.suffix == ".yaml" else json.loads(text)
-    except (OSError, ValueError, yaml.YAMLError) as error:
+        if len(text) > _LARGEST_CARD:
+            raise ValueError(f"it has {len(text):,} characters")
+        plain = read_plain(text)
+    except (OSError, ValueError) as error:
         first = (str(error).splitlines() or [type(error).__name__])[0]
         raise FileError(f"The card cannot be read: {first}", file=file, do="Write it again.") from None
     if not isinstance(plain, dict) or not all(isinstance(key, str) for key in plain):

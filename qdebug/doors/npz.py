@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import lzma
 import os
+import struct
+import tokenize
 import zipfile
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -13,6 +17,13 @@ from qdebug.errors import DataError, FileError
 
 LARGEST = 8 * 2**30
 """Bytes of unpacked arrays beyond which a file is refused."""
+
+_DAMAGED = (
+    zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, EOFError, OSError, RuntimeError, MemoryError,
+    ValueError, LookupError, ArithmeticError, TypeError, AttributeError,
+    tokenize.TokenError, SyntaxError, # of an array's header, which NumPy reads as Python's literals
+)  # fmt: skip
+"""What archives, their compression and NumPy raise."""
 
 
 def read_npz(path: str | os.PathLike[str], largest: int = LARGEST) -> Mapping[str, np.ndarray]:
@@ -41,7 +52,7 @@ def read_npz(path: str | os.PathLike[str], largest: int = LARGEST) -> Mapping[st
             arrays = {name: np.array(stored[name]) for name in stored.files}
     except FileError:
         raise
-    except (zipfile.BadZipFile, EOFError, OSError, ValueError, KeyError, NotImplementedError, MemoryError) as error:
+    except _DAMAGED as error:
         if "pickle" in str(error).lower() or "Object arrays" in str(error):
             raise DataError(
                 "The file holds Python objects", file=file, do="Save plain numbers; objects are never loaded."

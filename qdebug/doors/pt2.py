@@ -1,9 +1,10 @@
-"""Exported programs (``.pt2``) from the operator's own disk."""
+"""Exported programs (``.pt2``) from the operator's own disk, none of whose parts is run when they are opened."""
 
 from __future__ import annotations
 
 import logging
 import os
+import tempfile
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,14 +14,18 @@ import torch
 from torch.export import ExportedProgram
 
 from qdebug.doors.module import functional, torch_tools
+from qdebug.doors.pt2_archive import rewritten
 from qdebug.errors import FileError
 
 
 def read_pt2(path: str | os.PathLike[str]) -> ExportedProgram:
-    """Load an exported program, made functional. Loading can run code that is in it: only for the operator's own files.
+    """Load an exported program, made functional.
+
+    torch's loader can be made to run code by what is in a file. It is given a copy without that, or nothing
+    (:mod:`qdebug.doors.pt2_archive`); torch's own operators are run on it all the same.
 
     Raises:
-        FileError: the file is missing, damaged, or no exported program.
+        FileError: the file is missing, damaged, no exported program, or holds what would be run.
     """
     file = Path(path)
     if not file.is_file():
@@ -32,9 +37,11 @@ def read_pt2(path: str | os.PathLike[str]) -> ExportedProgram:
             "This holds weights or a module saved by torch.save, not an exported program", file=file,
             do="Save torch.export.export(model, inputs) with torch.export.save.",
         )  # fmt: skip
-    with torch_tools(), _silenced("torch.export"):
+    with tempfile.TemporaryDirectory(prefix="qdebug-pt2-") as folder, torch_tools(), _silenced("torch.export"):
+        copy = Path(folder, "model.pt2")
+        rewritten(file, copy)
         try:
-            return functional(torch.export.load(file))
+            return functional(torch.export.load(copy))
         except Exception as error:  # torch's loader raises anything on a damaged archive
             raise FileError(
                 f"The exported program cannot be read: {_reason(error)}", file=file,

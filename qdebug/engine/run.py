@@ -22,6 +22,7 @@ from qdebug.errors import ModelError
 from qdebug.graph import Layer, Program
 from qdebug.graph.calls import compiled_layer, compiled_loop
 from qdebug.graph.filed import FiledTensor
+from qdebug.graph.trace import failed
 
 Visit = Callable[[int, Tensor], None]
 """Called with a step's index and its value as soon as the value is there."""
@@ -254,7 +255,7 @@ class _Run:
                     values[index] = self._point(index)
                 for source in done:
                     del values[source]
-        except (RuntimeError, IndexError, ValueError, TypeError) as error:
+        except (RuntimeError, IndexError, ValueError, TypeError, MemoryError, ArithmeticError) as error:
             raise self._explained(index, values, error) from error
 
     def _computed(self, index: int, call: Call) -> Any:
@@ -334,8 +335,4 @@ class _Run:
     def _explained(self, index: int, values: Mapping[int, Any], error: Exception) -> ModelError:
         step = self.engine.program.steps[index]
         shapes = [tuple(v.shape) for i in self.engine.program.sources[index] if isinstance(v := values[i], Tensor)]
-        first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        return ModelError(
-            f"{step.op or step.name} failed: {first}", layer=step.module or step.name, shapes=shapes,
-            do="Check that the data have the shape and dtype the model expects.",
-        )  # fmt: skip
+        return failed(step, shapes, error)

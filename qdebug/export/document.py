@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from qdebug.beneath import check_replaceable
 from qdebug.errors import FileError
 
 
@@ -64,6 +65,7 @@ def write_whole(target: Path, content: bytes) -> None:
     Raises:
         FileError: it cannot be written there; what was there before is left as it was.
     """
+    check_replaceable(target)
     part = target.with_name(f".{target.name}.{os.getpid()}.part")
     try:
         part.write_bytes(content)

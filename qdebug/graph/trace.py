@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from qdebug.errors import ModelError
+from qdebug.graph.no_memory import DO, FULL, says_full
 from qdebug.graph.program import Program, Step
 
 
@@ -78,9 +79,24 @@ def _value(program: Program, step: Step, values: dict[int, Any], inputs: Mapping
         return program.state[step.index]
     try:
         return execute(program, step.index, values)
-    except (RuntimeError, IndexError, ValueError, TypeError, NotImplementedError) as error:
+    except (
+        RuntimeError, IndexError, ValueError, TypeError, NotImplementedError, MemoryError, ArithmeticError,
+    ) as error:  # fmt: skip
         shapes = [tuple(v.shape) for i in program.sources[step.index] if isinstance(v := values[i], Tensor)]
-        raise ModelError(
-            f"{step.op} failed: {str(error).strip().splitlines()[0]}", layer=step.module or step.name, shapes=shapes,
-            do="Check that the data have the shape and dtype the model expects.",
-        ) from error  # fmt: skip
+        raise failed(step, shapes, error) from error
+
+
+def failed(step: Step, shapes: list[tuple[int, ...]], error: BaseException) -> ModelError:
+    """What is said of a step that cannot be run.
+
+    Args:
+        step: the step.
+        shapes: of the tensors that it was given.
+        error: what it raised.
+    """
+    first = (str(error).strip().splitlines() or [type(error).__name__])[0]
+    full = says_full(error)
+    return ModelError(
+        FULL if full else f"{step.op or step.name} failed: {first}", layer=step.module or step.name, shapes=shapes,
+        do=DO if full else "Check that the data have the shape and dtype the model expects.",
+    )  # fmt: skip

@@ -167,13 +167,15 @@ class Table:
         """In a lane's thread: from question to outcome, whatever happens."""
         try:
             from qdebug.engine.work import Work  # here, because the engine brings torch
+            from qdebug.graph.turns import checked_by
 
             work = Work(job.report, job.part.show)
             with self._lock:
                 job.work = work
             if job.cancelled:
                 return
-            answer = msgspec.msgpack.encode(self._handlers.answer(job.request, work))
+            with checked_by(work.check):
+                answer = msgspec.msgpack.encode(self._handlers.answer(job.request, work))
             if len(answer) > wire.LARGEST // 2:
                 raise wire.FrameError(f"an answer of {len(answer)} bytes")
             outcome: Outcome = wire.Done(msgspec.Raw(answer))

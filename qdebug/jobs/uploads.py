@@ -13,6 +13,7 @@ import unicodedata
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from qdebug.beneath import create_beneath
 from qdebug.errors import FileError
 from qdebug.jobs.folders import IN_USE_SECONDS, MIB, make_room, megabytes, private, whole
 
@@ -135,8 +136,7 @@ def _write(target: Path, names: Sequence[str], contents: Sequence[bytes | memory
     """Whole or not at all."""
     with whole(target) as part:
         for name, content in zip(names, contents, strict=True):
-            descriptor = os.open(part / name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            with os.fdopen(descriptor, "wb") as file:
+            with os.fdopen(create_beneath(part, name), "wb") as file:
                 file.write(content)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import faulthandler
 import logging
 import os
@@ -11,9 +12,11 @@ import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from qdebug.jobs.folders import MIB, megabytes
 from qdebug.jobs.runtime import Runtime
 from qdebug.jobs.server import Server
 from qdebug.jobs.table import Handlers, Table
+from qdebug.machine import memory_limit
 
 _log = logging.getLogger(__name__)
 
@@ -45,6 +48,7 @@ def main(argv: Sequence[str] | None = None, make_handlers: Callable[[], Handlers
         stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(process)d %(levelname)s %(message)s"
     )
     faulthandler.enable()
+    _bound_memory()
     runtime = Runtime(options.runtime, options.build)
     claim = runtime.claim()
     if claim is None:
@@ -62,6 +66,22 @@ def main(argv: Sequence[str] | None = None, make_handlers: Callable[[], Handlers
         runtime.endpoint.unlink(missing_ok=True)
         _log.info("nobody is connected, or was told to stop: ending")
     return 0
+
+
+def _bound_memory() -> None:
+    """Take no more memory than ``$QDEBUG_MEMORY_MB``, or nine tenths of what there is.
+
+    A model that asks for more meets an error then. Without a limit the system would give it away without having it,
+    and end this process, or another, when it is used.
+    """
+    try:
+        import resource
+    except ImportError:  # Windows
+        return
+    most = megabytes("QDEBUG_MEMORY_MB", memory_limit() * 9 // 10 // MIB) * MIB
+    hard = resource.getrlimit(resource.RLIMIT_DATA)[1]
+    with contextlib.suppress(OSError, ValueError):  # not every system has this one
+        resource.setrlimit(resource.RLIMIT_DATA, (most if hard == resource.RLIM_INFINITY else min(most, hard), hard))
 
 
 if __name__ == "__main__":

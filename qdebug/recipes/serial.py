@@ -9,13 +9,16 @@ from typing import Any, get_args
 
 import msgspec
 
+from qdebug.beneath import check_replaceable
 from qdebug.errors import FileError, RecipeError, near
 from qdebug.recipes.fixes import BY_NAME, Fix
 from qdebug.recipes.plan import FLOAT_ATTENTION, VERSION, AttentionPlan, BiasFormat, LayerPlan, Recipe, TensorPlan
-from qdebug.recipes.text import read_plain, write_yaml
+from qdebug.recipes.text import LARGEST_YAML, read_plain, write_yaml
 
 _TOP = ("version", "model", "default", "layers", "fixes", "between", "embeddings", "bias", "attention")
 LARGEST = 16 * 2**20
+_MOST_IN_YAML = 4000
+"""Layers; writing more of them takes seconds as well."""
 """Bytes of a recipe file beyond which it is refused."""
 
 
@@ -76,9 +79,10 @@ def from_plain(plain: object, *, file: str | None = None) -> Recipe:
 
 
 def dumps(recipe: Recipe, kind: str = "yaml") -> str:
-    """The recipe as YAML or JSON text; ``kind`` is ``yaml`` or ``json``."""
+    """The recipe as YAML or JSON text; ``kind`` is ``yaml`` or ``json``. A very long one is JSON, which is YAML too."""
     plain = to_plain(recipe)
-    return json.dumps(plain, indent=2) + "\n" if kind == "json" else write_yaml(plain)
+    text = "" if kind == "json" or len(recipe.layers) > _MOST_IN_YAML else write_yaml(plain)
+    return text if 0 < len(text) <= LARGEST_YAML else json.dumps(plain, indent=2) + "\n"
 
 
 def loads(text: str, *, file: str | None = None) -> Recipe:
@@ -115,6 +119,7 @@ def load(path: str | os.PathLike[str]) -> Recipe:
 def save(recipe: Recipe, path: str | os.PathLike[str]) -> None:
     """Write the recipe, as JSON where the name ends so and as YAML otherwise; the file is whole or absent."""
     target = Path(path)
+    check_replaceable(target)
     part = target.with_name(f".{target.name}.{os.getpid()}.part")
     try:
         part.write_text(dumps(recipe, "json" if target.suffix == ".json" else "yaml"), "utf-8")
@@ -202,7 +207,7 @@ def _allowed(mapping: dict[Any, Any], error: str) -> str:
 def _fix(plain: object, file: str | None) -> Fix:
     mapping = _mapping(plain, "a fix", file)
     method = mapping.get("method")
-    if method not in BY_NAME:
+    if not isinstance(method, str) or method not in BY_NAME:
         raise RecipeError(f"Unknown fix '{method}'", file=file, do=near(str(method), BY_NAME))
     kind = BY_NAME[method]
     _known(mapping, ("method", *kind.__struct_fields__), f"fix '{method}'", file)

@@ -14,10 +14,20 @@ import yaml
 _FLOAT = "tag:yaml.org,2002:float"
 _EXPONENT = re.compile(r"[-+]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)[eE][-+]?[0-9]+\Z")
 _STARTS = list("-+.0123456789")
+LARGEST_YAML = 384 * 2**10
+"""Characters; PyYAML takes some seconds for so many. JSON is read hundreds of times as fast, and is YAML too."""
+MOST_VALUES = 2**20
+"""That a text may stand for: with aliases, a line says ten times what the line before it says."""
 
 
 class _Loader(yaml.SafeLoader):
     """Refuses a mapping that says the same key twice: one of the two would be lost in silence."""
+
+    def get_single_node(self) -> yaml.Node | None:
+        node = super().get_single_node()
+        if node is not None and _values(node, {}, set()) > MOST_VALUES:
+            raise yaml.YAMLError(f"its aliases stand for more than {MOST_VALUES:,} values")
+        return node
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen: set[tuple[str, str]] = set()
@@ -47,15 +57,38 @@ def read_plain(text: str) -> Any:
     """
     if text.lstrip()[:1] == "{":
         try:
-            return json.loads(text, object_pairs_hook=_once)
+            found = json.loads(text, object_pairs_hook=_once)
+            if "\\ud" in text or "\\uD" in text:
+                json.dumps(
+                    found, ensure_ascii=False
+                ).encode()  # halves of characters are no text: nothing can write them
+            return found
+        except UnicodeEncodeError:
+            raise ValueError("it holds half a character") from None
         except json.JSONDecodeError:
             pass  # YAML may begin with a brace too
         except RecursionError as error:
             raise ValueError(_one_line(error)) from None
+    if len(text) > LARGEST_YAML:
+        raise ValueError(f"it has {len(text):,} characters, and YAML may have {LARGEST_YAML:,}; JSON may have more")
     try:
         return yaml.load(text, Loader=_Loader)  # a SafeLoader: it builds plain values only
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise ValueError(_one_line(error)) from None
+
+
+def _values(node: yaml.Node, known: dict[int, int], within: set[int]) -> int:
+    """How many values a node stands for, each alias counted as what it repeats."""
+    if isinstance(node, yaml.ScalarNode):
+        return 1
+    if id(node) in within:
+        raise yaml.YAMLError("a value holds itself")
+    if id(node) not in known:
+        within.add(id(node))
+        inner = [one for pair in node.value for one in (pair if isinstance(pair, tuple) else (pair,))]
+        known[id(node)] = 1 + sum(_values(one, known, within) for one in inner)
+        within.discard(id(node))
+    return known[id(node)]
 
 
 def write_yaml(plain: Any) -> str:

@@ -164,7 +164,7 @@ def from_path(
     if strange and file.exists():
         raise FileError(
             f"A '{kind or file.name}' file is not opened from an upload", file=file.name,
-            do="Upload an .onnx file. Loading a .pt2 runs code: put it on the server's own disk and give its path.",
+            do="Upload an .onnx file. A .pt2 is not read behind walls: put it on the server's disk and give its path.",
         )  # fmt: skip
     if kind == ".pt2":
         return _pt2(file)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -17,12 +18,12 @@ from qdebug.doors import SAMPLE_NAMES, Dataset, Sample, join_data, load_sample
 from qdebug.doors.axes import declared_alike, fixed_batch
 from qdebug.doors.dataset import EXTRA, TARGET
 from qdebug.engine import Engine, ValueCache, Work
-from qdebug.engine.memory import memory_limit
 from qdebug.errors import DataError, ModelError, UsageError
 from qdebug.graph import Layer, channels_last
 from qdebug.graph.calls import call
 from qdebug.graph.layers import find_layers
 from qdebug.graph.trace import Trace, trace
+from qdebug.machine import memory_limit
 from qdebug.measure import OwnMetric, meter
 from qdebug.measure.meter import LABELLED
 from qdebug.results import ModelInfo, ModelRef, SampleCard, TensorSpec
@@ -259,6 +260,8 @@ def _session(
     program = loaded.program
     work.step(2, 3, "running it once")
     size = program.batch or min(len(data), 2)
+    if program.batch:
+        _check_declared(loaded, size)
     traced, layers = _seen(loaded, padded(data.rows(0, size), data.alike, size), size, name)
     output = traced.shapes[program.output]
     data = with_targets(data, output)
@@ -285,11 +288,27 @@ def _batched(loaded: Loaded, data: Dataset) -> Loaded:
 
 
 def blank(loaded: Loaded, rows: int) -> dict[str, Tensor]:
-    """Zeros in the shapes that a model declares; where a size may vary, so many."""
+    """Zeros in the shapes that a model declares; where a size may vary, so many.
+
+    Raises:
+        ModelError: they would take more than a quarter of the memory that there is.
+    """
+    _check_declared(loaded, rows)
     return {
         spec.name: torch.zeros([size or rows for size in spec.shape], dtype=getattr(torch, spec.dtype))
         for spec in loaded.inputs
     }
+
+
+def _check_declared(loaded: Loaded, rows: int) -> None:
+    """Refuse inputs that are declared with more values than any machine like this one holds."""
+    for spec in loaded.inputs:
+        size = math.prod(size or rows for size in spec.shape) * getattr(torch, spec.dtype).itemsize
+        if size > memory_limit() // 4:
+            raise ModelError(
+                f"The input '{spec.name}' is declared with {size / 2**30:,.0f} GiB for {rows:,} samples",
+                shape=list(spec.shape), do="The file is damaged, or made to do harm: write it again.",
+            )  # fmt: skip
 
 
 def _seen(

@@ -75,3 +75,26 @@ def test_files(tmp_path):
     np.savez(tmp_path / "empty.npz")
     with pytest.raises(DataError, match="no arrays"):
         read_npz(tmp_path / "empty.npz")
+
+
+def test_arrays_whose_heads_or_whose_packing_are_damaged(tmp_path):
+    import io
+    import zipfile
+
+    def written(content, kind=zipfile.ZIP_STORED):
+        with zipfile.ZipFile(tmp_path / "bad.npz", "w", kind) as archive:
+            archive.writestr("x.npy", content)
+        return tmp_path / "bad.npz"
+
+    good = io.BytesIO()
+    np.save(good, np.zeros((4, 1000), np.float32))
+    raw = good.getvalue()
+    for change in ((b"'descr'", b"'descr\n"), (b"(4, 1000)", b"(4, (((("), (b"'<f4'", b"'<f4\0"), (b"{", b"\xff")):
+        with pytest.raises(FileError, match="damaged"):
+            read_npz(written(raw.replace(*change)))
+    path = written(raw, zipfile.ZIP_DEFLATED)
+    packed = bytearray(path.read_bytes())
+    packed[45:60] = b"\xff" * 15
+    path.write_bytes(bytes(packed))
+    with pytest.raises(FileError, match="damaged"):
+        read_npz(path)

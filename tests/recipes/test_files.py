@@ -196,3 +196,36 @@ def test_a_save_that_fails_leaves_the_old_file(tmp_path, monkeypatch):
         save(preset("w4a8"), path)
     assert load(path) == preset("w8a8")
     assert [one.name for one in tmp_path.iterdir()] == ["r.yaml"]
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("a: &a [1]\nb: &b [*a, *a]\n" + "c: &c [*b, *b]\n", "Unknown key"),
+        ("a: &a [1, 1, 1, 1, 1, 1, 1, 1]\n" + "".join(
+            f"k{at}: &k{at} [{', '.join(['*' + ('a' if at == 0 else f'k{at - 1}')] * 8)}]\n" for at in range(12)
+        ), "aliases stand for more than"),
+        ("a: &a {b: *a}", "holds itself"),
+        ("a: " + "x" * 400_000, "JSON may have more"),
+        ('{"layers": {"\\ud800": {}}}', "half a character"),
+        ('{"fixes": [{"method": {"a": 1}}]}', "Unknown fix"),
+        ('{"fixes": [{"method": ["cle"]}]}', "Unknown fix"),
+        ('{"layers":' * 100_000, "not YAML or JSON"),
+    ],
+)  # fmt: skip
+def test_texts_that_are_made_to_do_harm(text, words):
+    with pytest.raises(RecipeError, match=words) as caught:
+        loads(text, file="r.yaml")
+    assert len(str(caught.value)) < 10_000
+
+
+def test_a_recipe_that_is_too_long_for_yaml_is_written_as_json():
+    recipe = set_layers(preset("w8a8"), {f"layer.{at}": parse_plan("w4g32a8") for at in range(4500)})
+    text = dumps(recipe)
+    assert text.startswith("{") and loads(text) == recipe
+    assert not dumps(preset("w8a8")).startswith("{")
+
+
+def test_an_alias_is_what_it_stands_for():
+    text = "layers:\n  a: &plan {weight: {format: int4}}\n  b: *plan\n"
+    assert loads(text) == loads(text.replace("*plan", "{weight: {format: int4}}").replace("&plan ", ""))

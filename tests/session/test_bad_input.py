@@ -172,7 +172,9 @@ def test_a_checkpoint_is_no_exported_program(tmp_path, capfd):
 def test_torch_s_own_complaints_stay_out_of_sight(tmp_path, capfd):
     file = tmp_path / "odd.pt2"
     with zipfile.ZipFile(file, "w") as archive:
-        archive.writestr("odd/models/model.json", "{}")
+        archive.writestr("odd/models/model.json", '{"graph_module": {}}')
+        for kind in ("weights", "constants"):
+            archive.writestr(f"odd/data/{kind}/model_{kind}_config.json", '{"config": {}}')
     with pytest.raises(FileError, match="cannot be read") as caught:
         open_model(file, data_for(Residual))
     assert "above" not in str(caught.value)

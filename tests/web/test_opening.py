@@ -105,7 +105,11 @@ def test_a_damaged_file_is_one_error_and_the_form_stays(dialog, tmp_path):
 
 @pytest.mark.parametrize(
     ("names", "said"),
-    [(["net.pt2"], "Loading a .pt2 runs code"), (["a.onnx", "b.onnx"], "more than one model"), (["a.bin"], "no .onnx")],
+    [
+        (["net.pt2"], "A .pt2 is not read behind walls"),
+        (["a.onnx", "b.onnx"], "more than one model"),
+        (["a.bin"], "no .onnx"),
+    ],
 )
 def test_what_is_no_model_is_refused_at_once(dialog, tmp_path, names, said):
     for name in names:

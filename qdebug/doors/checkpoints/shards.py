@@ -11,6 +11,7 @@ from typing import Any
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
+from qdebug.beneath import place_beneath
 from qdebug.errors import FileError
 
 INDEX = "model.safetensors.index.json"
@@ -85,7 +86,7 @@ def _shards(folder: Path) -> list[Path]:
             raise FileError("The index of the shards is damaged", file=index, do="Download it anew.") from None
         if any(Path(name).name != name for name in names):
             raise FileError("The index names a file outside the folder", file=index, do="Download the folder anew.")
-        return [folder / name for name in names]
+        return [place_beneath(folder, name, "The shard") for name in names]
     found = sorted(folder.glob("*.safetensors"))
     if not found:
         raise FileError("There is no safetensors file", file=folder, do="Give a folder with *.safetensors files.")

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from qdebug.beneath import place_beneath
 from qdebug.doors.datasets.features import Feature, described, typed
 from qdebug.errors import DataError, FileError, near
 
@@ -117,13 +118,13 @@ def _split(place: Path) -> Path:
     names = [str(one) for one in splits] if isinstance(splits, list) else []
     if len(names) != 1:
         said = ", ".join(names) or "none"
-        do = f"Give one of them: {place / names[-1]}." if names else "Save the dataset again."
+        do = f"Give one of them: {place}{os.sep}{names[-1]}." if names else "Save the dataset again."
         raise DataError(
             f"The dataset has several splits: {said}" if names else "The dataset has no split", file=place, do=do
         )
     if Path(names[0]).name != names[0] or names[0] in ("", ".", ".."):
         raise FileError(f"The split '{names[0]}' lies outside of the folder", file=place, do="Save the dataset again.")
-    return place / names[0]
+    return place_beneath(place, names[0], "The split", folder=True)
 
 
 def _described(file: Path) -> dict[str, Any]:
@@ -147,7 +148,7 @@ def _inside(place: Path, one: object) -> Path:
     name = str(one.get("filename")) if isinstance(one, dict) else str(one)
     if Path(name).name != name or name in ("", ".", "..") or "\\" in name:
         raise FileError(f"The file '{name}' lies outside of the dataset's folder", file=place, do="Save it again.")
-    return place / name
+    return place_beneath(place, name, "The file of rows")
 
 
 def _parquet(place: Path) -> Table:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,6 +22,8 @@ MOST_TOKENS = 2**15
 """Tokens that are evaluated at most: 64 windows of 512."""
 MOST_TEXTS = 512
 """Texts that are evaluated at most, where each is a sample."""
+LONGEST = 2**21
+"""Characters of a text; longer ones are given in several."""
 STREAMS = ("causal", "masked", "token-classes")
 """What reads windows of one stream."""
 _FEW = 8
@@ -77,7 +79,9 @@ def read_samples(
     if config.kind in STREAMS:
         return _windows(config, tokenizer, texts, file, cut)
     some = texts[:MOST_TEXTS]
-    arrays = _padded(tokenizer, _encoded(tokenizer, some), some, file)
+    if sum(len(one.text) for one in some) > 16 * LONGEST:
+        raise DataError(f"The texts have more than {16 * LONGEST:,} characters", file=file, do="Give shorter ones.")
+    arrays = _padded(tokenizer, list(_encoded(tokenizer, some, file)), some, file)
     if config.kind == "seq2seq":
         arrays |= _answers(config, tokenizer, some, file)
     if config.kind == "text-classes" and any(one.label is not None for one in some):
@@ -96,8 +100,23 @@ def _texts(config: Config, file: Path, check: Callable[[], None]) -> list[Text]:
     return read_rows(open_table(file), None if streams else MOST_TEXTS, config.library.label2id or (), check)
 
 
-def _encoded(tokenizer: Tokenizer, texts: Sequence[Text]) -> list[list[int]]:
-    return tokenizer.encode([tokenizer.chat(one.messages) if one.messages else one.text for one in texts])
+def _encoded(tokenizer: Tokenizer, texts: Sequence[Text], file: Path) -> Iterator[list[int]]:
+    """The tokens of each text. A tokenizer takes some hundred times a text's memory, so a few are given at a time."""
+    plain: list[str] = []
+    room = LONGEST
+    for one in texts:
+        text = tokenizer.chat(one.messages) if one.messages else one.text
+        if len(text) > LONGEST:
+            raise DataError(
+                f"A text has {len(text):,} characters, {LONGEST:,} are the most", file=file, **one.at,
+                do="Divide it into several.",
+            )  # fmt: skip
+        if len(text) > room:
+            yield from tokenizer.encode(plain)
+            plain, room = [], LONGEST
+        plain.append(text)
+        room -= len(text)
+    yield from tokenizer.encode(plain)
 
 
 def _windows(config: Config, tokenizer: Tokenizer, texts: Sequence[Text], file: Path, cut: Cut) -> tuple[Arrays, str]:
@@ -107,9 +126,8 @@ def _windows(config: Config, tokenizer: Tokenizer, texts: Sequence[Text], file: 
             file=config.folder, do=f"Give at most {tokenizer.positions}.",
         )  # fmt: skip
     end = [] if tokenizer.end is None else [tokenizer.end]
-    stream = np.array(
-        [token for ids in _encoded(tokenizer, texts) for token in (*ids, *(end if ids[-1:] != end else ()))], np.int64
-    )
+    parts = (np.array([*ids, *(end if ids[-1:] != end else ())], np.int64) for ids in _encoded(tokenizer, texts, file))
+    stream = np.concatenate([np.zeros(0, np.int64), *parts])
     usable = len(stream) - 1  # the last token is a label only
     most = cut.tokens or MOST_TOKENS
     length = _length(cut, tokenizer.positions, min(usable, most))

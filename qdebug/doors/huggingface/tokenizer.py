@@ -3,15 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
-from qdebug.doors.huggingface.config import Config
+from qdebug.doors.huggingface.config import Config, read_json
 from qdebug.doors.huggingface.library import first_line, quiet, transformers
 from qdebug.errors import DataError, FileError
 
 _AFTER_PADDING = ("roberta", "xlm-roberta", "xlm-roberta-xl", "roberta-prelayernorm", "camembert", "mpnet", "xmod")
 """Model types that number positions from behind the padding token's number: so many of their positions are unused."""
 _UNSAID = 10**9
+
+
+_OUTSIDE = ("vocab", "merges")
+"""What the library takes for the name of any file on the disk, where it is a text and no list."""
+
+
+def _check_names(file: Path) -> None:
+    """Refuse a description that makes the library read files of other folders.
+
+    Raises:
+        FileError: it does, or is no JSON.
+    """
+    if not file.is_file():
+        return
+    said = read_json(file)
+    for key in _OUTSIDE:
+        if isinstance(said.get(key), str):
+            raise FileError(
+                f"The tokenizer's '{key}' names a file, '{said[key][:80]}', which is not read", file=file,
+                do="Put tokenizer.json into the folder, and take the entry out.",
+            )  # fmt: skip
 
 
 class Tokenizer:
@@ -23,6 +45,7 @@ class Tokenizer:
 
     def __init__(self, config: Config) -> None:
         self._config = config
+        _check_names(config.folder / "tokenizer_config.json")
         with quiet():
             try:
                 self._own: Any = transformers().AutoTokenizer.from_pretrained(

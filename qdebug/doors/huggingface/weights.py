@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,9 @@ from qdebug.doors.stored import find_checkpoint
 from qdebug.errors import FileError, ModelError
 
 SAFE = "model.safetensors"
+_COUNTS = re.compile(r".*(layers?|blocks|depths?|experts|stages)")
+_ALWAYS = 512
+"""Parts of which a library builds as many as it is told; so many cost little."""
 _UNUSED = ("pooler.",)
 """Parts that no output here is computed from: many folders leave their weights out."""
 
@@ -45,7 +49,7 @@ def load(config: Config, packed: PackedWeights | None = None) -> nn.Module:
         FileError: a file of weights is missing or damaged.
         ModelError: the weights do not fit the configuration.
     """
-    checkpoint(config.folder)
+    _check_counts(config, len(checkpoint(config.folder).tensors))
     return _built(config, None if packed is None else dict(packed.floats()))
 
 
@@ -59,6 +63,7 @@ def load_blank(config: Config, stand_ins: StandIns) -> nn.Module | None:
     Raises:
         ModelError: the weights do not fit the configuration.
     """
+    _check_counts(config, len(stand_ins.tensors))
     model = _built(config, dict(stand_ins.tensors))
     unfold(model)
     return model if stand_ins.are_all_of(model) else None
@@ -103,6 +108,22 @@ def checkpoint(folder: Path) -> Stored:
         raise FileError("The folder has no weights in safetensors", file=folder, do="Download them too.")
     named = next((one for one in (f"{SAFE}.index.json", SAFE) if (folder / one).is_file()), "")
     return find_checkpoint(folder / named)
+
+
+def _check_counts(config: Config, stored: int) -> None:
+    """Refuse more layers than there are tensors: the library would build them all before it finds none for them."""
+    said: list[tuple[str, object]] = list(config.plain.items())
+    while said:
+        key, value = said.pop()
+        if isinstance(value, dict):
+            said += [(str(name), one) for name, one in value.items()]
+        elif isinstance(value, list):
+            said += [(key, one) for one in value]
+        elif isinstance(value, int) and _COUNTS.fullmatch(key) and value > max(stored, _ALWAYS):
+            raise ModelError(
+                f"config.json says '{key}' is {value:,}, and the weights are {stored:,} tensors", file=config.folder,
+                do="Download configuration and weights of one revision.",
+            )  # fmt: skip
 
 
 def _check(config: Config, told: dict[str, Any]) -> None:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import os
-import stat
-from pathlib import Path, PurePosixPath, PureWindowsPath
+from pathlib import Path
 from typing import NoReturn
 
 import numpy as np
@@ -12,12 +11,12 @@ import torch
 from onnx import TensorProto
 from torch import Tensor
 
-from qdebug.doors.onnx.parse import NOT_TEXT, are_texts, opened_file
+from qdebug.beneath import LINK, NotBeneath, open_beneath
+from qdebug.doors.onnx.parse import NOT_TEXT, are_texts
 from qdebug.errors import FileError
 
 WIDEST = 16
 """Bytes of the widest element."""
-_FLAGS = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 _BESIDE = "Put the data file beside the model, as it was when the model was written."
 _COPY = "Put a copy of the data file itself into the model's folder."
 
@@ -68,53 +67,19 @@ class Folder:
 
     def _map(self, location: str, owner: str) -> np.ndarray:
         if location not in self._maps:
-            self._maps[location] = self._opened(self._place(location, owner), owner, location)
+            self._maps[location] = self._opened(location, owner)
         return self._maps[location]
 
-    def _place(self, location: str, owner: str) -> Path:
-        """The file that a location names, or a refusal. Nothing is opened, no link is followed."""
+    def _opened(self, location: str, owner: str) -> np.ndarray:
+        """The bytes of the file that a location names, or a refusal."""
         if self.file is None:
             self._refuse("The model was given without files beside it", owner, location)
-        plain = PurePosixPath(location)
-        windows = PureWindowsPath(location)
-        climbing = ".." in plain.parts or ".." in windows.parts
-        if (
-            not location
-            or plain.is_absolute()
-            or windows.is_absolute()
-            or windows.drive
-            or climbing
-            or "\\" in location  # the specification's paths have none, and systems disagree on what it means
-            or "\0" in location
-        ):
-            self._refuse("Its place is no file in the model's own folder", owner, location)
-        place = self.file.parent
-        for part in plain.parts:
-            place = place / part
-            try:
-                linked = stat.S_ISLNK(os.lstat(place).st_mode)
-            except OSError as error:
-                self._refuse(f"Its file cannot be read ({error.strerror})", owner, location)
-            if linked:
-                self._refuse("Its place is a link, and links are not followed", owner, location, _COPY)
-        return place
-
-    def _opened(self, place: Path, owner: str, location: str) -> np.ndarray:
         try:
-            # Neither waits for a pipe nor follows a link that has appeared since.
-            handle = os.open(
-                place,
-                os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0),
-            )
-        except (OSError, ValueError) as error:
-            self._refuse(f"Its file cannot be read ({getattr(error, 'strerror', None) or error})", owner, location)
-        with opened_file(handle) as opened:
-            if opened is None:
-                self._refuse("Its place is no regular file", owner, location)
-            status = os.fstat(handle)
-            if status.st_nlink > 1 and hasattr(os, "getuid") and status.st_uid != os.getuid():
-                self._refuse("Its file is a hard link to somebody else's", owner, location)
-            if status.st_size == 0:
+            handle = open_beneath(self.file.parent, location)
+        except NotBeneath as error:
+            self._refuse(error.what, owner, location, _COPY if error.what == LINK else _BESIDE)
+        with os.fdopen(handle, "rb") as opened:
+            if os.fstat(handle).st_size == 0:
                 return np.zeros(0, dtype=np.uint8)
             try:
                 return np.memmap(opened, dtype=np.uint8, mode="c")

@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+from qdebug.beneath import place_beneath
 from qdebug.doors.stored.gguf import read_gguf
 from qdebug.doors.stored.safetensors import read_safetensors, strict_json
 from qdebug.doors.stored.tensors import Checkpoint
@@ -77,7 +78,7 @@ def _indexed(index: Path, path: Path) -> Checkpoint:
         by_shard.setdefault(shard, set()).add(name)
     tensors, files, unnamed = [], [], 0
     for shard in sorted(by_shard):
-        file = index.parent / shard
+        file = place_beneath(index.parent, shard, "The shard")
         if not file.is_file():
             raise FileError(
                 f"The shard '{shard}' that the index names is missing", file=index, do="Download it into the folder."

@@ -12,6 +12,7 @@ from typing import Any
 from safetensors.torch import save_file
 from torch import Tensor
 
+from qdebug.beneath import NotBeneath, create_beneath, open_beneath
 from qdebug.doors.checkpoints import Shards
 from qdebug.doors.checkpoints.shards import INDEX
 from qdebug.errors import FileError
@@ -88,7 +89,20 @@ def _config(path: Path) -> dict[str, Any]:
 def _copied(source: Path, target: Path) -> None:
     for file in sorted(source.iterdir()):
         if file.is_file() and file.name != "config.json" and not file.name.endswith(_WEIGHTS):
-            shutil.copyfile(file, target / file.name)
+            _copy(source, file.name, target)
+
+
+def _copy(source: Path, name: str, target: Path) -> None:
+    """One file; links that lead elsewhere are not followed: whoever made the folder need not be who publishes this."""
+    try:
+        handle = open_beneath(source, name, cached=True)
+    except NotBeneath as error:
+        raise FileError(
+            f"The file '{name}' of the model's folder is not copied. {error.what}", file=source,
+            do="Put the file itself there, or take it away.",
+        ) from None  # fmt: skip
+    with os.fdopen(handle, "rb") as here, os.fdopen(create_beneath(target, name), "wb") as there:
+        shutil.copyfileobj(here, there, 2**20)
 
 
 def _all(

@@ -10,7 +10,6 @@ from functools import partial
 import torch
 
 from qdebug.doors.checkpoints import Shards, StoredLinear
-from qdebug.engine.memory import memory_limit
 from qdebug.engine.scratch import Scratch
 from qdebug.errors import RecipeError, UsageError, near
 from qdebug.export.checkpoints.compressed import Keep, Written, as_it_is, compressed_tensors
@@ -19,6 +18,7 @@ from qdebug.export.checkpoints.linears import decided_linear
 from qdebug.export.checkpoints.words import awq, gptq
 from qdebug.export.targets import remarks
 from qdebug.graph.filed import FiledTensor
+from qdebug.machine import memory_limit
 from qdebug.results import Exported
 from qdebug.session.decided import Decided, DecidedLayer
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from google.protobuf.message import EncodeError
 from onnx import ModelProto, TensorProto
 
+from qdebug.beneath import check_replaceable
 from qdebug.errors import FileError
 from qdebug.export.onnx.tools import Here, Tools
 
@@ -57,6 +58,7 @@ def save(proto: ModelProto, path: Path, *, outside: bool, tools: Tools | None = 
     """
     outside = outside or sum(len(one.raw_data) for one in proto.graph.initializer) > LARGEST
     folder: Path | None = None
+    check_replaceable(path)
     try:
         folder = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent))
         part = folder / path.name

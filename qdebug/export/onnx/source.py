@@ -74,8 +74,8 @@ def read_source(file: Path, digest: str) -> tuple[ModelProto, tuple[Path, ...]]:
     for one in _tensors(proto.graph):
         if one.data_location == TensorProto.EXTERNAL:
             location = next((entry.value for entry in one.external_data if entry.key == "location"), "")
-            files.append(file.parent / location)
-            values = read_tensor(one, folder, one.name)
+            values = read_tensor(one, folder, one.name)  # which refuses places outside of the model's folder
+            files.append(file.parent.joinpath(location))
             one.CopyFrom(tensor(one.name, values, one.data_type))
     if proto.functions:
         _inline(proto.graph, Functions(proto, read_opsets(proto, file), file))

@@ -121,7 +121,7 @@ def _named(known: str) -> ModelRef | None:
     model = known or st.text_input(
         "Model", placeholder="/path/to/model.onnx", key="open-model",
         help="An .onnx file; a Hugging Face folder (config.json, safetensors), whose own code is never run; or a .pt2 "
-        "file: loading a .pt2 runs code, so open only those you trust.",
+        "file: what of it torch would run is refused.",
     )  # fmt: skip
     data = st.text_input(
         "Data", placeholder="/path/to/data.npz", key="open-data",
@@ -221,7 +221,7 @@ def _model_of(dropped: Sequence[Any]) -> str:
     if len(models) != 1:
         named = ", ".join(one.name for one in dropped[:5])
         if any(one.name.lower().endswith(".pt2") for one in dropped):
-            do = "Loading a .pt2 runs code: put it on the server's own disk and give its path."
+            do = "A .pt2 is not read behind walls: put it on the server's own disk and give its path."
         else:
             do = "Drop one .onnx file, together with the files of its external data if it has any."
         raise FileError("There is no .onnx file" if not models else "There is more than one model", file=named, do=do)

@@ -11,9 +11,10 @@ from torch import Tensor
 from qdebug.doors.onnx.body import Body
 from qdebug.doors.onnx.registry import operator
 from qdebug.errors import ModelError
+from qdebug.graph.turns import counted
 
-MOST_ITERATIONS = 1_000_000
-"""Of one loop; more is taken for one without an end."""
+MOST_ITERATIONS = 100_000
+"""Of one loop and those within it; more is taken for one without an end."""
 
 
 def _one_or_all(values: Sequence[Any], outputs: Sequence[bool]) -> Any:
@@ -44,7 +45,7 @@ def loop(
     """A graph again and again; what it hands out beside the carried values is stacked.
 
     Raises:
-        ModelError: it runs more often than :data:`MOST_ITERATIONS` times.
+        ModelError: it and the loops within it run more often than :data:`MOST_ITERATIONS` times.
     """
     bound = MOST_ITERATIONS + 1 if most is None else int(most)
     state = list(carried)
@@ -52,15 +53,16 @@ def loop(
     now = torch.ones((), dtype=torch.bool) if condition is None else condition.reshape(())
     kept: list[list[Tensor]] = [[] for _ in range(len(outputs) - len(state))]
     turn = 0
-    while going and turn < bound:
-        if turn >= MOST_ITERATIONS:
-            _endless()
-        now, *values = body((torch.tensor(turn), now, *state), captured)
-        state = values[: len(state)]
-        for place, value in enumerate(values[len(state) :]):
-            kept[place].append(value)
-        going = bool(now.reshape(()))
-        turn += 1
+    with counted() as begun:
+        while going and turn < bound:
+            if begun() > MOST_ITERATIONS:
+                _endless()
+            now, *values = body((torch.tensor(turn), now, *state), captured)
+            state = values[: len(state)]
+            for place, value in enumerate(values[len(state) :]):
+                kept[place].append(value)
+            going = bool(now.reshape(()))
+            turn += 1
     return _one_or_all([*state, *(_stacked(values, 0) for values in kept)], outputs)
 
 

@@ -1,4 +1,4 @@
-"""A good ONNX file with something changed at random opens or ends in one clear error."""
+"""Good ONNX models, and the same with fields changed at random."""
 
 from __future__ import annotations
 
@@ -6,17 +6,13 @@ import random
 
 import numpy as np
 import onnx
-import pytest
 from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
 from onnx import TensorProto, helper, numpy_helper
 
-from qdebug.doors.onnx import lower_onnx, read_onnx
-from qdebug.errors import FileError, ModelError
 from tests.doors.hostile_graphs import branch, call, conditional, function, referring
 from tests.doors.hostile_onnx import good, node, stored, value
 
-pytestmark = pytest.mark.timeout(120)
 NUMBERS = [-(2**63), -(2**31), -1, 0, 1, 2, 3, 8, 16, 64, 999, 2**31 - 1, 2**31, 2**40, 2**62, 2**63 - 1]
 
 
@@ -66,23 +62,6 @@ def beside():
 
 
 MODELS = {make.__name__: make for make in (network, branches, functions, beside)}
-
-
-def with_other_bytes(data: bytes, draw: random.Random) -> bytes:
-    """Some bytes flipped, put in, taken out or repeated."""
-    changed = bytearray(data)
-    for _ in range(draw.choice([1, 1, 2, 5])):
-        at, width = draw.randrange(len(changed)), draw.choice([1, 1, 2, 8])
-        match draw.randrange(4):
-            case 0:
-                changed[at] ^= 1 << draw.randrange(8)
-            case 1:
-                changed[at:at] = draw.randbytes(width)
-            case 2:
-                del changed[at : at + width]
-            case _:
-                changed[at:at] = changed[max(at - width, 0) : at]
-    return bytes(changed)
 
 
 def messages(message: Message) -> list[Message]:
@@ -141,32 +120,3 @@ def another(field: FieldDescriptor, names: list[str], draw: random.Random):
             return draw.choice([abs(number) for number in NUMBERS])
         case _:
             return draw.choice(NUMBERS)
-
-
-@pytest.mark.parametrize("name", MODELS)
-@pytest.mark.parametrize("kind", ["bytes", "fields"])
-def test_a_changed_file_opens_or_says_why_not(name, kind, tmp_path):
-    draw = random.Random(f"{name} {kind}")
-    (tmp_path / "data.bin").write_bytes(bytes(64))
-    path = tmp_path / "model.onnx"
-    refused = 0
-    for _ in range(60):
-        model = MODELS[name]()
-        if kind == "fields":
-            for _ in range(draw.choice([1, 1, 2, 3])):
-                change_a_field(model, draw)
-        data = model.SerializeToString()
-        path.write_bytes(with_other_bytes(data, draw) if kind == "bytes" else data)
-        try:
-            assert lower_onnx(read_onnx(path)).program.steps
-        except (FileError, ModelError) as error:
-            assert error.do and error.where
-            refused += 1
-    assert refused >= 10, "the changes are too mild to say anything"
-
-
-@pytest.mark.parametrize("name", MODELS)
-def test_what_is_changed_opens_as_it_is(name, tmp_path):
-    (tmp_path / "data.bin").write_bytes(bytes(64))
-    onnx.save_model(MODELS[name](), tmp_path / "model.onnx")
-    assert not lower_onnx(read_onnx(tmp_path / "model.onnx")).unknown
