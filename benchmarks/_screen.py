@@ -19,14 +19,14 @@ PATIENCE = 120_000
 
 
 @contextmanager
-def served(log, runtime, **variables):
-    """The app on a port of its own, with variables in its environment."""
+def served(log, runtime, module="qdebug.web.serve", **variables):
+    """The app on a port of its own, with variables in its environment; ``module`` is what serves it."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     environment = {name: value for name, value in os.environ.items() if name not in ("QDEBUG_DATA", "QDEBUG_CALIB")}
     environment |= {"QDEBUG_RUNTIME": str(runtime), "QDEBUG_MODEL": "digits-mobilenet", **variables}
-    command = [sys.executable, "-m", "qdebug.web.serve", "run", str(ROOT / "app.py"), "--server.headless=true",
+    command = [sys.executable, "-m", module, "run", str(ROOT / "app.py"), "--server.headless=true",
                f"--server.port={port}", "--server.address=127.0.0.1"]  # fmt: skip
     with log.open("wb") as out:
         server = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=out, stderr=out)
