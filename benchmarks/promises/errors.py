@@ -8,7 +8,6 @@ of the server's folders, and for what the faults had in their texts.
 
 from __future__ import annotations
 
-import asyncio
 import random
 import sys
 import tempfile
@@ -20,7 +19,7 @@ from benchmarks._screen import ROOT, served
 from benchmarks.promises.faulty_worker import SECRET
 from benchmarks.promises.promise import Allowance, Outcome, Promise
 from benchmarks.promises.provoked import MARK, lacking, messages
-from benchmarks.promises.visitor import Visitor
+from benchmarks.promises.visitor import Visitor, visit
 from qdebug.jobs import stop_worker
 
 GOLDEN = Path(__file__).with_name("errors.txt")
@@ -88,7 +87,7 @@ def visited(dice: random.Random) -> tuple[Searched, list[str]]:
         heard = Searched((*TRACES, SECRET, str(folder), str(ROOT), sys.prefix))
         variables = {name: str(folder / name.lower()) for name in FOLDERS}
         with served(folder / "log", folder / "run", "benchmarks.promises.faulty_server", **variables) as address:
-            problems = asyncio.run(_mistaken(address, heard, dice))
+            problems = visit(_mistaken(address, heard, dice))
         stop_worker(folder / "run")
     return heard, problems
 

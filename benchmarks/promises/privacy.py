@@ -15,7 +15,7 @@ from pathlib import Path
 
 from benchmarks._screen import served
 from benchmarks.promises.promise import Allowance, Outcome, Promise
-from benchmarks.promises.visitor import Visitor
+from benchmarks.promises.visitor import Visitor, visit
 from benchmarks.promises.watermarks import Mark, drawn
 from qdebug.jobs import stop_worker
 
@@ -63,7 +63,7 @@ def keep(allowance: Allowance) -> Outcome:
         folder = Path(text)
         variables = {"QDEBUG_WORKSPACE": str(folder / "workspace"), "QDEBUG_UPLOADS": str(folder / "uploads")}
         with served(folder / "log", folder / "run", **variables) as address:
-            heard, broken = asyncio.run(_together(address, marks, allowance))
+            heard, broken = visit(_together(address, marks, allowance))
         stop_worker(folder / "run")
     broken += [sentence for one in heard for sentence in one.broken]
     broken += [f"{one.mine.word} has not heard of itself: {one}" for one in heard if not (one.named and one.valued)]

@@ -10,10 +10,11 @@ import asyncio
 import http.client
 import secrets
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import urlencode, urlsplit
 
 from streamlit.proto.BackMsg_pb2 import BackMsg
@@ -22,8 +23,9 @@ from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from streamlit.proto.WidgetStates_pb2 import WidgetState
 from websockets.asyncio.client import ClientConnection, connect
 
+R = TypeVar("R")
 LARGEST = 256 * 2**20
-PATIENCE = 120.0
+PATIENCE = 240.0
 """Seconds for a run of the page, or for what was asked for to come."""
 GLANCE = 0.2
 """Seconds between two looks for a widget that has not been drawn yet."""
@@ -120,7 +122,7 @@ class Visitor:
                 await self.rest(GLANCE)
                 await asyncio.sleep(GLANCE)
 
-    async def told(self, words: str, seconds: float = PATIENCE / 2) -> None:
+    async def told(self, words: str, seconds: float = 90.0) -> None:
         """Stay until an error with these words is drawn, or the seconds are over."""
         end = time.monotonic() + seconds
         while time.monotonic() < end and not any(words in one for one in self.problems):
@@ -198,6 +200,12 @@ class Visitor:
             self.problems.append(what.body)
         elif name := getattr(what, "id", ""):
             self.widgets[name.split("-", 2)[-1]] = name, what
+
+
+def visit(visits: Coroutine[Any, Any, R]) -> R:
+    """What comes of visits, in a thread of their own: tests may have Playwright in this one."""
+    with ThreadPoolExecutor(1) as apart:
+        return apart.submit(asyncio.run, visits).result()
 
 
 def _put(address: str, url: str, name: str, content: bytes) -> None:

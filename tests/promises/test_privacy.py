@@ -5,6 +5,7 @@ import random
 
 import numpy as np
 import onnx
+import pytest
 
 from benchmarks.promises.privacy import PROMISE, SCREENS, Heard
 from benchmarks.promises.promise import Allowance
@@ -13,6 +14,7 @@ from benchmarks.promises.watermarks import drawn
 MINE, OTHER = drawn(random.Random(1)), drawn(random.Random(2))
 
 
+@pytest.mark.timeout(900)
 def test_no_session_is_sent_anything_of_anothers():
     outcome = PROMISE.keep(Allowance(PROMISE.short))
     assert outcome.broken == ()
