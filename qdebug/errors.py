@@ -8,14 +8,36 @@ to the screen. What is not in this tree is a fault of ours: it keeps its traceba
 from __future__ import annotations
 
 import difflib
+import unicodedata
 from collections.abc import Iterable
 
 LONGEST = 4000
 """Characters of a sentence."""
+_UNSEEN = ("Cc", "Cf", "Cs", "Zl", "Zp")
+
+
+def written_out(text: str, *, but: str = "") -> str:
+    r"""Text in which every character can be seen: names come from strangers.
+
+    Characters that control something, that turn the direction of writing round or that have no width are written as
+    their code points; all others stand as they are.
+
+    Args:
+        text: such as a layer's name.
+        but: characters that are left alone.
+
+    >>> written_out("head\u202egpj.\x1b[31m")
+    'head⟨U+202E⟩gpj.⟨U+001B⟩[31m'
+    """
+    if text.isprintable():
+        return text
+    return "".join(
+        f"⟨U+{ord(one):04X}⟩" if unicodedata.category(one) in _UNSEEN and one not in but else one for one in text
+    )
 
 
 class QDebugError(Exception):
-    """A mistake that a person can mend.
+    """A mistake that a person can mend. What it says of names can be seen (:func:`written_out`).
 
     Args:
         what: one sentence, without a full stop at the end, that says what is wrong.
@@ -24,9 +46,9 @@ class QDebugError(Exception):
     """
 
     def __init__(self, what: str, *, do: str = "", **where: object) -> None:
-        self.what = _bounded(what)
-        self.do = _bounded(do)
-        self.where = {key: _bounded(str(value)) for key, value in where.items() if value is not None}
+        self.what = written_out(_bounded(what), but="\n")
+        self.do = written_out(_bounded(do), but="\n")
+        self.where = {key: written_out(_bounded(str(value))) for key, value in where.items() if value is not None}
         super().__init__(str(self))
 
     def __str__(self) -> str:

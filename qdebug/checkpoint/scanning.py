@@ -11,6 +11,7 @@ from qdebug.checkpoint.look import Tell, one_look
 from qdebug.checkpoint.tried import Tried, height, tried
 from qdebug.doors.stored import StoredTensor, are_whole, find_checkpoint
 from qdebug.engine import Work
+from qdebug.errors import written_out
 from qdebug.results.scan import AddedError, Scan, ScannedTensor, StoredStats
 from qdebug.targets import stored_bits
 
@@ -87,7 +88,8 @@ def _look(tensor: StoredTensor, asked: Sequence[Tried], tell: Tell) -> tuple[Sca
         sums = {notation: (signal, value) for notation, value in noise.items()}
         added = tuple(one.added(noise[one.notation], signal, _bits(tensor, one)) for one in asked if sums)
     one = ScannedTensor(
-        name=tensor.name, file=tensor.file.name, shape=tensor.shape, kind=tensor.title, nbytes=tensor.nbytes,
+        name=written_out(tensor.name), file=tensor.file.name, shape=tensor.shape, kind=tensor.title,
+        nbytes=tensor.nbytes,
         bits=kind.bits if kind else None, stats=stats, added=added, why=why,
     )  # fmt: skip
     return one, sums

@@ -11,11 +11,12 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from qdebug.classroom import Classroom, Room
+from qdebug.classroom import Classroom, Room, tries
 from qdebug.classroom.store import VARIABLE
 from qdebug.cli.options import METRIC, PRESET, add_windows
 from qdebug.errors import FileError, QDebugError, UsageError, near
 from qdebug.jobs import Client, GetScore, GetVerdict, WorkerFault, connect, metrics, uploads
+from qdebug.jobs.tidy import tidy
 from qdebug.places import app_script, sample_names
 from qdebug.recipes import preset
 from qdebug.results import ModelRef
@@ -26,8 +27,16 @@ EXAMPLES = """\
   qdebug app digits-vit
   qdebug app model.onnx --data val.npz --port 8600
   qdebug app --workshop --host 0.0.0.0"""
+SAFE = (
+    "--browser.gatherUsageStats=false", "--client.showErrorDetails=none", "--server.enableXsrfProtection=true",
+    "--server.enableCORS=true", "--server.fileWatcherType=none", "--global.developmentMode=false",
+    "--server.enableStaticServing=false",
+)  # fmt: skip
+"""What the shipped config.toml says too: said here, no variable of the environment comes before it."""
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 LARGEST_PORT = 65535
+METRICS = "QDEBUG_METRICS_PORT"
+"""Where the server is told the port of its numbers."""
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -44,6 +53,10 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--port", type=int, default=8501, help="default: 8501")
     parser.add_argument("--host", default="127.0.0.1", help="default: 127.0.0.1, which only this machine can reach")
     parser.add_argument(
+        "--metrics", metavar="PORT", type=int,
+        help="tell this machine numbers at http://127.0.0.1:PORT/metrics: sessions, queue, cache, memory",
+    )  # fmt: skip
+    parser.add_argument(
         "--workshop", metavar="ROOM", nargs="?", const="workshop",
         help="a room for a class: a join code, samples alone, no uploads, and a view of everybody's progress",
     )  # fmt: skip
@@ -53,12 +66,12 @@ def run(options: argparse.Namespace) -> None:
     """Check what was asked for, then become the server."""
     environment = os.environ | chosen(options) | workshop(options)
     check_address(options.host, options.port)
+    if options.metrics is not None:
+        check_address("127.0.0.1", options.metrics)
+        environment |= {METRICS: str(options.metrics)}
     if options.host not in _LOOPBACK:
-        print(
-            f"qdebug: on {options.host}, whoever reaches port {options.port} can use this machine's processor and open "
-            "files that you can read",
-            file=sys.stderr,
-        )
+        print(f"qdebug: on {options.host}, {exposed(options)}", file=sys.stderr)
+    tidy()
     print(f"qdebug: http://{options.host}:{options.port} (Ctrl-C ends it)", file=sys.stderr, flush=True)
     if options.workshop:
         invite(Classroom().room(options.workshop), options.host, options.port)
@@ -91,6 +104,22 @@ def invite(room: Room, host: str, port: int) -> None:
         f"qdebug: for the teacher alone: http://{reached}:{port}/teacher?teacher={room.teacher}",
         file=sys.stderr, flush=True,
     )  # fmt: skip
+
+
+def exposed(options: argparse.Namespace) -> str:
+    """What others than this machine's can do, in words."""
+    if options.workshop:
+        return (
+            f"whoever reaches port {options.port} sees a form that asks for the join code, which takes "
+            f"{tries.MOST_HERE} wrong codes a minute from an address and {tries.MOST} from all. Who is in can use this "
+            "machine's processor on the samples and answer the lessons; files, uploads and paths are off. Names and "
+            "answers are for the teacher's page. Nothing is encrypted: in a network that you do not trust, put a proxy "
+            "with TLS before it"
+        )
+    return (
+        f"whoever reaches port {options.port} can use this machine's processor and open files that you can read, and "
+        "nothing asks them who they are"
+    )
 
 
 def measure_ahead(environment: Mapping[str, str]) -> Client:
@@ -167,8 +196,8 @@ def command(script: Path, host: str, port: int) -> list[str]:
     """The command line of the server."""
     return [
         sys.executable, "-P", "-m", "qdebug.web.serve", "run", str(script), f"--server.address={host}",
-        f"--server.port={port}", "--server.headless=true", "--browser.gatherUsageStats=false",
-        f"--server.maxUploadSize={uploads.largest_mib()}",
+        f"--server.port={port}", "--server.headless=true",
+        f"--server.maxUploadSize={uploads.largest_mib()}", *SAFE,
     ]  # fmt: skip
 
 

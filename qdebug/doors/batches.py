@@ -117,7 +117,10 @@ def _stacked(rows: Sequence[Any], words: str) -> object:
     if isinstance(first, Mapping):
         for row in rows:
             if set(row) != set(first):
-                raise DataError(f"{words}: samples have different keys, {sorted(row)} and {sorted(first)}")
+                raise DataError(
+                    f"{words}: samples have different keys, {sorted(row)} and {sorted(first)}",
+                    do="Give every sample the same keys.",
+                )
         return {key: _stack([row[key] for row in rows], f"'{key}'", words) for key in first}
     if isinstance(first, (tuple, list)):
         return tuple(_stack([row[i] for row in rows], f"part {i}", words) for i in range(len(first)))

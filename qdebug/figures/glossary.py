@@ -7,6 +7,8 @@ import re
 from dataclasses import dataclass
 from functools import cache
 
+from qdebug.figures.text import escaped
+
 
 @dataclass(frozen=True, slots=True)
 class Term:
@@ -85,7 +87,7 @@ def explained(text: str, most: int = 3) -> str:
         text: what is said, not yet escaped.
         most: how many are explained; each once.
     """
-    return marked(html.escape(text), most)
+    return marked(escaped(text), most)
 
 
 def marked(markup: str, most: int = 3) -> str:

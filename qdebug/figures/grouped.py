@@ -35,8 +35,8 @@ def ranges_finding(found: GroupRanges) -> str:
     narrowest = min(range(len(found.groups)), key=lambda at: most.groups[at].width)
     return (
         f"{moving} of {plural(len(found.tensors), 'range')} change by {times(DRIFTS)} or more between {kinds}; that of "
-        f"{shorten(most.name)} is {times(most.drift)} as wide in {found.groups[widest]} as in "
-        f"{found.groups[narrowest]}"
+        f"{shorten(most.name)} is {times(most.drift)} as wide in {shorten(found.groups[widest])} as in "
+        f"{shorten(found.groups[narrowest])}"
     )
 
 
@@ -46,7 +46,7 @@ def range_map(found: GroupRanges, *, dark: bool) -> go.Figure:
     names = [f"{one.name}\u200b{at}" for at, one in enumerate(found.tensors)]
     whole = [_span(one) or 1.0 for one in found.tensors]
     figure.add_heatmap(
-        x=list(found.groups), y=names, zmin=0, zmax=100, xgap=1, ygap=1,
+        x=_columns(found), y=names, zmin=0, zmax=100, xgap=1, ygap=1,
         z=[[100 * part.width / all_ for part in one.groups]
            for one, all_ in zip(found.tensors, whole, strict=True)],
         colorscale=_scale(dark),
@@ -68,6 +68,12 @@ def range_map(found: GroupRanges, *, dark: bool) -> go.Figure:
     return figure
 
 
+def _columns(found: GroupRanges) -> list[str]:
+    """What the groups are called on an axis, which reads tags; long names are shortened where they stay different."""
+    short = [plain(shorten(name)) for name in found.groups]
+    return short if len(set(short)) == len(short) else [plain(name) for name in found.groups]
+
+
 def _scale(dark: bool) -> list[tuple[float, str]]:
     """From the ground to the accent: wide is dark on light ground, and bright on dark."""
     return [(0.0, colours.PANEL.on(dark)), (1.0, colours.ACCENT.on(dark))]
@@ -85,14 +91,14 @@ def range_lines_finding(found: GroupRanges, one: GroupedTensor) -> str:
     worst = max(out)
     fill = min(part.width for part in one.groups) / ((one.clip_max - one.clip_min) or 1.0)
     text = f"{shorten(one.name)}: the narrowest {found.key} fills {share(fill)} of the calibrated range"
-    return f"{text}; {small_share(worst[0])} of {worst[1]} leave it" if worst[0] else text
+    return f"{text}; {small_share(worst[0])} of {shorten(worst[1])} leave it" if worst[0] else text
 
 
 def range_lines(found: GroupRanges, name: str, *, dark: bool, height: int = 300) -> go.Figure:
     """One layer's smallest and largest value in each group, the inner 99.8 % as a band, the calibrated range dotted."""
     one = next(row for row in found.tensors if row.name == name)
     figure = template.blank(plain(range_lines_finding(found, one)), dark=dark, height=height)
-    x = list(found.groups)
+    x = _columns(found)
     figure.add_scatter(
         x=[*x, *reversed(x)], y=[*(p.inner_high for p in one.groups), *(p.inner_low for p in reversed(one.groups))],
         fill="toself", mode="lines", line={"width": 0}, fillcolor=colours.ROUNDING.on(dark), opacity=0.3,

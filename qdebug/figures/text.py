@@ -7,15 +7,17 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 
+from qdebug.errors import written_out
 from qdebug.results import TensorSpec
 
 
 def shorten(name: str, most: int = 28) -> str:
-    """A long name cut in the middle, so that both ends can be read.
+    """A long name cut in the middle, so that both ends can be read; what could not be seen is written out.
 
     >>> shorten("transformer.blocks.11.attention.out_proj", 21)
     'transforme…n.out_proj'
     """
+    name = written_out(name)
     if len(name) <= most:
         return name
     head = most // 2
@@ -51,13 +53,18 @@ def telling(name: str, head: str, most: int = 28) -> str:
     '…12.attention.output.dense'
     """
     if len(name) <= most:
-        return name
+        return written_out(name)
     return shorten("…" + name[len(head) :] if head and name.startswith(head) else name, most)
 
 
 def plain(text: str) -> str:
     """The text as Plotly must get it: it reads tags, and layer names come from strangers."""
-    return html.escape(text, quote=False)
+    return html.escape(written_out(text), quote=False)
+
+
+def escaped(text: str) -> str:
+    """The text as HTML; what could not be seen is written out."""
+    return html.escape(written_out(text))
 
 
 def listed(names: tuple[str, ...], most: int = 3) -> str:

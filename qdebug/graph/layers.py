@@ -6,6 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
+from qdebug.errors import written_out
 from qdebug.graph.program import Program, Ref, Step, refs
 from qdebug.graph.recurrence import CELL, OUTPUTS, STATES
 
@@ -168,12 +169,14 @@ def _in_cell(program: Program, product: int) -> bool:
 def _name(module: str, weight: str) -> str:
     """The path of the module that ran, or of the one inside it whose weight it used, as attention uses its own.
 
+    People read it, look for it and write it into recipes, so it has no character that cannot be seen.
+
     Args:
         module: path of the module that ran; empty where there is none, or it is the whole.
         weight: the weight's name.
     """
     owner = weight.removesuffix(".weight")
-    return owner if not module or (owner != weight and owner.startswith(f"{module}.")) else module
+    return written_out(owner if not module or (owner != weight and owner.startswith(f"{module}.")) else module)
 
 
 def _ref(step: Step, position: int | None) -> int | None:

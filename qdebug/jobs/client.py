@@ -133,6 +133,15 @@ class Client:
         reply, _ = self._exchange(wire.Finish(job, asker))
         return not isinstance(reply, wire.Refused)
 
+    def vitals(self) -> wire.Vitals | None:
+        """What the compute process has at hand; None where it says something else.
+
+        Raises:
+            WorkerError: it does not answer.
+        """
+        reply, _ = self._exchange(wire.Look())
+        return reply if isinstance(reply, wire.Vitals) else None
+
     def hold(self) -> None:
         """Keep the compute process for the program that replaces this one (``exec``): its connection stays open."""
         with self._lock:

@@ -79,7 +79,11 @@ def find_or_start(runtime: Runtime, command: Sequence[str] = COMMAND) -> tuple[s
                 do="The file's last lines say why.",
             )
         time.sleep(0.02)
-    raise WorkerError(f"The compute process does not answer after {START_SECONDS:.0f} s", file=runtime.log)
+    raise WorkerError(
+        f"The compute process does not answer after {START_SECONDS:.0f} s",
+        file=runtime.log,
+        do="The file's last lines say why; on a busy machine, try again.",
+    )
 
 
 class _Outliving(subprocess.Popen[bytes]):

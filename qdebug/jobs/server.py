@@ -120,6 +120,8 @@ class Server:
             case wire.Finish(job, asker):
                 if not self._table.finish(job, asker):
                     return wire.Refused("somebody else waits for all of it")
+            case wire.Look():
+                return self._table.vitals()
             case wire.Stop():
                 self._stop.set()
             case wire.Hello():

@@ -20,6 +20,7 @@ import msgspec
 
 from qdebug.errors import Cancelled, QDebugError
 from qdebug.jobs import wire
+from qdebug.jobs.logs import resident
 from qdebug.jobs.part import Part
 from qdebug.jobs.verbs import Lane, Request
 from qdebug.results import Progress
@@ -139,6 +140,16 @@ class Table:
             job.work.finish()
             return True
 
+    def vitals(self) -> wire.Vitals:
+        """How many jobs run and wait, by lane, and how many answers are kept."""
+        with self._lock:
+            running, waiting = (
+                {lane: sum(job.lane == lane and (job.work is not None) is at_work for job in self._running.values())
+                 for lane in LANES}
+                for at_work in (True, False)
+            )  # fmt: skip
+            return wire.Vitals(running, waiting, len(self._kept), resident())
+
     def sweep(self) -> None:
         """Stop jobs that nobody waits for, and forget outcomes that nobody fetched. Called now and then."""
         with self._lock:
@@ -224,7 +235,7 @@ class Table:
 def fault(doing: str, error: BaseException) -> wire.Fault:
     """Log a fault of ours with its traceback; the words for the screen name the log's entry and hold nothing else."""
     entry = secrets.token_hex(3)
-    _log.error("fault %s in %s", entry, doing, exc_info=error)
+    _log.error("fault", exc_info=error, extra={"said": {"entry": entry, "question": doing}})
     return wire.Fault(
         f"qdebug failed in {doing} ({type(error).__name__}); entry {entry} of the worker's log says where"
     )

@@ -73,6 +73,10 @@ class Finish(Message, frozen=True, tag=True):
     asker: str
 
 
+class Look(Message, frozen=True, tag=True):
+    """How much there is to do (:class:`Vitals`)."""
+
+
 class Stop(Message, frozen=True, tag=True):
     """End the compute process."""
 
@@ -117,12 +121,28 @@ class Fault(Message, frozen=True, tag=True):
     text: str
 
 
+class Vitals(Message, frozen=True, tag=True):
+    """What the compute process has at hand, in numbers alone.
+
+    Attributes:
+        running: jobs at work, by lane.
+        waiting: jobs that wait for a thread, by lane.
+        answers: finished answers that are kept.
+        memory: bytes of the process that are in memory; 0 where the system does not say.
+    """
+
+    running: dict[str, int]
+    waiting: dict[str, int]
+    answers: int
+    memory: int
+
+
 class Accepted(Message, frozen=True, tag=True):
     """Heard and done; nothing to say."""
 
 
-FromClient = Hello | Ask | Cancel | Finish | Stop
-FromWorker = Welcome | Refused | Done | Running | Failed | Fault | Accepted
+FromClient = Hello | Ask | Cancel | Finish | Look | Stop
+FromWorker = Welcome | Refused | Done | Running | Failed | Fault | Vitals | Accepted
 _from_client: msgspec.msgpack.Decoder[FromClient] = msgspec.msgpack.Decoder(FromClient)
 _from_worker: msgspec.msgpack.Decoder[FromWorker] = msgspec.msgpack.Decoder(FromWorker)
 

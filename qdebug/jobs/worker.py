@@ -12,6 +12,7 @@ import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from qdebug.jobs import logs
 from qdebug.jobs.folders import MIB, megabytes
 from qdebug.jobs.runtime import Runtime
 from qdebug.jobs.server import Server
@@ -44,9 +45,7 @@ def main(argv: Sequence[str] | None = None, make_handlers: Callable[[], Handlers
         "--build", default="", metavar="HEX", help="the build whose clients are served; this one's if not given"
     )
     options = parser.parse_args(argv)
-    logging.basicConfig(
-        stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(process)d %(levelname)s %(message)s"
-    )
+    logs.write_lines()
     faulthandler.enable()
     _bound_memory()
     runtime = Runtime(options.runtime, options.build)

@@ -89,7 +89,11 @@ class Bench:
         plan = self.quants[layer.step].plan.weight
         reason = refusal(plan)
         if reason:
-            raise MethodError(f"The weight cannot be rounded otherwise: {reason}", layer=layer.name)
+            raise MethodError(
+                f"The weight cannot be rounded otherwise: {reason}",
+                layer=layer.name,
+                do="Leave the fix out for this layer.",
+            )
         given = plain(self.reference.constant(layer.weight, self.engine.cache))
         chosen = self.overlay.rounded.get(layer.step)
         basis, side = (chosen.basis, chosen.side) if chosen else (None, None)

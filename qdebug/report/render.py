@@ -16,6 +16,7 @@ import plotly.graph_objects as go
 from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
+from qdebug.errors import written_out
 from qdebug.figures import colours, numbers
 from qdebug.figures.text import listed, plural, shorten
 from qdebug.results.base import Result
@@ -67,15 +68,20 @@ def whole(template: str, subject: Result, figures: Mapping[str, go.Figure], **va
 
 @cache
 def _templates() -> jinja2.Environment:
-    """Everything that is put into the page is escaped, unless the page's own code made it."""
+    """Everything that is put into the page is escaped and can be seen, unless the page's own code made it."""
     found = jinja2.Environment(
         loader=jinja2.FileSystemLoader(_HERE), autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True,
-        lstrip_blocks=True,
+        lstrip_blocks=True, finalize=_seen,
     )  # fmt: skip
     found.globals |= {
         "n": numbers, "plural": plural, "listed": listed, "shorten": shorten, "precision": colours.precision,
     }  # fmt: skip
     return found
+
+
+def _seen(value: object) -> object:
+    """What is put into the page, so that every character of it can be seen; the page's own code as it is."""
+    return written_out(value, but="\n") if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
 def _plain(figure: go.Figure) -> dict[str, Any]:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import html
 import textwrap
-import unicodedata
 from collections.abc import Callable
 from typing import Any
 
-from qdebug.figures.text import shorten
+from qdebug.errors import written_out
+from qdebug.figures.text import escaped, shorten
 from qdebug.report import views
 from qdebug.report.views import View
 from qdebug.results import Comparison, Diagnosis, Evaluation, ModelInfo, Sensitivity
@@ -34,11 +33,11 @@ def install() -> None:
 
 
 def as_text(view: View) -> str:
-    """A view within the width of a terminal: no line is longer, control characters are shown as �."""
-    parts = textwrap.wrap(_visible(view.title) + ".", WIDTH)
+    """A view within the width of a terminal: no line is longer, characters that cannot be seen are written out."""
+    parts = textwrap.wrap(written_out(view.title) + ".", WIDTH)
     width = max((len(name) for name, _ in view.facts), default=0)
     for name, words in view.facts:
-        parts += textwrap.wrap(_visible(words), WIDTH - width - 4, initial_indent=f"  {name:<{width}}  ",
+        parts += textwrap.wrap(written_out(words), WIDTH - width - 4, initial_indent=f"  {name:<{width}}  ",
                                subsequent_indent=" " * (width + 4)) or []  # fmt: skip
     if view.head:
         parts += ["", *_table(view)]
@@ -49,7 +48,7 @@ def as_text(view: View) -> str:
 
 def _table(view: View) -> list[str]:
     lines = [view.head, *view.rows]
-    cells = [[shorten(_visible(cell), _CELL if at else _NAME) for at, cell in enumerate(line)] for line in lines]
+    cells = [[shorten(written_out(cell), _CELL if at else _NAME) for at, cell in enumerate(line)] for line in lines]
     most = [max(map(len, column)) for column in zip(*cells, strict=True)]
     while sum(most) + 2 * (len(most) - 1) > WIDTH:  # many formats: the last columns do not fit
         most.pop()
@@ -89,9 +88,4 @@ def _cell(tag: str, text: str, *, right: bool = False, scope: str = "") -> str:
 
 
 def _text(text: str) -> str:
-    return html.escape(_visible(text))
-
-
-def _visible(text: str) -> str:
-    """Text without characters that move a terminal's cursor or turn the writing round: names come from strangers."""
-    return "".join("�" if unicodedata.category(one) in ("Cc", "Cf", "Zl", "Zp", "Cs") else one for one in text)
+    return escaped(text)

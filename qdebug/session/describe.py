@@ -11,6 +11,7 @@ import torch
 from qdebug.doors import Dataset
 from qdebug.doors.axes import declared_alike, fed_shape
 from qdebug.doors.onnx.body import layers_inside
+from qdebug.errors import written_out
 from qdebug.graph import Layer, Program, norm_sites, scale_groups
 from qdebug.graph.attention import Attention, cached_values, find_attentions
 from qdebug.graph.filed import plain
@@ -39,7 +40,7 @@ def describe(
         tensor for index, tensor in program.state.items() if tensor.dtype.is_floating_point and index not in said
     ]
     return ModelInfo(
-        name=name,
+        name=written_out(name),
         title=card.title if card else "",
         story=card.story if card else "",
         digest=program.digest,

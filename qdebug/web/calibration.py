@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import html
-
 import streamlit as st
 
 from qdebug.figures import calibration_curve, coverage_bars, numbers, range_growth
 from qdebug.figures.calibration import curve_finding, multiple, setters_finding, tolerance_words, worst_covered
 from qdebug.figures.picture import data_uri
-from qdebug.figures.text import listed, plural, shorten
+from qdebug.figures.text import escaped, listed, plural, shorten
 from qdebug.jobs.verbs import GetCalibrationCurve, GetRangeSetters, GetScore
 from qdebug.results import CalibrationCurve, Coverage, Extreme, ModelInfo, RangeSetters, Score, SettingSample
 from qdebug.web.core import ask, chart, clicked, state, words
@@ -55,7 +53,7 @@ def runs(total: int, subsets: int) -> int:
 
 def _curve(found: CalibrationCurve) -> None:
     if len(found.points) < 2:
-        st.html(f'<h2 class="q-found">{html.escape(curve_finding(found))}.</h2>')
+        st.html(f'<h2 class="q-found">{escaped(curve_finding(found))}.</h2>')
         return
     chart.show(chart.of(calibration_curve, found, dark=is_dark()), "calibration-curve", "curve")
     last = found.points[-1]
@@ -100,7 +98,7 @@ def setters() -> None:
         return
     with st.container(key="card-setters"):
         st.html(
-            f'<h2 class="q-found">{html.escape(setters_finding(found))}.</h2>'
+            f'<h2 class="q-found">{escaped(setters_finding(found))}.</h2>'
             f'<p class="q-quiet">{plural(found.setters, "sample")} of {found.n_calib:,} set '
             f"{plural(found.limits, 'end')} alone, counted from 0. Where the rest hardly reaches as far, look at the "
             "sample: an outlier, or the only one of its kind.</p>"
@@ -131,9 +129,9 @@ def _sample(one: SettingSample, *, pictured: bool, labelled: bool) -> str:
     return (
         f"<tr><td>{one.sample}</td>"
         + (f"<td>{shown}</td>" if pictured else "")
-        + (f"<td>{html.escape(one.label)}</td>" if labelled else "")
-        + f'<td class="q-names" title="{html.escape(", ".join(one.tensors))}">{html.escape(tensors)}</td>'
-        f"<td>{one.limits}</td><td class='q-names'>{html.escape(shorten(one.narrowest, 24))}</td>"
+        + (f"<td>{escaped(one.label)}</td>" if labelled else "")
+        + f'<td class="q-names" title="{escaped(", ".join(one.tensors))}">{escaped(tensors)}</td>'
+        f"<td>{one.limits}</td><td class='q-names'>{escaped(shorten(one.narrowest, 24))}</td>"
         f"<td>{numbers.share(one.narrower)}</td></tr>"
     )
 
@@ -148,11 +146,11 @@ def ranges_html(found: RangeSetters) -> str:
 
 
 def _range(row: Coverage) -> str:
-    name = html.escape(shorten(row.name, 28))
+    name = escaped(shorten(row.name, 28))
     width = f"{numbers.three(row.clip_min)} to {numbers.three(row.clip_max)}"
     values = (width, *_end(row.low), *_end(row.high), numbers.share(row.narrower), numbers.small_share(row.outside),
               multiple(row.reach))  # fmt: skip
-    return f'<tr><td class="q-names" title="{html.escape(row.name)}">{name}</td>' + "".join(
+    return f'<tr><td class="q-names" title="{escaped(row.name)}">{name}</td>' + "".join(
         f"<td>{value}</td>" for value in values
     ) + "</tr>"  # fmt: skip
 

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import html
-
 import streamlit as st
 
 from qdebug.figures.diagnosis import TITLES, evidence, fix_words, gain_words
 from qdebug.figures.numbers import metric_title, metric_value, percent, share
-from qdebug.figures.text import listed, plural
+from qdebug.figures.text import escaped, listed, plural
 from qdebug.figures.waterfall import BY_CAUSE, cause_fall, waterfall
 from qdebug.jobs.verbs import GetDiagnosis, GetScore
 from qdebug.recipes import Recipe
@@ -30,7 +28,7 @@ def draw() -> None:
 
 
 def _draw(found: Diagnosis, fresh: bool) -> None:
-    st.html(f'<h1 class="q-verdict{"" if found.healthy else " q-bad"}">{html.escape(found.text)}.</h1>')
+    st.html(f'<h1 class="q-verdict{"" if found.healthy else " q-bad"}">{escaped(found.text)}.</h1>')
     _last_change()
     shown = _together(found, fresh)
     _fall(found)
@@ -92,7 +90,7 @@ def change_html(before: Metric, after: Metric) -> str:
     first, last = (metric_value(one.name, one.quantized) for one in (before, after))
     title = metric_title(after.name)
     moved = f"left {title} at {last}" if first == last else f"brought {title} from {first} to {last}"
-    return f'<p class="q-lead">The last change {html.escape(moved)}.</p>'
+    return f'<p class="q-lead">The last change {escaped(moved)}.</p>'
 
 
 def _onward() -> None:
@@ -112,7 +110,7 @@ def _together(found: Diagnosis, fresh: bool) -> bool:
     names = listed([fix_words(fix) for fix in together.fixes])
     value = f"{metric_title(found.metric)} {metric_value(found.metric, together.metric)}"
     with st.container(key="diagnosis-together", horizontal=True, vertical_alignment="center", gap="small"):
-        st.html(f'<p class="q-lead">Together, {html.escape(names)}: {html.escape(value)}.</p>', width="content")
+        st.html(f'<p class="q-lead">Together, {escaped(names)}: {escaped(value)}.</p>', width="content")
         st.button(
             "Apply all", key="diagnosis-all", type="primary", disabled=not fresh, on_click=_apply,
             args=(together.fixes,), help="Puts all of them into the recipe at hand; undo leads back", width="content",
@@ -125,8 +123,8 @@ def _cause(cause: Cause, place: int) -> None:
         f" and {len(cause.layers) - MOST_LAYERS} more" if len(cause.layers) > MOST_LAYERS else ""
     )
     st.html(
-        f'<h2 class="q-card">{html.escape(TITLES.get(cause.kind, cause.kind))}</h2>'
-        f'<p class="q-quiet">{share(cause.share)} of the damage; <code>{html.escape(names)}</code></p>'
+        f'<h2 class="q-card">{escaped(TITLES.get(cause.kind, cause.kind))}</h2>'
+        f'<p class="q-quiet">{share(cause.share)} of the damage; <code>{escaped(names)}</code></p>'
         f"{lead(f'{cause.text}.')}"
     )
     if st.button("Look at the layer", key=f"cause-layer-{place}", type="tertiary"):
@@ -137,8 +135,8 @@ def _cause(cause: Cause, place: int) -> None:
 def _fix(found: Diagnosis, cause: Cause, place: int, fresh: bool, *, first: bool) -> None:
     title = fix_words(cause.fix) if cause.fix else "No fix"
     st.html(
-        f'<h3 class="q-chart-title">{html.escape(title[:1].upper() + title[1:])}</h3>'
-        f'<p class="q-lead">{html.escape(gain_words(found, cause))}</p>'
+        f'<h3 class="q-chart-title">{escaped(title[:1].upper() + title[1:])}</h3>'
+        f'<p class="q-lead">{escaped(gain_words(found, cause))}</p>'
     )
     if cause.fix is not None and any(cause.fix == other.fix for other in found.causes[:place]):
         st.html('<p class="q-quiet">The same fix as above mends this too.</p>')
@@ -156,21 +154,19 @@ def _fix(found: Diagnosis, cause: Cause, place: int, fresh: bool, *, first: bool
 
 def evidence_html(cause: Cause) -> str:
     """The numbers that speak for a cause, of the layer where it is worst, as a table."""
-    rows = "".join(
-        f"<tr><td>{html.escape(name)}</td><td>{html.escape(value)}</td></tr>" for name, value in evidence(cause)
-    )
-    return f'<p class="q-quiet"><code>{html.escape(cause.layer)}</code></p><table class="q-scores">{rows}</table>'
+    rows = "".join(f"<tr><td>{escaped(name)}</td><td>{escaped(value)}</td></tr>" for name, value in evidence(cause))
+    return f'<p class="q-quiet"><code>{escaped(cause.layer)}</code></p><table class="q-scores">{rows}</table>'
 
 
 def tried_html(found: Diagnosis, tried: tuple[Trial, ...]) -> str:
     """What was tried, as a table."""
     rows = "".join(
-        f"<tr><td>{html.escape(fix_words(one.fix))}</td>"
+        f"<tr><td>{escaped(fix_words(one.fix))}</td>"
         f"<td>{'does not run' if one.metric is None else metric_value(found.metric, one.metric)}</td>"
         f"<td>{percent(one.recovered)}</td></tr>"
         for one in tried
     )
-    title = html.escape(metric_title(found.metric))
+    title = escaped(metric_title(found.metric))
     return (
         f'<table class="q-scores"><tr><th scope="col">fix</th><th scope="col">{title}</th>'
         f'<th scope="col">won back</th></tr>{rows}</table>'

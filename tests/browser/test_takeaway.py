@@ -6,8 +6,8 @@ import zipfile
 
 import pytest
 
+from benchmarks._screen import Screen, served
 from qdebug.session import open as open_model
-from tests.browser.conftest import Screen, served
 from tests.browser.test_looks import faults_of_access
 from tests.doors.huggingface import zoo
 

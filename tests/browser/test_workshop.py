@@ -5,8 +5,8 @@ import re
 import pytest
 from playwright.sync_api import expect
 
+from benchmarks._screen import PATIENCE, Screen, served
 from qdebug.classroom import Classroom
-from tests.browser.conftest import PATIENCE, Screen, served
 
 
 @pytest.fixture

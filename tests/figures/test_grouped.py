@@ -163,3 +163,17 @@ def test_the_map_has_multiples_of_an_error_and_points_of_a_share():
 def test_ways_are_named_in_words():
     found = calibrated()
     assert [way_words(found, one) for one in found.ways] == ["all 18", "8, evenly", "group 5 alone", "group 15 alone"]
+
+
+def test_names_of_groups_stay_text_and_long_ones_are_told_apart():
+    def called(*names):
+        tensors = (tensor("a", 1.0, 3.0),)
+        found = GroupRanges(recipe="r", key="group", groups=names, samples=(4, 4), tensors=tensors, seconds=0.1)
+        finding, picture = ranges_finding(found), range_map(found, dark=False)
+        lines = range_lines(found, "a", dark=True)
+        assert list(picture.data[0].x) == list(lines.data[1].x)
+        return finding, list(picture.data[0].x)
+
+    assert called("<b>x</b>", "y\u202e")[1] == ["&lt;b&gt;x&lt;/b&gt;", "y⟨U+202E⟩"]
+    finding, names = called("a" * 40 + "1" + "z" * 40, "a" * 40 + "2" + "z" * 40)
+    assert len(set(names)) == 2 and len(finding) < 200

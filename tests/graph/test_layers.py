@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import onnx
 import torch
 from torch import nn
 
+from benchmarks.promises.named_files import write_data, write_network
+from qdebug.export import export_file
+from qdebug.recipes import parse_plan, preset, set_layers
 from qdebug.session import open as open_model
 from tests.networks import Attention, Residual, data_for, seeded
 
@@ -85,3 +89,19 @@ def test_a_graph_that_wants_one_batch_size():
         [session._subject.engine.output(session._preparer.float_sheet, b) for b in session._subject.eval_batches]
     )
     torch.testing.assert_close(got, model(x))
+
+
+def test_a_layers_name_can_be_seen_and_its_node_keeps_its_own(tmp_path):
+    """Of two names that differ in what nobody sees, each layer has one of its own."""
+    names = ["fc\u200b", "fc", "x\x1b[2J"]
+    write_network(tmp_path / "net.onnx", names, "x")
+    write_data(tmp_path / "data.npz", names, "x")
+    session = open_model(tmp_path / "net.onnx", data=tmp_path / "data.npz")
+    assert [layer.name for layer in session.info().layers] == ["fc⟨U+200B⟩", "fc", "x⟨U+001B⟩[2J"]
+    one, other = (set_layers(preset("w8a8"), {name: parse_plan("w2a8")}) for name in ("fc⟨U+200B⟩", "fc"))
+    pairs = {"one": one, "other": other}
+    sqnr = {name: [row.weight.sqnr_db < 20 for row in session.layers(recipe).rows] for name, recipe in pairs.items()}
+    assert sqnr == {"one": [True, False, False], "other": [False, True, False]}
+    export_file(session, one, "onnx", tmp_path / "out.onnx")
+    nodes = {node.name for node in onnx.load(tmp_path / "out.onnx").graph.node}
+    assert set(names) <= nodes

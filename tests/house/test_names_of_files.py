@@ -32,6 +32,7 @@ OWN = {
     "doors/samples.py: root() / name.replace('-', '_')": "one of the samples' names, which is checked",
     "export/onnx/source.py: file.parent.joinpath(location)": "read through beneath a line before; not opened again",
     "export/checkpoints/folder.py: folder / file": "numbered names of shards",
+    "jobs/tidy.py: workspace() / name": "one of two constants",
     "export/checkpoints/folder.py: folder / _part(place)": "numbered names of shards",
     "export/checkpoints/folder.py: folder / _part(0)": "numbered names of shards",
     "export/document.py: target / document.name": "the target's own constant",

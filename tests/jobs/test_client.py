@@ -149,7 +149,8 @@ def test_a_fault_of_ours_names_the_log_and_nothing_of_the_server(client, folder,
     entry = str(caught.value).split("entry ")[1].split()[0]
     log = (folder / "worker.log").read_text()
     assert entry in log
-    assert "Traceback" in log
+    assert "fake_worker.py" in log and '"exception"' in log  # where it was raised
+    assert "/a/path" not in log  # and nothing of what it said
 
 
 def test_an_answer_that_fits_no_frame_is_a_fault_and_the_process_lives(client):
@@ -179,3 +180,11 @@ def test_one_client_serves_thirty_threads(client):
 
     with ThreadPoolExecutor(30) as pool:
         assert all(pool.map(session, range(30)))
+
+
+def test_the_process_says_how_much_it_has_to_do(client):
+    assert client.get(score_of("w8a8"))
+    seen = client.vitals()
+    assert seen.answers >= 1
+    assert set(seen.running) == set(seen.waiting) == {"quick", "open", "slow"}
+    assert sum(seen.waiting.values()) == 0

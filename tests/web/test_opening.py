@@ -142,7 +142,7 @@ def test_a_model_that_cannot_be_run_shows_its_layers_below_the_error(dialog, tmp
     assert "Frobnicate (opset 1)" in text
     assert ">conv</code>" in text
     assert ">head</code>" in text
-    button(dialog, "Back to digits-mobilenet").click()
+    button(dialog, r"Back to digits\-mobilenet").click()
     assert 'class="q-strip"' in html(settle(dialog))
 
 

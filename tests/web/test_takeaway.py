@@ -51,6 +51,7 @@ def test_the_server_has_the_route_before_its_own(monkeypatch):
 
     monkeypatch.setattr(starlette_app, "create_streamlit_routes", lambda runtime: [runtime])
     send_files()
-    first, rest = starlette_app.create_streamlit_routes("own")
+    first, *others, rest = starlette_app.create_streamlit_routes("own")
+    assert [one.path for one in others] == ["/health", "/_stcore/metrics"]
     assert (first.path, rest) == ("/media/taken/{token}", "own")
     assert takeaway._serving

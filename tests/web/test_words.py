@@ -1,5 +1,7 @@
 """Recipes in words."""
 
+import re
+
 import pytest
 
 from qdebug.recipes import (
@@ -56,3 +58,16 @@ def test_pills_say_how_ranges_are_found_where_that_is_unusual():
 def test_a_recipe_s_name_in_a_chart():
     recipe = edits.with_format(with_fix(preset("w8a8"), CrossLayerEqualization()), INFO, ("head",), "weight", "int4")
     assert words.recipe_title(recipe) == "w8a8 + 1 set + CLE"
+
+
+@pytest.mark.parametrize(
+    "text", ["![x](https://a.b/c.png)", ":material/skull: :red[x]", "a -> b <- c", "$x$", "**b** _i_ `c` ~~d~~", "# h"]
+)
+def test_every_sign_of_a_label_stands_for_itself(text):
+    said = words.literal(text)
+    assert re.sub(r"\\(.)", r"\1", said) == text
+    assert not re.search(r"(?<!\\)[*_`~$:<>#\[\]!-]", said)
+
+
+def test_what_cannot_be_seen_in_a_label_is_written_out():
+    assert words.literal("a\u200bb\n") == "a⟨U\\+200B⟩b⟨U\\+000A⟩"

@@ -50,7 +50,11 @@ def check(config: Mapping[str, Any]) -> tuple[str, ...]:
             )  # fmt: skip
     sparse = schemes.entry(config, "sparsity_config").get("format", "dense")
     if sparse != "dense":
-        raise ModelError(f"There is no reading of weights that are stored sparse ('{sparse}')", file="config.json")
+        raise ModelError(
+            f"There is no reading of weights that are stored sparse ('{sparse}')",
+            file="config.json",
+            do="Open the float checkpoint and quantize it here.",
+        )
     status = config.get("quantization_status", "compressed")
     if status != "compressed":
         raise ModelError(
@@ -138,7 +142,11 @@ def _packed_floats(parts: Parts, said: Arguments) -> Read:
     rows, columns = stored.shape[0], 2 * stored.shape[1]
     form = find(said.format)
     if form.name not in ("nvfp4", "mxfp4"):
-        raise ModelError(f"There is no reading of packed floats of {said.bits} bits", file="config.json")
+        raise ModelError(
+            f"There is no reading of packed floats of {said.bits} bits",
+            file="config.json",
+            do="Open the float checkpoint and quantize it here.",
+        )
     shape = (rows, -(-columns // form.group))
     if form.name == "mxfp4":
         scale = _exponents(parts, shape)
@@ -190,7 +198,11 @@ def _scale(parts: Parts, said: Arguments, rows: int, columns: int) -> tuple[Tens
         tiles = parts.scale("weight_scale", (-(-rows // height), -(-columns // width)))
         return by_tile(tiles, rows, height), width
     if said.strategy != "group":
-        raise ModelError(f"There is no reading of weight scales by {said.strategy}", file="config.json")
+        raise ModelError(
+            f"There is no reading of weight scales by {said.strategy}",
+            file="config.json",
+            do="Open the float checkpoint and quantize it here.",
+        )
     return parts.scale("weight_scale", (rows, -(-columns // said.group))), said.group
 
 

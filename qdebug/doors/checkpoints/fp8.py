@@ -77,7 +77,11 @@ def _block(config: Mapping[str, Any]) -> tuple[int, int] | None:
         return None
     found = two_sizes(said)
     if found is None:
-        raise ModelError(f"quantization_config: 'weight_block_size' is {said!r}, no two sizes", file="config.json")
+        raise ModelError(
+            f"quantization_config: 'weight_block_size' is {said!r}, no two sizes",
+            file="config.json",
+            do="Write the checkpoint anew with the tool that made it.",
+        )
     return found
 
 

@@ -61,7 +61,9 @@ def _read(pattern: str) -> tuple[re.Pattern[str], Sequence[Any]]:
         return re.compile(pattern), list(parser.parse(pattern))
     except (re.error, RecursionError, OverflowError):
         raise ModelError(
-            f"quantization_config: '{_short(pattern)}' is no regular expression", file="config.json"
+            f"quantization_config: '{_short(pattern)}' is no regular expression",
+            file="config.json",
+            do="Write the checkpoint anew with the tool that made it.",
         ) from None
 
 

@@ -55,7 +55,11 @@ class Arguments:
             return "mxfp8_e4m3" if self.power_scales and self.group == 32 else "fp8_e4m3fn"
         if self.bits == 4 and self.strategy in ("group", "tensor_group"):
             return "nvfp4" if self.strategy == "tensor_group" or self.group == 16 else "mxfp4"
-        raise ModelError(f"There is no reading of floats of {self.bits} bits by {self.strategy}", file="config.json")
+        raise ModelError(
+            f"There is no reading of floats of {self.bits} bits by {self.strategy}",
+            file="config.json",
+            do="Open the float checkpoint and quantize it here.",
+        )
 
 
 def arguments(scheme: Mapping[str, Any], key: str) -> Arguments | None:
@@ -71,7 +75,11 @@ def arguments(scheme: Mapping[str, Any], key: str) -> Arguments | None:
     guess = "group" if group > 0 else "channel" if group == -1 else "tensor"
     strategy = one_of(said, "strategy", STRATEGIES, guess)
     if strategy in ("group", "tensor_group") and group < 1:
-        raise ModelError(f"quantization_config: {key} has groups and no group_size", file="config.json")
+        raise ModelError(
+            f"quantization_config: {key} has groups and no group_size",
+            file="config.json",
+            do="Write the checkpoint anew with the tool that made it.",
+        )
     kind = one_of(said, "type", ("int", "float"), "int")
     dynamic = said.get("dynamic", False)
     return Arguments(
@@ -88,7 +96,11 @@ def _block(said: Any, strategy: str) -> tuple[int, int] | None:
         return None
     found = two_sizes([int(one) for one in said.split("x") if one.isdecimal()] if isinstance(said, str) else said)
     if found is None:
-        raise ModelError(f"quantization_config: 'block_structure' is {said!r}, no two sizes", file="config.json")
+        raise ModelError(
+            f"quantization_config: 'block_structure' is {said!r}, no two sizes",
+            file="config.json",
+            do="Write the checkpoint anew with the tool that made it.",
+        )
     return found
 
 
@@ -144,7 +156,11 @@ def activation(said: Arguments | None) -> tuple[TensorPlan, tuple[str, ...]]:
         return TensorPlan(name), left if name == "nvfp4" and said.dynamic is not True else ()
     if not said.dynamic:
         if said.strategy != "tensor":
-            raise ModelError(f"There is no reading of fixed input scales by {said.strategy}", file="config.json")
+            raise ModelError(
+                f"There is no reading of fixed input scales by {said.strategy}",
+                file="config.json",
+                do="Open the float checkpoint and quantize it here.",
+            )
         return TensorPlan(name, symmetric=said.symmetric, range="stored"), ()
     if said.strategy == "tensor":
         return TensorPlan(name, symmetric=said.symmetric, dynamic=True), ()

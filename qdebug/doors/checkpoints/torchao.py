@@ -37,7 +37,8 @@ def read(parts: Parts, config: Mapping[str, Any]) -> StoredLinear:
     kind, said = _described(parts)
     if parts.has("_weight_act_pre_scale") or parts.has("_weight_act_quant_scale"):
         raise ModelError(
-            f"'{parts.module}' scales its input by numbers in the checkpoint, of which there is no reading"
+            f"'{parts.module}' scales its input by numbers in the checkpoint, of which there is no reading",
+            do="Open the float checkpoint and quantize it here.",
         )
     codes = parts.get("_weight_qdata", (torch.float8_e4m3fn if kind == "Float8Tensor" else torch.int8,), (None, None))
     scale, size, block = _scale(parts, said, codes.shape)
@@ -75,7 +76,10 @@ def _scale(
         parts.refuse("_weight_qdata", "is empty")
     block = two_sizes(said.get("block_size"))
     if block is None:
-        raise ModelError(f"'{parts.module}': the metadata's block_size is {said.get('block_size')!r}, no two sizes")
+        raise ModelError(
+            f"'{parts.module}': the metadata's block_size is {said.get('block_size')!r}, no two sizes",
+            do="Write the checkpoint anew with the tool that made it.",
+        )
     height, width = min(block[0], rows), min(block[1], columns)
     found = parts.scale("_weight_scale", (-(-rows // height), -(-columns // width)), (), (1,))
     if (height, width) == (rows, columns):
@@ -95,12 +99,18 @@ def _integers(
         name = str(_inside(said, "target_dtype").get("_data"))
         bits = int(name.removeprefix("int")) if name in {f"int{n}" for n in range(2, 9)} else 0
         if not bits:
-            raise ModelError(f"'{parts.module}': there is no reading of codes of {name}")
+            raise ModelError(
+                f"'{parts.module}': there is no reading of codes of {name}",
+                do="Open the float checkpoint and quantize it here.",
+            )
     zero = None
     if parts.has("_weight_zero_point"):
         given = parts.get("_weight_zero_point", (torch.int8, *FLOATS))
         if given.is_floating_point() and bool((given != given.round()).any()):
-            raise ModelError(f"'{parts.module}' has zero points that are no whole numbers, which no grid here has")
+            raise ModelError(
+                f"'{parts.module}' has zero points that are no whole numbers, which no grid here has",
+                do="Open the float checkpoint and quantize it here.",
+            )
         if given.numel() == scale.numel():
             zero = given.reshape(scale.shape)
         elif given.dim() == 2:
@@ -120,7 +130,10 @@ def _activation(parts: Parts, kind: str, said: Mapping[str, Any]) -> TensorPlan:
         if word is None:
             return FLOAT
         if word != "int8_asym_per_token":
-            raise ModelError(f"'{parts.module}': there is no reading of inputs quantized as {word!r}")
+            raise ModelError(
+                f"'{parts.module}': there is no reading of inputs quantized as {word!r}",
+                do="Open the float checkpoint and quantize it here.",
+            )
         return TensorPlan("int8", "token", dynamic=True, symmetric=False)
     if not said.get("act_quant_kwargs"):
         return FLOAT
@@ -131,7 +144,10 @@ def _activation(parts: Parts, kind: str, said: Mapping[str, Any]) -> TensorPlan:
     if sharing == "PerTensor":
         return TensorPlan(name, symmetric=symmetric, dynamic=True)
     if sharing != "PerRow":
-        raise ModelError(f"'{parts.module}': there is no reading of input scales by {sharing}")
+        raise ModelError(
+            f"'{parts.module}': there is no reading of input scales by {sharing}",
+            do="Open the float checkpoint and quantize it here.",
+        )
     return TensorPlan(name, "token", dynamic=True, symmetric=symmetric)
 
 

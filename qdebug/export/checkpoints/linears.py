@@ -58,7 +58,10 @@ def _codes(module: str, values: Tensor, grid: Grid) -> Tensor:
         codes = quantize(values, grid)
         return codes.to(torch.int8 if grid.qmin < 0 else torch.uint8) if grid.qmax - grid.qmin < 256 else codes
     if grid.offset is not None or grid.levels.dim() > 1:
-        raise ModelError(f"The weight of '{module}' is on a grid that is more than levels times a scale")
+        raise ModelError(
+            f"The weight of '{module}' is on a grid that is more than levels times a scale",
+            do="Give it an integer or float format.",
+        )
     units = values.float() / spread(grid.scale, values.shape[1], grid.group_size)
     if isinstance(grid.form, Float):
         return encode(units, grid.form, saturate=True).to(torch.uint8)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import html
-
 import streamlit as st
 
+from qdebug.figures.text import escaped
 from qdebug.recipes import Recipe
 from qdebug.web.core import state, words
 
@@ -17,7 +16,7 @@ def draw() -> None:
         button(now, "baseline-pin", "Pin as baseline")
         if pinned is not None and pinned != now:
             name = state.name_of(pinned) or words.recipe_title(pinned)
-            st.html(f'<p class="q-quiet">Baseline: {html.escape(name)}</p>', width="content")
+            st.html(f'<p class="q-quiet">Baseline: {escaped(name)}</p>', width="content")
             if st.button("Compare", key="baseline-compare", type="tertiary"):
                 st.switch_page("pages/compare.py")
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import html
-
 import streamlit as st
 
 from qdebug.figures.comparison import flips_finding
+from qdebug.figures.text import escaped
 from qdebug.jobs.verbs import GetComparison, GetFlips
 from qdebug.recipes import Recipe
 from qdebug.results import Comparison, Flips
@@ -29,5 +28,5 @@ def draw(a: Recipe, b: Recipe) -> None:
 
 def _draw(about: tuple[str, str], found: Flips, *, fresh: bool) -> None:
     title = flips_finding(found.counts, found.unit, found.reference, found.predictions)
-    st.html(f'<h2 class="q-found">{html.escape(title)}.</h2>')
+    st.html(f'<h2 class="q-found">{escaped(title)}.</h2>')
     flip_pages.draw(PLACE, about, found, fresh=fresh)

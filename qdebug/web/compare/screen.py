@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import html
-
 import streamlit as st
 
 from qdebug.figures import group_differences, numbers
 from qdebug.figures.comparison import comparison_finding, is_worse, layers_finding
+from qdebug.figures.text import escaped
 from qdebug.jobs.verbs import GetComparison
 from qdebug.results import ComparedSide, Comparison, ModelInfo
 from qdebug.web.compare import difference_table, flips, sides, trail
@@ -36,7 +35,7 @@ def draw(info: ModelInfo) -> None:
 
 def _draw(found: Comparison, fresh: bool) -> None:
     bad = " q-bad" if is_worse(found) else ""
-    st.html(f'<h1 class="q-verdict{bad}">{html.escape(comparison_finding(found))}.</h1>')
+    st.html(f'<h1 class="q-verdict{bad}">{escaped(comparison_finding(found))}.</h1>')
     left, right = st.columns([6, 5], gap="large") if found.groups else (st.container(), None)
     with left:
         st.html(sides_html(found))
@@ -49,7 +48,7 @@ def _draw(found: Comparison, fresh: bool) -> None:
 
 def sides_html(found: Comparison) -> str:
     """Both recipes in numbers: metric with its interval, predictions unlike float, size."""
-    title = html.escape(numbers.metric_title(found.difference.name))
+    title = escaped(numbers.metric_title(found.difference.name))
     head = ("", title, "95 % interval", "unlike float", "size", "bits per weight")
     cells = "".join(f'<th scope="col">{text}</th>' for text in head)
     rows = "".join(_side(letter, side) for letter, side in (("A", found.a), ("B", found.b)))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import math
 from collections.abc import Mapping
 from functools import cache
@@ -13,7 +12,7 @@ from streamlit.components.v2 import component
 
 from qdebug.figures import numbers
 from qdebug.figures.colours import precision
-from qdebug.figures.text import plural, shorten
+from qdebug.figures.text import escaped, plural, shorten
 from qdebug.figures.tradeoff import interval
 from qdebug.jobs.verbs import GetScore
 from qdebug.recipes import Recipe
@@ -50,7 +49,7 @@ def draw() -> None:
     pinned = state.baseline()
     data = trail_data(trail, scores, names, now.digest, pinned.digest if pinned else "")
     with st.container(key="trail", gap="small"):
-        st.html(f'<h2 class="q-group">{html.escape(data["title"])}</h2>')
+        st.html(f'<h2 class="q-group">{escaped(data["title"])}</h2>')
         _component()(key=KEY, data=data, on_pick_change=_picked)
         with st.container(key="trail-acts", horizontal=True, vertical_alignment="center", gap="small"):
             st.text_input(

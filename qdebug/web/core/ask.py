@@ -18,7 +18,7 @@ from qdebug.jobs.client import Running, WorkerFault
 from qdebug.jobs.models import stamp
 from qdebug.jobs.verbs import Open
 from qdebug.results import ModelInfo
-from qdebug.web.core import desk, problem, state
+from qdebug.web.core import desk, problem, state, words
 
 PATIENCE = 0.4
 """Seconds that one run waits for answers, and seconds between two looks."""
@@ -226,7 +226,7 @@ def draw_progress(place: str, request: Any, running: Running) -> None:
     done = min(1.0, at.done / at.total) if at.total else 0.0
     steps = f" · {at.done} of {at.total}" if at.total else ""
     with st.container(key=f"working-{place}", horizontal=True, vertical_alignment="center", gap="small"):
-        st.progress(done, text=f"{at.text}{steps}")
+        st.progress(done, text=words.literal(f"{at.text}{steps}"))
         if at.can_finish:
             st.button("Stop and keep the best", key=f"finish-{place}", on_click=_finish, args=(running.job,),
                       help="Ends here with the best state so far.")  # fmt: skip

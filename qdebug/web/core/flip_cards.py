@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import html
 from dataclasses import dataclass
 
 from qdebug.figures import numbers
 from qdebug.figures.colours import TROUBLE_MARK
 from qdebug.figures.comparison import direction_words, margin_words
 from qdebug.figures.picture import data_uri
+from qdebug.figures.text import escaped
 from qdebug.results import FlippedSample, Flips
 from qdebug.web.core import words
 
@@ -29,7 +29,7 @@ class _Answer:
     @property
     def marked(self) -> str:
         mark = f'<span class="q-mark">{TROUBLE_MARK}</span> ' if self.wrong else ""
-        return mark + html.escape(SPACE if self.text == " " else self.text)
+        return mark + escaped(SPACE if self.text == " " else self.text)
 
     @property
     def tone(self) -> str:
@@ -53,7 +53,7 @@ def _card(row: FlippedSample, found: Flips, *, from_float: bool) -> str:
         head = f"{_right(found)} {row.target}"
     else:
         head = f"{numbers.percent(row.moved)} {'of pixels' if found.unit == 'image' else 'moved'}"
-    head += f" · {html.escape(row.group)}" if row.group else ""
+    head += f" · {escaped(row.group)}" if row.group else ""
     change = direction_words(row.direction, found.unit, found.reference, from_float=from_float)
     title = f"sample {row.sample}: {change}"
     said = _arrow(*_answers(row)) if from_float else "".join(
@@ -120,7 +120,7 @@ def _narrow_line(row: FlippedSample, *, read: bool) -> str:
     if read:
         text = row.text.before if row.text else ""
         short = text if len(text) <= READ else "…" + text[1 - READ :]
-        cells.append(f'<td class="q-read" title="{html.escape(text)}">{html.escape(short)}</td>')
+        cells.append(f'<td class="q-read" title="{escaped(text)}">{escaped(short)}</td>')
     one, two = _answers(row)
     if row.target is None:
         cells += [f"<td>{one.figure} → {two.figure}</td>", f"<td>{numbers.percent(row.moved)}</td>"]
@@ -140,7 +140,7 @@ def _kind(title: str) -> str:
 def _line(row: FlippedSample, *, read: bool, grouped: bool) -> str:
     cells = [f"<td>{row.sample}{'' if row.position is None else f', token {row.position}'}</td>"]
     if read:
-        cells.append(f'<td class="q-read">{html.escape(row.text.before) if row.text else ""}</td>')
+        cells.append(f'<td class="q-read">{escaped(row.text.before) if row.text else ""}</td>')
     if row.target is None:
         cells += [f"<td>{text}</td>" for text in (*margin_words(row), numbers.percent(row.moved))]
     else:
@@ -149,5 +149,5 @@ def _line(row: FlippedSample, *, read: bool, grouped: bool) -> str:
         for one in _answers(row):
             cells.append(f"<td{one.tone}><code>{one.marked}</code></td><td><small>{one.figure}</small></td>")
     if grouped:
-        cells.append(f"<td>{html.escape(row.group)}</td>")
+        cells.append(f"<td>{escaped(row.group)}</td>")
     return f"<tr>{''.join(cells)}</tr>"

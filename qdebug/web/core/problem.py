@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Callable
 
 import streamlit as st
 
 from qdebug.errors import Cancelled, QDebugError
+from qdebug.figures.text import escaped
+from qdebug.web.core.unplaced import named, unplaced
 
 
 def draw(error: QDebugError, place: str, retry: Callable[[], None] | None = None) -> None:
@@ -20,17 +21,19 @@ def draw(error: QDebugError, place: str, retry: Callable[[], None] | None = None
 
 
 def problem_html(error: QDebugError) -> str:
-    """The box's text, escaped."""
+    """The box's text, escaped. Files are told by their names: where they lie on the server is nobody else's to know."""
     calm = isinstance(error, Cancelled)
-    do = f"<p>{html.escape(error.do)}</p>" if error.do else ""
+    do = f"<p>{escaped(unplaced(error.do))}</p>" if error.do else ""
     return (
         f'<div class="q-problem{" q-calm" if calm else ""}" role="{"status" if calm else "alert"}">'
-        f'<p class="q-what">{html.escape(error.what)}</p>{_where(error)}{do}</div>'
+        f'<p class="q-what">{escaped(unplaced(error.what))}</p>{_where(error)}{do}</div>'
     )
 
 
 def _where(error: QDebugError) -> str:
     if not error.where:
         return ""
-    rows = "".join(f"<dt>{html.escape(key)}</dt><dd>{html.escape(value)}</dd>" for key, value in error.where.items())
+    rows = "".join(
+        f"<dt>{escaped(key)}</dt><dd>{escaped(named(key, value))}</dd>" for key, value in error.where.items()
+    )
     return f"<dl>{rows}</dl>"

@@ -6,7 +6,6 @@ the server reads the file while it sends it.
 
 from __future__ import annotations
 
-import html
 import secrets
 import threading
 from collections import OrderedDict
@@ -16,7 +15,9 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from qdebug.figures.text import escaped
 from qdebug.jobs import exports
+from qdebug.web.core.words import literal
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -45,7 +46,7 @@ def button(file: Path, name: str, key: str, *, disabled: bool = False) -> None:
     label = f"Download {name}"
     if not _serving:
         st.download_button(
-            label, partial(exports.read, file), name, MIME, key=key, on_click="ignore", type="primary",
+            literal(label), partial(exports.read, file), name, MIME, key=key, on_click="ignore", type="primary",
             disabled=disabled,
         )  # fmt: skip
         return
@@ -56,8 +57,8 @@ def button(file: Path, name: str, key: str, *, disabled: bool = False) -> None:
 def link_html(label: str, url: str, name: str, *, disabled: bool = False) -> str:
     """A link that looks like a button; without an address while it is disabled."""
     if disabled:
-        return f'<a class="q-take" role="link" aria-disabled="true">{html.escape(label)}</a>'
-    return f'<a class="q-take" href="{html.escape(url)}" download="{html.escape(name)}">{html.escape(label)}</a>'
+        return f'<a class="q-take" role="link" aria-disabled="true">{escaped(label)}</a>'
+    return f'<a class="q-take" href="{escaped(url)}" download="{escaped(name)}">{escaped(label)}</a>'
 
 
 def address(file: Path) -> str:

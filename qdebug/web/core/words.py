@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from qdebug.errors import written_out
 from qdebug.figures.glossary import explained
 from qdebug.figures.recipe_words import (
     COMPRESSED,
@@ -27,8 +28,8 @@ _SIGNS = frozenset("\\`*_{}[]()<>#+-.!|:~$&")
 
 
 def literal(text: str) -> str:
-    """Text for the label of a widget, which reads Markdown: every sign stands for itself."""
-    return "".join(f"\\{one}" if one in _SIGNS else one for one in text)
+    """Text for the label of a widget, which reads Markdown: every sign stands for itself, and can be seen."""
+    return "".join(f"\\{one}" if one in _SIGNS else one for one in written_out(text))
 
 
 def quiet(sentence: str) -> str:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import html
-
 import streamlit as st
 
 from qdebug.errors import RecipeError
-from qdebug.figures.text import listed, plural
+from qdebug.figures.text import escaped, listed, plural
 from qdebug.results import ModelInfo
 from qdebug.web.core import problem, state
 from qdebug.web.core.choices import Tensor, choices
@@ -33,7 +31,7 @@ def draw(info: ModelInfo) -> None:
         except RecipeError as error:
             problem.draw(error, "several")
             return
-        st.html(f'<p class="q-quiet">{plural(len(names), "layer")}: {html.escape(listed(names, most=4))}</p>')
+        st.html(f'<p class="q-quiet">{plural(len(names), "layer")}: {escaped(listed(names, most=4))}</p>')
         st.button(
             f"Apply to {plural(len(names), 'layer')}",
             key="several-apply",

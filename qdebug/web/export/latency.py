@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import html
 import os
 
 import streamlit as st
 
 from qdebug.figures import latency_bars, numbers
 from qdebug.figures.agreement import runtime_name
-from qdebug.figures.text import plural
+from qdebug.figures.text import escaped, plural
 from qdebug.jobs.verbs import GetLatency
 from qdebug.results import Latency, Timing
 from qdebug.web.core import ask, chart, clicked, state
@@ -64,7 +63,7 @@ def _turns() -> dict[object, int]:
 def _latency(found: Latency) -> None:
     left, right = st.columns([4, 7], gap="large")
     bad = " q-bad" if found.ratio_low > 1 else ""
-    left.html(f'<h2 class="q-found{bad}">{html.escape(found.finding.rstrip("."))}</h2>{times_html(found)}')
+    left.html(f'<h2 class="q-found{bad}">{escaped(found.finding.rstrip("."))}</h2>{times_html(found)}')
     if found.layers:
         with right:
             chart.show(
@@ -85,7 +84,7 @@ def times_html(found: Latency) -> str:
     )
     return (
         '<table class="q-scores q-below"><tr><th scope="col"></th><th scope="col">median</th>'
-        f'<th scope="col">quartiles</th></tr>{rows}</table><p class="q-quiet q-below">{html.escape(how)}</p>'
+        f'<th scope="col">quartiles</th></tr>{rows}</table><p class="q-quiet q-below">{escaped(how)}</p>'
     )
 
 

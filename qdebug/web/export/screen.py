@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import html
 from pathlib import Path
 
 import streamlit as st
 
 from qdebug.errors import FileError
 from qdebug.figures import numbers
-from qdebug.figures.text import listed, plural
+from qdebug.figures.text import escaped, listed, plural
 from qdebug.jobs import exports
 from qdebug.jobs.verbs import GetExport, GetTargets, GetUnsaid
 from qdebug.recipes import Recipe
@@ -70,7 +69,7 @@ def beforehand_html(unsaid: tuple[str, ...]) -> str:
     rest = "What depends on values, such as where fixes put weights, is told when it is written."
     if not unsaid:
         return words.quiet(f"By its formats it can say all of the recipe. {rest}")
-    rows = "".join(f"<li>{html.escape(one)}</li>" for one in unsaid)
+    rows = "".join(f"<li>{escaped(one)}</li>" for one in unsaid)
     title = '<h3 class="q-chart-title">What it will not say</h3>'
     return title + words.scrolling(f'<ul class="q-sites">{rows}</ul>') + words.quiet(rest)
 
@@ -81,7 +80,7 @@ def _integers(recipe: Recipe) -> None:
     if whole is None:
         return
     with st.container(key="export-integers", horizontal=True, vertical_alignment="center", gap="small"):
-        st.html(f'<p class="q-lead">{html.escape(integers_note(recipe))}</p>', width="content")
+        st.html(f'<p class="q-lead">{escaped(integers_note(recipe))}</p>', width="content")
         st.button(
             "Integers everywhere", key="export-whole", on_click=state.change, args=(whole,), width="content",
             help="Gives activations between layers the layers' format and biases 32 bits, as the presets that end in "
@@ -133,7 +132,7 @@ def file_html(found: Exported, recipe: Recipe) -> str:
     if found.renamed:
         pairs = tuple(f"{old} as {new}" for old, new in found.renamed.items())
         facts["renamed"] = listed(pairs, most=MOST_NAMES)
-    rows = "".join(f"<dt>{key}</dt><dd>{html.escape(value)}</dd>" for key, value in facts.items())
+    rows = "".join(f"<dt>{key}</dt><dd>{escaped(value)}</dd>" for key, value in facts.items())
     return f'<dl class="q-facts">{rows}</dl>'
 
 
@@ -142,5 +141,5 @@ def unsaid_html(found: Exported) -> str:
     if not found.unsaid:
         return '<h3 class="q-chart-title">The file says all of the recipe</h3>'
     title = f"{plural(len(found.unsaid), 'thing')} the recipe says and the file cannot"
-    rows = "".join(f"<li>{html.escape(one)}</li>" for one in found.unsaid)
+    rows = "".join(f"<li>{escaped(one)}</li>" for one in found.unsaid)
     return f'<h3 class="q-chart-title">{title}</h3>' + words.scrolling(f'<ul class="q-sites">{rows}</ul>')

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import html
-
 from qdebug.figures import numbers
 from qdebug.figures.agreement import Reading, differing, place_name
-from qdebug.figures.text import plural, shorten
+from qdebug.figures.text import escaped, plural, shorten
 from qdebug.results import Verified, VerifiedTensor
 from qdebug.web.core import words
 
@@ -33,10 +31,10 @@ def table_html(layers: tuple[VerifiedTensor, ...], reading: Reading, order: str)
 
 def _row(one: VerifiedTensor, reading: Reading) -> str:
     found = getattr(one, reading)
-    name, kernel = html.escape(one.node), html.escape(one.kernel)
+    name, kernel = escaped(one.node), escaped(one.kernel)
     parts = numbers.small_share(differing(one, reading)) if found.differing else "none"
     return (
-        f'<tr><td title="{name}"><code class="q-name">{html.escape(shorten(place_name(one.node)))}</code></td>'
+        f'<tr><td title="{name}"><code class="q-name">{escaped(shorten(place_name(one.node)))}</code></td>'
         f'<td><span class="q-pill {kernel_precision(one.kernel)}">{kernel}</span></td>'
         f"<td>{numbers.count(one.elements)}</td><td>{parts}</td>"
         f"<td>{numbers.count(found.largest) if found.differing else ''}</td></tr>"
@@ -79,12 +77,10 @@ def _list(title: str, lines: tuple[str, ...], *, names: bool = False, whole: boo
     """A heading and its lines: names in a frame that scrolls, sentences as a whole."""
     if not lines:
         return ""
-    shown = [f'<code class="q-name">{html.escape(one)}</code>' if names else html.escape(one) for one in lines]
+    shown = [f'<code class="q-name">{escaped(one)}</code>' if names else escaped(one) for one in lines]
     rows = "".join(f"<li>{one}</li>" for one in shown)
     made = f'<ul class="q-sites">{rows}</ul>'
-    note = f'<p class="q-quiet">{html.escape(after)}</p>' if after else ""
+    note = f'<p class="q-quiet">{escaped(after)}</p>' if after else ""
     return (
-        f'<h3 class="q-chart-title q-below">{html.escape(title)}</h3>'
-        + (made if whole else words.scrolling(made))
-        + note
+        f'<h3 class="q-chart-title q-below">{escaped(title)}</h3>' + (made if whole else words.scrolling(made)) + note
     )

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import html
-
 import streamlit as st
 
 from qdebug.figures import drift, numbers
 from qdebug.figures.agreement import RUNTIMES, Reading, is_trouble, runtime_name, verified_finding
-from qdebug.figures.text import plural
+from qdebug.figures.text import escaped, plural
 from qdebug.jobs.home_verbs import Runtime
 from qdebug.jobs.verbs import GetVerified
 from qdebug.results import ModelInfo, Verified
@@ -54,7 +52,7 @@ def draw(info: ModelInfo) -> None:
 
 
 def _verified(found: Verified) -> None:
-    st.html(f'<h2 class="q-found{" q-bad" if is_trouble(found) else ""}">{html.escape(verified_finding(found))}</h2>')
+    st.html(f'<h2 class="q-found{" q-bad" if is_trouble(found) else ""}">{escaped(verified_finding(found))}</h2>')
     left, right = st.columns([7, 4] if found.layers else [4, 7], gap="large")
     if found.layers:
         with left:
@@ -82,8 +80,7 @@ def metric_html(found: Verified) -> str:
         ("float", metric.float_), ("simulated", metric.simulated), (f"in {runtime_name(found.runtime)}", metric.real),
     )  # fmt: skip
     cells = "".join(
-        f"<tr><td>{html.escape(name)}</td><td>{numbers.metric_value(metric.name, value)}</td></tr>"
-        for name, value in rows
+        f"<tr><td>{escaped(name)}</td><td>{numbers.metric_value(metric.name, value)}</td></tr>" for name, value in rows
     )
     kernels = ", ".join(f"{number} {name}" for name, number in sorted(found.kernels.items(), key=lambda one: -one[1]))
     facts = {
@@ -92,8 +89,8 @@ def metric_html(found: Verified) -> str:
         "run on": f"{plural(found.n, 'sample')}, {numbers.seconds(found.seconds)} in all",
     }
     facts |= {"operators": kernels} if kernels else {}
-    about = "".join(f"<dt>{key}</dt><dd>{html.escape(value)}</dd>" for key, value in facts.items())
+    about = "".join(f"<dt>{key}</dt><dd>{escaped(value)}</dd>" for key, value in facts.items())
     return (
-        f'<table class="q-scores"><tr><th scope="col"></th><th scope="col">{html.escape(title)}</th></tr>{cells}'
+        f'<table class="q-scores"><tr><th scope="col"></th><th scope="col">{escaped(title)}</th></tr>{cells}'
         f'</table><dl class="q-facts q-below">{about}</dl>'
     )

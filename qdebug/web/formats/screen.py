@@ -149,7 +149,7 @@ def _use(info: ModelInfo, chosen: Values, notation: str, place: int) -> None:
     wanted = (parse_weight_format if chosen.tensor == "weight" else parse_activation_format)(notation)
     st.button(
         "Use it here" if current != wanted else "In use here", key=f"use-{place}",
-        disabled=current == wanted, help=f"Gives the {NOUNS[chosen.tensor]} of {layer.name} this format",
+        disabled=current == wanted, help=f"Gives the {NOUNS[chosen.tensor]} of the layer this format",
         on_click=_take, args=(info, layer, chosen.tensor, notation),
     )  # fmt: skip
 

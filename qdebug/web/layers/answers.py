@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import html
-
 import streamlit as st
 
 from qdebug.figures.comparison import changes_finding
+from qdebug.figures.text import escaped
 from qdebug.jobs.verbs import GetFlips, GetLayerFlips
 from qdebug.recipes import Recipe
 from qdebug.results import Flips, LayerInfo
@@ -41,6 +40,6 @@ def _keep() -> None:
 
 
 def _draw(about: tuple[str, ...], who: str, found: Flips, *, fresh: bool) -> None:
-    st.html(f'<h3 class="q-chart-title">{html.escape(changes_finding(who, found))}</h3>')
+    st.html(f'<h3 class="q-chart-title">{escaped(changes_finding(who, found))}</h3>')
     if sum(found.counts):
         flip_pages.draw(PLACE, about, found, fresh=fresh, page=PAGE, from_float=True)

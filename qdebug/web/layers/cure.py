@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import html
 from dataclasses import dataclass, replace
 
 import streamlit as st
 
 from qdebug.figures import numbers
+from qdebug.figures.text import escaped
 from qdebug.formats import find
 from qdebug.jobs.verbs import GetFixes, GetScore
 from qdebug.recipes import Recipe, with_fix
@@ -113,6 +113,6 @@ def cure_html(cure: Cure) -> str:
     name = numbers.metric_title(metric.name)
     found = f"{name[0].upper()}{name[1:]} {numbers.metric_value(metric.name, metric.quantized)}, measured."
     return (
-        f'<h3 class="q-chart-title">{html.escape(cure.title)} would help here</h3>'
-        f'<p class="q-lead">{html.escape(found)} {html.escape(cure.why)}</p>'
+        f'<h3 class="q-chart-title">{escaped(cure.title)} would help here</h3>'
+        f'<p class="q-lead">{escaped(found)} {escaped(cure.why)}</p>'
     )

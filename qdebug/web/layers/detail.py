@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import html
 from typing import Any
 
 import streamlit as st
 
 from qdebug.figures import channel_ranges, error_parts, error_split, mean_shift, numbers, tensor_histogram
 from qdebug.figures.split import Part
+from qdebug.figures.text import escaped
 from qdebug.formats import find
 from qdebug.jobs.verbs import GetDetail
 from qdebug.recipes import TensorPlan
@@ -79,9 +79,9 @@ def head_html(detail: LayerDetail) -> str:
     sqnr = "no error of its own" if local is None else f"SQNR {numbers.decibel(local)}{numbers.NBSP}dB alone"
     below = "" if whole is None else f", {numbers.decibel(whole)}{numbers.NBSP}dB with all before it quantized"
     odd = (finding.text for finding in detail.findings if finding.kind not in DRAWN)
-    more = "".join(f'<p class="q-lead">◆ {html.escape(text)}</p>' for text in odd)
+    more = "".join(f'<p class="q-lead">◆ {escaped(text)}</p>' for text in odd)
     return (
-        f'<h2 class="q-layer">{html.escape(detail.name)} <small>{html.escape(detail.op)} · {sqnr}{below}</small></h2>'
+        f'<h2 class="q-layer">{escaped(detail.name)} <small>{escaped(detail.op)} · {sqnr}{below}</small></h2>'
         f"{lead(detail.text.rstrip('.') + '.')}{more}"
     )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from qdebug.figures.shares import shares_finding
+from qdebug.figures.text import escaped
 from qdebug.jobs.verbs import GetLayers, GetShares
 from qdebug.results import LayerInfo, ModelInfo, Shares
 from qdebug.web.core import ask, state
@@ -24,7 +25,7 @@ def draw(info: ModelInfo, view: str = "table") -> None:
                 graph.draw(info, measured, shares, chosen(info).name, fresh=fresh and shares_fresh)
                 return
             finding = shares_finding(shares) if shares else "The part of each layer in the error is not known yet"
-            st.html(f'<p class="q-lead">{finding}.</p>')
+            st.html(f'<p class="q-lead">{escaped(finding)}.</p>')
             data = table.table_data(info, recipe, measured, shares, chosen(info).name, fresh=fresh and shares_fresh)
             table.draw(data, "layers-table", state.choose, lambda *pick: _picked(info, *pick))
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import html
-
 import streamlit as st
 
 from qdebug.classroom import Answered
 from qdebug.classroom.answer import Answer, Choice, read
 from qdebug.classroom.content import Ask, filled
+from qdebug.figures.text import escaped
 from qdebug.web.core import participant
 from qdebug.web.lessons.place import Place
 
@@ -60,8 +59,8 @@ def feedback_html(answer: Answer, known: Answered | None, *, shown: bool) -> str
     if shown:
         return '<p class="q-quiet" role="status">This is how it comes out:</p>'
     if not isinstance(answer, Choice) and read(known.given) is None:
-        return f'<p class="q-not-yet" role="status">“{html.escape(known.given)}” is no number.</p>'
-    return f'<p class="q-not-yet" role="status">Not yet: {html.escape(known.given)} is not it.</p>'
+        return f'<p class="q-not-yet" role="status">“{escaped(known.given)}” is no number.</p>'
+    return f'<p class="q-not-yet" role="status">Not yet: {escaped(known.given)} is not it.</p>'
 
 
 def _check(lesson: str, name: str, key: str, answer: Answer) -> None:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import html
-
 from qdebug.figures import colours, numbers
 from qdebug.figures.mixture import UNITS, smallest_harmless
+from qdebug.figures.text import escaped
 from qdebug.recipes import parse_format
 from qdebug.results import Mixture, MixturePoint
 from qdebug.web.core import words
@@ -26,10 +25,10 @@ def table_html(found: Mixture, chosen: MixturePoint) -> str:
     measured = sorted((point for point in found.front if point.metric is not None), key=lambda point: point.cost)
     if not measured or measured[0].metric is None:
         return ""
-    title = html.escape(numbers.metric_title(measured[0].metric.name))
+    title = escaped(numbers.metric_title(measured[0].metric.name))
     heads = ("", "bits per weight", "size", "error, predicted", "measured", title)
     if found.unit not in ("bits", "bytes"):
-        heads = ("", html.escape(UNITS[found.unit][0]), *heads[1:])
+        heads = ("", escaped(UNITS[found.unit][0]), *heads[1:])
     head = "".join(f'<th scope="col">{one}</th>' for one in heads)
     best = smallest_harmless(found)
     rows = "".join(_row(found, point, point == chosen, point == best) for point in measured)
@@ -50,4 +49,4 @@ def _row(found: Mixture, point: MixturePoint, chosen: bool, best: bool) -> str:
         f"<small>{numbers.three(point.confirmed)}</small>",
     ]  # fmt: skip
     plain = "".join(f"<td>{cell}</td>" for cell in cells)
-    return f"<tr><td>{html.escape(name)}</td>{plain}<td{bad}>{f'◆{numbers.NBSP}' if bad else ''}{value}</td></tr>"
+    return f"<tr><td>{escaped(name)}</td>{plain}<td{bad}>{f'◆{numbers.NBSP}' if bad else ''}{value}</td></tr>"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 from typing import Any
 from zlib import crc32
 
@@ -12,7 +11,7 @@ from msgspec.structs import replace
 from qdebug.errors import QDebugError
 from qdebug.figures import front_figure, map_figure, numbers
 from qdebug.figures.mixture import UNITS, cost_words, smallest_harmless, teachers, with_interval
-from qdebug.figures.text import listed, plural
+from qdebug.figures.text import escaped, listed, plural
 from qdebug.jobs.verbs import GetMixture
 from qdebug.recipes import Recipe, from_plain, parse_activation_format, parse_format
 from qdebug.results import Mixture, MixturePoint, ModelInfo
@@ -86,7 +85,7 @@ def _request(info: ModelInfo) -> GetMixture | None:
     )  # fmt: skip
     broken = _not_a_format(names)
     if broken:
-        st.html(f'<p class="q-lead">{html.escape(broken)}</p>')
+        st.html(f'<p class="q-lead">{escaped(broken)}</p>')
         return None
     if len(names) < 2:
         return None
@@ -139,12 +138,12 @@ def _draw(request: GetMixture, found: Mixture) -> None:
         chart.show(chart.of(map_figure, found, place, dark=is_dark()), "mixture-map", "map")
         st.html(mixed_points.legend_html(found))
         if found.unpredicted:
-            names = html.escape(listed(list(found.unpredicted[:5])))
+            names = escaped(listed(list(found.unpredicted[:5])))
             st.html(f'<p class="q-quiet">Not predicted, and left as wide as may be: {names}.</p>')
         if found.timed:
             reasons = " ".join(found.untimed)
             words = f"Times are sums over layers, each {found.timed}. {reasons}"
-            st.html(f'<p class="q-quiet">{html.escape(words)}</p>')
+            st.html(f'<p class="q-quiet">{escaped(words)}</p>')
     _measured(found, place)
 
 
@@ -230,7 +229,7 @@ def _point(found: Mixture, point: MixturePoint) -> None:
         if point.worst is not None:
             change = numbers.metric_change(point.metric.name, point.worst.delta)[0]
             known = f"{known}; the worst is {point.worst.called}: {change}"
-    st.html(f'<p class="q-lead">{html.escape(listed(counts))}: {size}; {html.escape(known)}.</p>')
+    st.html(f'<p class="q-lead">{escaped(listed(counts))}: {size}; {escaped(known)}.</p>')
     now = state.recipe()
     recipe = replace(from_plain(point.recipe), fixes=now.fixes, attention=now.attention)
     same = recipe == replace(now, model=None)

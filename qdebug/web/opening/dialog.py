@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -11,10 +10,11 @@ import streamlit as st
 
 from qdebug.classroom import workshop
 from qdebug.errors import FileError, ModelError, QDebugError, UsageError
+from qdebug.figures.text import escaped
 from qdebug.jobs import uploads
 from qdebug.jobs.verbs import Inspect, Open
 from qdebug.results import ModelInfo, ModelRef
-from qdebug.web.core import ask, problem, state
+from qdebug.web.core import ask, problem, state, words
 from qdebug.web.opening.wanted import wanted_html
 
 WAYS = {"upload": "Upload", "path": "Path on the server"}
@@ -60,7 +60,7 @@ def _dialog() -> None:
     known = st.session_state.opening["model"]
     with st.container(key="opening", gap="small"):
         if known:
-            name = html.escape(Path(known).name)
+            name = escaped(Path(known).name)
             st.html(f'<p class="q-lead">Data for <code class="q-name">{name}</code></p>')
         way = st.segmented_control(
             "From", list(WAYS), default="upload", key="open-way", format_func=WAYS.__getitem__, required=True,
@@ -210,7 +210,7 @@ def _say_what_is_wanted(model: str) -> None:
     elif isinstance(answer, QDebugError):
         problem.draw(answer, "inside", retry=lambda: ask.forget(request))
     else:
-        st.progress(0.0, text=answer.progress.text)
+        st.progress(0.0, text=words.literal(answer.progress.text))
 
 
 def _model_of(dropped: Sequence[Any]) -> str:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import html
 from pathlib import Path
 
 import streamlit as st
 
 from qdebug.errors import Cancelled
+from qdebug.figures.text import escaped
 from qdebug.jobs.verbs import Inspect, Open
 from qdebug.results import ModelInfo, ModelRef
 from qdebug.web.core import ask, words
@@ -16,7 +16,7 @@ from qdebug.web.opening import dialog, wanted
 
 def opening_html(ref: ModelRef) -> str:
     """What happens before the first screen."""
-    name = html.escape(Path(ref.model).name)
+    name = escaped(Path(ref.model).name)
     return (
         f'<h1 class="q-page">Opening {name}</h1>'
         + words.quiet("It is read, run once in float on its samples, and calibrated. What that finds is kept.")

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import html
-
 from qdebug.figures import numbers
-from qdebug.figures.text import input_in_words, plural
+from qdebug.figures.text import escaped, input_in_words, plural
 from qdebug.results import LayerInfo, ModelInfo
 
 MOST_ROWS = 400
@@ -14,7 +12,7 @@ MOST_ROWS = 400
 def wanted_html(info: ModelInfo) -> str:
     """What a data file for a model must hold."""
     rows = "".join(
-        f'<dt><code class="q-name">{html.escape(spec.name)}</code></dt><dd>{html.escape(input_in_words(spec))}</dd>'
+        f'<dt><code class="q-name">{escaped(spec.name)}</code></dt><dd>{escaped(input_in_words(spec))}</dd>'
         for spec in info.inputs
     )
     return (
@@ -36,7 +34,7 @@ def headline_html(info: ModelInfo) -> str:
     """The finding: what the model is, and that it waits for data or cannot be run."""
     next_step = "Give it data to see what quantization breaks" if info.runs else "It can be looked at, but not run"
     return (
-        f'<h1 class="q-verdict"><code class="q-name">{html.escape(info.name)}</code> has '
+        f'<h1 class="q-verdict"><code class="q-name">{escaped(info.name)}</code> has '
         f"{plural(len(info.layers), 'layer')} and {numbers.count(info.params)} parameters. "
         f"{next_step}.</h1>"
     )
@@ -46,7 +44,7 @@ def inside_html(info: ModelInfo) -> str:
     """Layers, and the operators that cannot be run."""
     unknown = ""
     if info.not_understood:
-        lines = "".join(f"<li>{html.escape(one)}</li>" for one in info.not_understood[:MOST_ROWS])
+        lines = "".join(f"<li>{escaped(one)}</li>" for one in info.not_understood[:MOST_ROWS])
         unknown = f'<h3 class="q-chart-title">Not understood</h3><ul class="q-sites">{lines}</ul>'
     rows = "".join(map(_row, info.layers[:MOST_ROWS]))
     more = len(info.layers) - MOST_ROWS
@@ -62,6 +60,6 @@ def _row(layer: LayerInfo) -> str:
     weight = "×".join(map(str, layer.weight_shape))
     macs = numbers.count(layer.macs) if layer.macs else "–"
     return (
-        f'<tr><td><code class="q-name">{html.escape(layer.name)}</code></td><td>{html.escape(layer.op)}</td>'
+        f'<tr><td><code class="q-name">{escaped(layer.name)}</code></td><td>{escaped(layer.op)}</td>'
         f"<td>{weight}</td><td>{numbers.count(layer.params)}</td><td>{macs}</td></tr>"
     )

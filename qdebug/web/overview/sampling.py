@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import html
-
 import streamlit as st
 
 from qdebug.figures import sampling_course
 from qdebug.figures.picture import data_uri
 from qdebug.figures.sampling import sampling_finding
+from qdebug.figures.text import escaped
 from qdebug.jobs.verbs import GetSampling
 from qdebug.results import ModelInfo, Sampling
 from qdebug.web.core import ask, chart, clicked, state, words
@@ -46,7 +45,7 @@ def section(info: ModelInfo) -> None:
 
 
 def _draw(found: Sampling) -> None:
-    st.html(f'<h2 class="q-found">{html.escape(sampling_finding(found))}.</h2>{images_html(found)}')
+    st.html(f'<h2 class="q-found">{escaped(sampling_finding(found))}.</h2>{images_html(found)}')
     chart.show(chart.of(sampling_course, found, dark=is_dark()), "sampling", "sampling")
     st.html(words.quiet(ABOUT))
 

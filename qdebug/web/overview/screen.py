@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import html
-
 import streamlit as st
 
 from qdebug.figures import Candidate, numbers, share_bars, tradeoff
 from qdebug.figures.glossary import marked
-from qdebug.figures.text import input_in_words, plural
+from qdebug.figures.text import escaped, input_in_words, plural
 from qdebug.jobs.client import Running
 from qdebug.jobs.verbs import GetScore, GetShares, GetVerdict
 from qdebug.recipes import Recipe, preset
@@ -30,7 +28,7 @@ def verdict(info: ModelInfo) -> None:
     if info.float_note:
         st.html(words.quiet(info.float_note))
     for finding in info.findings:
-        st.html(f'<p class="q-lead">◆ {html.escape(finding)}</p>')
+        st.html(f'<p class="q-lead">◆ {escaped(finding)}</p>')
 
 
 def _verdict(one: Verdict, fresh: bool) -> None:
@@ -39,9 +37,9 @@ def _verdict(one: Verdict, fresh: bool) -> None:
 
 def verdict_html(one: Verdict) -> str:
     """The verdict as the page's heading."""
-    text = html.escape(one.text).rstrip(".") + "."
+    text = escaped(one.text).rstrip(".") + "."
     for name in one.worst:
-        shown = html.escape(name)
+        shown = escaped(name)
         text = text.replace(shown, f'<code class="q-name">{shown}</code>', 1)
     return f'<h1 class="q-verdict{"" if one.healthy else " q-bad"}">{marked(text)}</h1>'
 
@@ -138,6 +136,6 @@ def story_html(info: ModelInfo) -> str:
     }
     if info.not_understood:
         facts["not understood"] = f"{plural(len(info.not_understood), 'thing')}: {'; '.join(info.not_understood[:5])}"
-    rows = "".join(f"<dt>{key}</dt><dd>{html.escape(value)}</dd>" for key, value in facts.items())
-    told = f'<p class="q-lead">{html.escape(info.story)}</p>' if info.story else ""
-    return f'<h3 class="q-chart-title">{html.escape(info.name)}</h3>{told}<dl class="q-facts">{rows}</dl>'
+    rows = "".join(f"<dt>{key}</dt><dd>{escaped(value)}</dd>" for key, value in facts.items())
+    told = f'<p class="q-lead">{escaped(info.story)}</p>' if info.story else ""
+    return f'<h3 class="q-chart-title">{escaped(info.name)}</h3>{told}<dl class="q-facts">{rows}</dl>'

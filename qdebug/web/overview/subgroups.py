@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import html
-
 import streamlit as st
 
 from qdebug.figures import group_course, numbers, subgroup_changes
 from qdebug.figures.colours import TROUBLE_MARK
 from qdebug.figures.grouped import numbered
 from qdebug.figures.subgroups import is_hit, kinds, p_words, subgroups_finding, worst_first
-from qdebug.figures.text import shorten
+from qdebug.figures.text import escaped, shorten
 from qdebug.jobs.verbs import GetSubgroups
 from qdebug.results import Metric, Subgroup, Subgroups
 from qdebug.web.core import ask, chart, state, words
@@ -56,13 +54,13 @@ def _known() -> Subgroups | None:
 
 
 def _left_out(found: Subgroups) -> str:
-    return f" {html.escape(found.left_out)}" if found.left_out else ""
+    return f" {escaped(found.left_out)}" if found.left_out else ""
 
 
 def line_html(found: Subgroups) -> str:
     """The finding as a line; with the mark of trouble where a class or group lost more than chance explains."""
     bad = " q-bad" if found.worst is not None else ""
-    return f'<p class="q-lead{bad}">{html.escape(subgroups_finding(found.overall, found.rows))}.</p>'
+    return f'<p class="q-lead{bad}">{escaped(subgroups_finding(found.overall, found.rows))}.</p>'
 
 
 def table_html(found: Subgroups) -> str:
@@ -85,5 +83,5 @@ def _row(row: Subgroup, metric: Metric) -> str:
         numbers.metric_value(metric.name, row.quantized), f"{f'{TROUBLE_MARK} ' if hit else ''}{change}",
         f"{low} to {high}", numbers.count(row.flips), p_words(row.p),
     )  # fmt: skip
-    name = f'<td>{row.key}</td><td title="{html.escape(row.name)}">{html.escape(shorten(row.name))}</td>'
+    name = f'<td>{row.key}</td><td title="{escaped(row.name)}">{escaped(shorten(row.name))}</td>'
     return f"<tr>{name}{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 from pathlib import Path
 
 import streamlit as st
@@ -10,6 +9,7 @@ import streamlit as st
 from qdebug.classroom import workshop
 from qdebug.errors import QDebugError
 from qdebug.figures import scan as figures
+from qdebug.figures.text import escaped
 from qdebug.jobs.verbs import GetScan
 from qdebug.recipes import parse_weight_format
 from qdebug.results import Scan, ScannedTensor
@@ -88,11 +88,11 @@ def request_for(path: str, formats: str) -> GetScan:
 
 def _draw(found: Scan, fresh: bool) -> None:
     is_bad = any(one.stats is None or one.stats.nans or sum(one.stats.infinities) for one in found.tensors)
-    verdict = html.escape(figures.scan_verdict(found))
+    verdict = escaped(figures.scan_verdict(found))
     st.html(f'<h1 class="q-verdict{" q-bad" if is_bad else ""}">{verdict}.</h1>')
     st.html(words.quiet(figures.scan_facts(found)))
     for sentence in found.findings[1:]:
-        st.html(f'<p class="q-lead">{html.escape(sentence)}</p>')
+        st.html(f'<p class="q-lead">{escaped(sentence)}</p>')
     if not found.tensors:
         return
     one = chosen(found)
@@ -112,10 +112,10 @@ def _choose(name: str) -> None:
 
 
 def _tensor(found: Scan, one: ScannedTensor) -> None:
-    st.html(f'<h2 class="q-card"><code class="q-name">{html.escape(one.name)}</code></h2>')
+    st.html(f'<h2 class="q-card"><code class="q-name">{escaped(one.name)}</code></h2>')
     st.html(words.quiet(figures.tensor_facts(one)))
     if one.why:
-        st.html(f'<p class="q-lead">{html.escape(one.why[:1].upper() + one.why[1:])}.</p>')
+        st.html(f'<p class="q-lead">{escaped(one.why[:1].upper() + one.why[1:])}.</p>')
     left, right = st.columns(2, gap="large")
     if one.stats is not None:
         with left:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Mapping
 from functools import partial
 from typing import cast
@@ -13,6 +12,7 @@ from qdebug.errors import RecipeError
 from qdebug.figures import numbers
 from qdebug.figures.sensitivity import Part, finding, unit
 from qdebug.figures.sensitivity_charts import by_depth, predicted_measured
+from qdebug.figures.text import escaped
 from qdebug.jobs.client import Running
 from qdebug.jobs.verbs import GetSensitivity
 from qdebug.recipes import LayerPlan, Recipe, parse_format
@@ -131,7 +131,7 @@ def _body(info: ModelInfo, request: GetSensitivity, part: Part, now: object, run
     if found is None:
         return
     plans = dict(request.formats)
-    st.html(f'<h2 class="q-found">{html.escape(headline(found, part))}.</h2>')
+    st.html(f'<h2 class="q-found">{escaped(headline(found, part))}.</h2>')
     left, right = st.columns([8, 5], gap="large")
     with left:
         _actions(info, request, part, asked)

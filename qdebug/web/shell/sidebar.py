@@ -10,7 +10,7 @@ import msgspec
 import streamlit as st
 
 from qdebug.classroom import workshop
-from qdebug.errors import QDebugError, RecipeError
+from qdebug.errors import QDebugError, RecipeError, written_out
 from qdebug.figures.numbers import count, size
 from qdebug.figures.text import plural
 from qdebug.jobs.verbs import Check, GetStats, Samples
@@ -81,13 +81,14 @@ def _back() -> None:
     others = [ref for ref in state.opened() if ref != state.ref()]
     if others:
         last = others[-1]
-        st.button(f"Back to {ref_in_words(last)}", key="back", on_click=state.open_model, args=(last,), width="stretch")
+        label = f"Back to {words.literal(ref_in_words(last))}"
+        st.button(label, key="back", on_click=state.open_model, args=(last,), width="stretch")
 
 
 def ref_in_words(ref: ModelRef) -> str:
     """A model's name in the select: a sample's name or the last part of a path, and the data if not its own."""
     name = ref.model.rsplit("/", 1)[-1]
-    return f"{name} on {ref.data.rsplit('/', 1)[-1]}" if ref.data else name
+    return written_out(f"{name} on {ref.data.rsplit('/', 1)[-1]}" if ref.data else name)
 
 
 def _find(info: ModelInfo) -> None:

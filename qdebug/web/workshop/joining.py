@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import hmac
 import html
+import math
 
 import streamlit as st
 
-from qdebug.classroom import Classroom, Room, workshop
+from qdebug.classroom import TRIES, Classroom, Room, workshop
 from qdebug.errors import FileError
 from qdebug.places import sample_names
 from qdebug.results import ModelRef
 from qdebug.web.core import participant, problem, state
+from qdebug.web.core.unplaced import unplaced
 
 _WRONG = "join-wrong"
 
@@ -60,7 +62,10 @@ def _door(one: Room) -> None:
 def _join(one: Room) -> None:
     code = "".join(st.session_state["join-code"].split()).upper()  # the wall shows it with wide gaps
     name = st.session_state["join-name"].strip()
-    if not hmac.compare_digest(code.encode(), one.code.encode()):
+    if wait := TRIES.wait(address()):
+        st.session_state[_WRONG] = f"Too many wrong codes were tried. Try again in {math.ceil(wait)} s."
+    elif not hmac.compare_digest(code.encode(), one.code.encode()):
+        TRIES.wrong(address())
         st.session_state[_WRONG] = "There is no such code. It is letters and digits."
     elif not name:
         st.session_state[_WRONG] = "Give a name, so that the teacher can tell who needs help."
@@ -68,7 +73,12 @@ def _join(one: Room) -> None:
         try:
             Classroom().join(participant.me(), one.name, name)
         except FileError as error:
-            st.session_state[_WRONG] = str(error)
+            st.session_state[_WRONG] = f"{unplaced(error.what)}. Tell your teacher."
+
+
+def address() -> str:
+    """Where whoever sits here connects from, as far as the server sees it."""
+    return st.context.ip_address or "this machine"
 
 
 def keep_to_samples() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,7 +9,7 @@ from dataclasses import dataclass
 from qdebug.classroom import Answered, Participant
 from qdebug.classroom.content import Lesson
 from qdebug.figures.numbers import percent, three
-from qdebug.figures.text import plural
+from qdebug.figures.text import escaped, plural
 
 Known = Mapping[tuple[str, str], Answered]
 DONE, BEGUN = "✓", "…"
@@ -72,9 +71,9 @@ def finding(lessons: Sequence[Lesson], answers: Sequence[Known]) -> str:
 
 def people_html(lessons: Sequence[Lesson], people: Sequence[Participant], answers: Sequence[Known]) -> str:
     """A row for everybody, a column for every lesson. Names are escaped."""
-    heads = "".join(f'<th title="{html.escape(one.title)}">{one.number}</th>' for one in lessons)
+    heads = "".join(f'<th title="{escaped(one.title)}">{one.number}</th>' for one in lessons)
     rows = "".join(
-        f"<tr><td>{html.escape(who.name)}</td>"
+        f"<tr><td>{escaped(who.name)}</td>"
         + "".join(f"<td>{_mark(state_of(one, known))}</td>" for one in lessons)
         + "</tr>"
         for who, known in zip(people, answers, strict=True)
@@ -90,8 +89,8 @@ def _mark(mark: str) -> str:
 def hardness_html(rows: Sequence[Hardness]) -> str:
     """The questions in a table. Answers are escaped."""
     lines = "".join(
-        f"<tr><td>{html.escape(row.lesson)}</td><td>{percent(row.right / row.asked)}</td><td>{row.asked}</td>"
-        f"<td>{three(row.tries)}</td><td>{html.escape(row.wrong)}</td></tr>"
+        f"<tr><td>{escaped(row.lesson)}</td><td>{percent(row.right / row.asked)}</td><td>{row.asked}</td>"
+        f"<td>{three(row.tries)}</td><td>{escaped(row.wrong)}</td></tr>"
         for row in rows
     )
     heads = ("Question of", "right", "answered by", "tries each", "most given wrong answer")

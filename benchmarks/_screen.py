@@ -1,0 +1,164 @@
+"""The app served as people get it, and what is done with a page of a real browser on it."""
+
+import os
+import re
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from playwright.sync_api import TimeoutError as PlaywrightTimeout
+
+ROOT = Path(__file__).parents[1]
+PATIENCE = 120_000
+"""Milliseconds: the first visitor waits for torch to be imported and the sample to be opened and calibrated."""
+
+
+@contextmanager
+def served(log, runtime, module="qdebug.web.serve", **variables):
+    """The app on a port of its own, with variables in its environment; ``module`` is what serves it."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    environment = {name: value for name, value in os.environ.items() if name not in ("QDEBUG_DATA", "QDEBUG_CALIB")}
+    environment |= {"QDEBUG_RUNTIME": str(runtime), "QDEBUG_MODEL": "digits-mobilenet", **variables}
+    command = [sys.executable, "-m", module, "run", str(ROOT / "app.py"), "--server.headless=true",
+               f"--server.port={port}", "--server.address=127.0.0.1"]  # fmt: skip
+    with log.open("wb") as out:
+        server = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=out, stderr=out)
+    try:
+        _wait(f"http://127.0.0.1:{port}/_stcore/health", server, log)
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        server.terminate()
+        server.wait(20)
+
+
+def _wait(url, server, log):
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline and server.poll() is None:
+        try:
+            with urllib.request.urlopen(url, timeout=2) as answer:
+                if answer.status == 200:
+                    return
+        except OSError:
+            time.sleep(0.1)
+    raise AssertionError(f"the server does not answer:\n{log.read_text()}")
+
+
+STANDS = ".q-strip, .st-key-lesson, .st-key-lesson-list, .st-key-workshop-door, .st-key-scan-place"
+"""What every page has: screens the strip, lessons, their list, the door and the scan a place of their own."""
+
+
+class Screen:
+    """What tests do with a page: go somewhere, wait for words, read the strip."""
+
+    def __init__(self, page, address):
+        self.page = page
+        self.address = address
+        self.faults = []
+        self.hosts = set()
+        page.set_default_timeout(PATIENCE)
+        page.on("pageerror", lambda error: self.faults.append(str(error)))
+        page.on("console", self._heard)
+        page.on("request", lambda request: self.hosts.add(urlsplit(request.url.removeprefix("blob:")).netloc))
+
+    def _heard(self, message):
+        # Streamlit's page looks for its server under the screen's address before it looks at the root.
+        expected = message.type == "error" and "404" in message.text and "_stcore" in message.location.get("url", "")
+        if message.type == "error" and not expected:
+            self.faults.append(f"{message.text} {message.location}")
+
+    def go(self, screen=""):
+        """Open a screen by its address and wait until nothing is being measured."""
+        self.page.goto(f"{self.address}/{screen}")
+        self.page.wait_for_selector(STANDS)
+        return self.rest()
+
+    def to(self, title):
+        """Go to a screen by the sidebar."""
+        self.page.get_by_role("link", name=title, exact=True).click()
+        self.page.wait_for_function(
+            "title => document.querySelector('[aria-current=page]')?.innerText.includes(title)", arg=title
+        )
+        return self.rest()
+
+    def rest(self):
+        """Wait until the page neither runs nor measures nor waits for an answer, and no toast lies over it.
+
+        Streamlit's toasts name an element as their label that is not there, which axe calls a fault; a page that meets
+        a compute process that an earlier test killed says so in one.
+        """
+        self.page.wait_for_function(
+            """stands => {
+                const signs = '[class*="st-key-working-"], .q-waiting, [data-testid="stStatusWidget"], '
+                    + '[data-testid="stToast"]';
+                const busy = document.querySelector(signs)
+                    || document.querySelector('.stApp')?.dataset.testScriptState === 'running';
+                const now = performance.now();
+                if (busy || !document.querySelector(stands)) window.qdebugBusy = now;
+                return now - (window.qdebugBusy ??= now) > 700;
+            }""",
+            arg=STANDS,
+            polling=100,
+        )
+        self.page.evaluate("delete window.qdebugBusy")
+        return self
+
+    def in_theme(self, scheme):
+        """Change the browser's theme and wait until the page has been drawn in it."""
+        self.page.emulate_media(color_scheme=scheme)
+        self.page.wait_for_function(
+            """scheme => [...document.querySelectorAll('style')].some(
+                one => one.textContent.includes('[data-testid=stDialog]{color-scheme:' + scheme))""",
+            arg=scheme,
+        )
+        return self.rest()
+
+    @property
+    def at(self):
+        """Which screen's address this is; what it holds is left out."""
+        return urlsplit(self.page.url).path.strip("/")
+
+    @property
+    def strip(self):
+        """The strip's words."""
+        return " ".join(self.page.locator(".q-strip").inner_text().split())
+
+    @property
+    def quantized(self):
+        """The quantized accuracy in percent."""
+        return float(re.search(r"quantized ([\d.]+)\s%", self.strip)[1])
+
+    def until_strip_changes(self, before):
+        """Wait for another score, measured exactly."""
+        try:
+            self.page.wait_for_function(
+                "before => { const now = document.querySelector('.q-strip')?.innerText.split(/\\s+/).join(' ');"
+                " return now && now !== before && now.includes('exact'); }",
+                arg=before,
+            )
+        except PlaywrightTimeout as slow:
+            raise AssertionError(f"no other score than {before!r}; the page says:\n{self.words}") from slow
+        return self.rest()
+
+    @property
+    def words(self):
+        """All words on the page, and whether Streamlit is at work."""
+        at_work = "document.querySelector('.stApp')?.dataset.testScriptState"
+        return f"script {self.page.evaluate(at_work)}\n{self.page.locator('body').inner_text()}"
+
+    def has_charts(self, count):
+        """Wait until the page has so many charts: the browser draws them when it comes to it."""
+        self.page.wait_for_function(
+            "count => document.querySelectorAll('.js-plotly-plot').length === count", arg=count, polling=100
+        )
+        return self
+
+    def overflow(self):
+        """How many pixels the page is wider than its window."""
+        return self.page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
