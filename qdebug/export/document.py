@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from qdebug.errors import FileError
+from qdebug.whole import write_file
 
 
 @dataclass(frozen=True)
@@ -64,10 +65,7 @@ def write_whole(target: Path, content: bytes) -> None:
     Raises:
         FileError: it cannot be written there; what was there before is left as it was.
     """
-    part = target.with_name(f".{target.name}.{os.getpid()}.part")
     try:
-        part.write_bytes(content)
-        part.replace(target)
+        write_file(target, content)
     except OSError as error:
-        part.unlink(missing_ok=True)
         raise FileError(f"Cannot write the file: {error.strerror}", file=target, do="Choose another place.") from None
