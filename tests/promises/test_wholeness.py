@@ -3,8 +3,8 @@
 import pytest
 
 from benchmarks.promises.promise import Allowance
+from benchmarks.promises.system_calls import is_possible
 from benchmarks.promises.wholeness import PROMISE, tried
-from benchmarks.promises.wholeness.system_calls import is_possible
 
 pytestmark = pytest.mark.skipif(not is_possible(), reason="nobody can listen to system calls here")
 

@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 from benchmarks.promises.promise import Allowance, Outcome, Promise
-from benchmarks.promises.wholeness.system_calls import is_possible
+from benchmarks.promises.system_calls import is_possible
 
 PHASES = "benchmarks.promises.wholeness.phases:phases"
 

@@ -18,8 +18,8 @@ from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 
+from benchmarks.promises.system_calls import Ended, Fault, can_fail, run
 from benchmarks.promises.wholeness.phase import Files, Phase, files, rest, torn
-from benchmarks.promises.wholeness.system_calls import Ended, Fault, can_fail, run
 
 ERRORS = (errno.ENOSPC, errno.EIO)
 
