@@ -49,10 +49,11 @@ def run(options: argparse.Namespace) -> None:
             recipe, images=options.images, steps=options.steps, eta=options.eta, seed=options.seed, work=reporter.work
         )
     if options.output:
+        from qdebug.export.document import write_whole
         from qdebug.figures.picture import png
         from qdebug.figures.sampling import grid_picture
 
-        Path(options.output).write_bytes(png(grid_picture(found)))
+        write_whole(Path(options.output), png(grid_picture(found)))
     if options.json:
         plain = msgspec.to_builtins(found)
         print_json({name: value for name, value in plain.items() if name not in ("float_", "quantized")})

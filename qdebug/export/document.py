@@ -10,6 +10,7 @@ from pathlib import Path
 
 from qdebug.beneath import check_replaceable
 from qdebug.errors import FileError
+from qdebug.whole import write_file
 
 
 @dataclass(frozen=True)
@@ -66,10 +67,7 @@ def write_whole(target: Path, content: bytes) -> None:
         FileError: it cannot be written there; what was there before is left as it was.
     """
     check_replaceable(target)
-    part = target.with_name(f".{target.name}.{os.getpid()}.part")
     try:
-        part.write_bytes(content)
-        part.replace(target)
+        write_file(target, content)
     except OSError as error:
-        part.unlink(missing_ok=True)
         raise FileError(f"Cannot write the file: {error.strerror}", file=target, do="Choose another place.") from None

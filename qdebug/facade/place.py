@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO, Any
 
 import msgspec
 import numpy as np
@@ -20,6 +22,7 @@ from qdebug.results import ModelRef
 from qdebug.search.sweep.journal import workspace
 from qdebug.session.judging import Asked
 from qdebug.session.subject import Subject
+from qdebug.whole import whole_file
 
 MODEL, DATA, CALIB, TRAIN = "model.pt2", "data.npz", "calibration.npz", "training.npz"
 
@@ -127,20 +130,41 @@ def _written_model(subject: Subject, target: Path) -> str:
             "This model came neither from a file nor from torch, so that the app cannot open it",
             do="Write it as .onnx or .pt2 and open that.",
         )
-    part = target.with_name(f"part-{os.getpid()}-{target.name}")
-    with torch_tools():
+    with whole_file(target) as part, part.open("wb") as file, torch_tools():
+        sink = _Sink(file)
         try:
-            torch.export.save(subject.origin, part)
-        except OSError:
-            raise
+            torch.export.save(subject.origin, sink)
         except Exception as error:
             reason = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
             raise ModelError(
                 f"torch.export.save cannot write this model: {reason.strip()}",
                 do="The app opens files only: export the model to ONNX, and open that.",
             ) from error
-    part.replace(target)
+        if sink.failed is not None:
+            raise sink.failed
     return str(target)
+
+
+class _Sink(io.BytesIO):
+    """Where torch writes to. A disk that is full is told afterwards: torch's writer ends the process where it meets it.
+
+    Attributes:
+        failed: what the file said first.
+    """
+
+    def __init__(self, file: IO[bytes]) -> None:
+        super().__init__()
+        self._file = file
+        self.failed: OSError | None = None
+
+    def write(self, content: Any, /) -> int:
+        """Hand it on; after the first failure, to nobody."""
+        try:
+            if self.failed is None:
+                self._file.write(content)
+        except OSError as error:
+            self.failed = error
+        return len(content)
 
 
 def _written_data(data: Dataset, target: Path) -> str:
@@ -152,8 +176,6 @@ def _written_data(data: Dataset, target: Path) -> str:
         arrays["target" if data.labels.is_floating_point() else "labels"] = data.labels.numpy()
     if data.group is not None:
         arrays["group"] = data.group
-    part = target.with_name(f"part-{os.getpid()}-{target.name}")
-    with part.open("wb") as file:
+    with whole_file(target) as part, part.open("wb") as file:
         np.savez(file, allow_pickle=False, **arrays)
-    part.replace(target)
     return str(target)

@@ -23,7 +23,10 @@ POLL_SECONDS = 10.0
 REPLY_SECONDS = 60.0
 """Beyond the wait that was asked for: only a process that no longer answers takes so long."""
 MOST_IDLE = 32
-MOST_DEATHS = 2
+MOST_DEATHS = 3
+"""Deaths in a row, with a question under way in each, that it is blamed for. With many people asking, one is chance."""
+LEFT_ALONE = 5.0
+"""Seconds without a look after which nobody waits for a question any more, and no death is its fault."""
 
 # Made here, not at the first answer: msgspec looks into a class when it first meets it, and two threads that make it do
 # so at once end the process (seen with msgspec 0.22, eight threads).
@@ -53,11 +56,14 @@ class Client:
         self._starting = threading.Lock()
         self._idle: list[socket.socket] = []
         self._instance = ""
+        #: Every run of the process that was met, by its place: threads may hear of an older one after a newer one.
+        self._runs: dict[str, int] = {}
         self._pid = 0
         self._restarts = 0
         self._closed = False
-        #: Questions under way: the run of the process that works on them, and how many runs they have outlived.
-        self._under_way: OrderedDict[bytes, tuple[str, int]] = OrderedDict()
+        #: Questions under way: the run of the process that works on them, how many runs they have outlived, and when
+        #: somebody looked for them last.
+        self._under_way: OrderedDict[bytes, tuple[int, int, float]] = OrderedDict()
 
     @property
     def restarts(self) -> int:
@@ -87,11 +93,11 @@ class Client:
             WorkerFault: a fault of ours.
             WorkerError: the compute process does not start, or this question has ended it more than once.
         """
-        key = msgspec.msgpack.encode(request)
+        key, begun = msgspec.msgpack.encode(request), time.monotonic()
         reply, instance = self._exchange(wire.Ask(cast(Request, request), wait, asker, seen), wait)
         match reply:
             case Running():
-                self._note_under_way(key, instance, reply, asker)
+                self._note_under_way(key, instance, reply, asker, begun)
                 return reply
             case wire.Done(answer):
                 self._under_way.pop(key, None)
@@ -187,8 +193,9 @@ class Client:
                 found = launch.find_or_start(self._runtime, self._command)
         connection, welcome = found
         with self._lock:
-            if welcome.instance != self._instance:
-                self._restarts += bool(self._instance)
+            if welcome.instance not in self._runs:
+                self._restarts += bool(self._runs)
+                self._runs[welcome.instance] = len(self._runs)
                 self._instance, self._pid = welcome.instance, welcome.pid
                 stale, self._idle = self._idle, []
             else:
@@ -213,13 +220,14 @@ class Client:
         for connection in stale:
             connection.close()
 
-    def _note_under_way(self, key: bytes, instance: str, running: Running, asker: str) -> None:
+    def _note_under_way(self, key: bytes, instance: str, running: Running, asker: str, begun: float) -> None:
         """Remember which run works on it; a question that outlives too many runs is the likely cause of their end."""
         with self._lock:
-            before, deaths = self._under_way.pop(key, (instance, 0))
-            deaths += before != instance
+            run = self._runs[instance]
+            before, deaths, looked = self._under_way.pop(key, (run, 0, begun))
+            deaths = deaths + (run > before) if begun - looked < LEFT_ALONE else 0
             if deaths < MOST_DEATHS:
-                self._under_way[key] = (instance, deaths)
+                self._under_way[key] = (max(run, before), deaths, time.monotonic())
                 while len(self._under_way) > 1024:
                     self._under_way.popitem(last=False)
                 return

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from qdebug.errors import UsageError
+from qdebug.whole import whole_folder
 
 MIB = 2**20
 IN_USE_SECONDS = 4 * 3600.0
@@ -52,14 +53,11 @@ def whole(target: Path) -> Iterator[Path]:
     Raises:
         OSError: it cannot be written.
     """
-    part = target.with_name(f"part-{secrets.token_hex(8)}")
-    part.mkdir(mode=0o700)
     try:
-        yield part
-        part.rename(target)
-    except BaseException as error:
-        shutil.rmtree(part, ignore_errors=True)
-        if not (isinstance(error, OSError) and target.exists()):  # another process was quicker with the same content
+        with whole_folder(target, target.with_name(f"part-{secrets.token_hex(8)}")) as part:
+            yield part
+    except OSError:
+        if not target.exists():  # else another process was quicker with the same content
             raise
 
 

@@ -15,6 +15,7 @@ from qdebug.jobs.folders import private
 from qdebug.jobs.uploads import is_upload
 from qdebug.places import workspace
 from qdebug.results import ModelRef
+from qdebug.whole import write_file
 
 _DO = "Give it where the app is started: qdebug app MODEL --metric path/to/file.py:function, or session.app()."
 
@@ -45,9 +46,7 @@ def approve(metric: str) -> str:
     try:
         content = Path(path).read_bytes()
         place = private(folder()) / f"{_digest(content)}.py"
-        part = place.with_suffix(".part")
-        part.write_bytes(content)
-        part.replace(place)
+        write_file(place, content)
     except OSError as error:
         raise FileError(
             f"The metric's file cannot be copied for the app: {error.strerror or error}", file=path,

@@ -40,7 +40,7 @@ def tidy(now: float | None = None) -> int:
     days = megabytes("QDEBUG_KEEP_DAYS", KEEP_DAYS)
     most = megabytes("QDEBUG_WORKSPACE_MB", WORKSPACE_MIB) * MIB
     kept = [uploads.folder(), exports.folder(), *(workspace() / name for name in MADE_AGAIN)]
-    entries = [entry for folder in kept for entry in _entries(folder) if not entry.name.startswith(".")]
+    entries = [entry for folder in kept for entry in _entries(folder) if not _is_hidden(entry)]
     gone = _remove(entry for entry in entries if _is_half(entry) and _age(entry, now) > LEFT_SECONDS)
     gone += _remove(entry for entry in entries if not _is_half(entry) and _age(entry, now) > days * _DAY)
     gone += _remove(entry for entry in _entries(workspace()) if _is_half(entry) and _age(entry, now) > LEFT_SECONDS)
@@ -62,7 +62,11 @@ def _shrunk(entries: list[Path], most: int, now: float) -> int:
 
 def _is_half(entry: Path) -> bool:
     """Whether it was being written when whoever wrote it ended, or was set aside as damaged."""
-    return entry.name.startswith("part-") or entry.name.endswith(".part") or ".damaged-" in entry.name
+    return entry.name.startswith(("part-", ".part-")) or entry.name.endswith(".part") or ".damaged-" in entry.name
+
+
+def _is_hidden(entry: Path) -> bool:
+    return entry.name.startswith(".") and not _is_half(entry)
 
 
 def _in_temporary(now: float) -> Iterator[Path]:

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from qdebug.engine import Rounded
+from qdebug.engine.apart import apart
 from qdebug.errors import NumericError
 from qdebug.graph import Layer
 from qdebug.methods.bases import nearest_in
@@ -123,7 +124,7 @@ def _compensated(bench: Bench, layer: Layer, rank: int, hessian: Tensor | None) 
         if hessian is not None:
             hessian = basis.dual(basis.dual(hessian[0]).t().contiguous())[None]
     taken = max(0, min(rank, largest_rank(*error.shape)))
-    left, right = factors(error, taken, None if hessian is None else hessian[0])
+    left, right = apart(bench.work, lambda: factors(error, taken, None if hessian is None else hessian[0]))
     product = left.float() @ right.float()
     more = from_rows(product if basis is None else basis.back(product), given, layer.out_axis)
     return replace(

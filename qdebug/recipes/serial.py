@@ -14,6 +14,7 @@ from qdebug.errors import FileError, RecipeError, near
 from qdebug.recipes.fixes import BY_NAME, Fix
 from qdebug.recipes.plan import FLOAT_ATTENTION, VERSION, AttentionPlan, BiasFormat, LayerPlan, Recipe, TensorPlan
 from qdebug.recipes.text import LARGEST_YAML, read_plain, write_yaml
+from qdebug.whole import write_file
 
 _TOP = ("version", "model", "default", "layers", "fixes", "between", "embeddings", "bias", "attention")
 LARGEST = 16 * 2**20
@@ -120,12 +121,9 @@ def save(recipe: Recipe, path: str | os.PathLike[str]) -> None:
     """Write the recipe, as JSON where the name ends so and as YAML otherwise; the file is whole or absent."""
     target = Path(path)
     check_replaceable(target)
-    part = target.with_name(f".{target.name}.{os.getpid()}.part")
     try:
-        part.write_text(dumps(recipe, "json" if target.suffix == ".json" else "yaml"), "utf-8")
-        part.replace(target)
+        write_file(target, dumps(recipe, "json" if target.suffix == ".json" else "yaml").encode())
     except OSError as error:
-        part.unlink(missing_ok=True)
         raise FileError(f"Cannot write the recipe: {error.strerror}", file=path, do="Choose another place.") from None
 
 

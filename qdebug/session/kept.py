@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
-import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +22,7 @@ from qdebug.graph.filed import FiledTensor
 from qdebug.quantize import Basis, Grid, LevelGrid, QParams, Rotated, Scaled, Without
 from qdebug.recipes import LayerPlan
 from qdebug.session.streaming import streamed
+from qdebug.whole import whole_file
 
 _SMALL = 1 << 16
 """Values that are not worth reading anew each time."""
@@ -96,17 +95,9 @@ def write(folder: Path, key: bytes, found: Finding) -> None:
     path = _path(folder, key)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".part", delete=False) as file:
-            part = Path(file.name)
-            try:
-                for piece in pieces:
-                    file.write(piece)
-                file.flush()
-                os.fsync(file.fileno())
-                part.replace(path)
-            except BaseException:
-                part.unlink(missing_ok=True)
-                raise
+        with whole_file(path) as part, part.open("wb") as file:
+            for piece in pieces:
+                file.write(piece)
     except OSError:
         return
 

@@ -18,6 +18,7 @@ from qdebug.doors import SAMPLE_NAMES, Dataset, Sample, join_data, load_sample
 from qdebug.doors.axes import declared_alike, fixed_batch
 from qdebug.doors.dataset import EXTRA, TARGET
 from qdebug.engine import Engine, ValueCache, Work
+from qdebug.engine.apart import apart
 from qdebug.errors import DataError, ModelError, UsageError
 from qdebug.graph import Layer, channels_last
 from qdebug.graph.calls import call
@@ -175,10 +176,10 @@ def _opened(name: str, work: Work, untrusted: Untrusted) -> tuple[Loaded, Sample
     """A sample, or a file."""
     work.step(0, 3, f"loading {Path(name).name}")
     if name not in SAMPLE_NAMES:
-        return from_path(name, untrusted, work.check), None
+        return apart(work, lambda: from_path(name, untrusted, work.check)), None
     sample = load_sample(name)
     work.step(1, 3, f"capturing {name}")
-    return from_module(sample.module, sample.data, "sample"), sample
+    return apart(work, lambda: from_module(sample.module, sample.data, "sample")), sample
 
 
 def inspect_model(

@@ -2,14 +2,16 @@
 
 import threading
 import time
+from collections import OrderedDict
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from qdebug.errors import Cancelled, DataError, WorkerError
 from qdebug.jobs import GetScore, GetShares, GetStats, GetVerdict, Running, WorkerFault
+from qdebug.jobs.client import LEFT_ALONE
 from qdebug.recipes import preset
-from qdebug.results import ModelRef, Score
+from qdebug.results import ModelRef, Progress, Score
 from qdebug.results import Shares as SharesAnswer
 
 W8A8 = preset("w8a8")
@@ -188,3 +190,22 @@ def test_the_process_says_how_much_it_has_to_do(client):
     assert seen.answers >= 1
     assert set(seen.running) == set(seen.waiting) == {"quick", "open", "slow"}
     assert sum(seen.waiting.values()) == 0
+
+
+def test_a_run_that_is_heard_of_late_is_no_further_death(client, monkeypatch):
+    """Threads may hear of the run before after the run that is: eight sessions that ask the same did."""
+    monkeypatch.setattr(client, "_runs", {"first": 0, "second": 1})
+    monkeypatch.setattr(client, "_under_way", OrderedDict())
+    running = Running("job", Progress(done=0, total=0, text=""), 0.0)
+    for instance in ("first", "second", "first", "second", "first", "second"):
+        client._note_under_way(b"key", instance, running, "", time.monotonic())
+    assert client._under_way[b"key"][:2] == (1, 1)
+
+
+def test_a_question_that_nobody_waits_for_is_blamed_for_no_death(client, monkeypatch):
+    monkeypatch.setattr(client, "_runs", {str(run): run for run in range(9)})
+    monkeypatch.setattr(client, "_under_way", OrderedDict())
+    running = Running("job", Progress(done=0, total=0, text=""), 0.0)
+    for run in range(9):
+        client._note_under_way(b"key", str(run), running, "", time.monotonic() + LEFT_ALONE)
+    assert client._under_way[b"key"][1] == 0

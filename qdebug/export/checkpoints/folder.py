@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from safetensors import SafetensorError
 from safetensors.torch import save_file
 from torch import Tensor
 
@@ -17,6 +18,7 @@ from qdebug.doors.checkpoints import Shards
 from qdebug.doors.checkpoints.shards import INDEX
 from qdebug.errors import FileError
 from qdebug.graph.filed import plain
+from qdebug.whole import whole_folder
 
 SHARD = 5 << 30
 """Bytes of a file, as transformers writes them by default."""
@@ -59,19 +61,22 @@ def write_folder(
             file=source,
             do="Give the folder that the model was opened from.",
         )
-    part = target.with_name(f".{target.name}.{os.getpid()}.part")
+    whole = config | {"quantization_config": dict(quantization_config)}
     try:
-        part.mkdir(parents=True)
-        _copied(source, part)
-        _written(part, _all(shards, replaced, changed, tensors), shard)
-        whole = config | {"quantization_config": dict(quantization_config)}
-        (part / "config.json").write_text(json.dumps(whole, indent=2, ensure_ascii=False) + "\n", "utf-8")
-        part.rename(target)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with whole_folder(target) as part:
+            _copied(source, part)
+            _written(part, _all(shards, replaced, changed, tensors), shard)
+            (part / "config.json").write_text(json.dumps(whole, indent=2, ensure_ascii=False) + "\n", "utf-8")
     except OSError as error:
-        raise FileError(f"Cannot write the folder: {error.strerror}", file=target, do="Choose another place.") from None
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
+        raise _unwritten(target, error.strerror) from None
+    except SafetensorError as error:  # what its library says of a full disk
+        raise _unwritten(target, error) from None
     return target
+
+
+def _unwritten(target: Path, reason: object) -> FileError:
+    return FileError(f"Cannot write the folder: {reason}", file=target, do="Choose another place.")
 
 
 def _config(path: Path) -> dict[str, Any]:

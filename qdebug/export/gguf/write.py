@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from qdebug.export.gguf.vocabulary import tell
 from qdebug.export.targets import language, remarks
 from qdebug.results import Exported
 from qdebug.session.decided import Decided
+from qdebug.whole import whole_file
 
 TOOL = "llama.cpp"
 
@@ -48,10 +50,12 @@ def write_gguf(
     shards = Shards(folder)
     unsaid: list[str] = []
     tensors = Tensors(decided, shards, config.library, architecture, unsaid)
-    part = target.with_name(f".{target.name}.{os.getpid()}.part")
-    writer = library.GGUFWriter(part, architecture.name)
     try:
-        with tempfile.TemporaryFile(dir=target.parent) as waiting:
+        with (
+            whole_file(target) as part,
+            tempfile.TemporaryFile(dir=target.parent) as waiting,
+            closing(library.GGUFWriter(part, architecture.name)) as writer,
+        ):
             writer.use_temp_file, writer.temp_file = True, waiting
             writer.add_type("model")
             writer.add_name(Path(folder).resolve().name)
@@ -66,13 +70,8 @@ def write_gguf(
             writer.write_header_to_file()
             writer.write_kv_data_to_file()
             writer.write_tensors_to_file()
-            writer.close()
-        part.replace(target)
     except OSError as error:
         raise FileError(f"Cannot write the file: {error.strerror}", file=target, do="Choose another place.") from None
-    finally:
-        writer.close()
-        part.unlink(missing_ok=True)
     unsaid += _on_recipe(decided)
     return Exported(path=str(target), unsaid=tuple(dict.fromkeys(unsaid)), bytes=target.stat().st_size)
 

@@ -15,9 +15,11 @@ import torch
 from onnx import ModelProto
 from torch import Tensor
 from torch.export import ExportedProgram
+from torch.onnx import ONNXProgram
 
 from qdebug.doors.module import torch_tools
 from qdebug.engine import Work
+from qdebug.engine.apart import apart
 from qdebug.errors import ModelError
 from qdebug.export.onnx.sites import node_name
 from qdebug.graph import Layer, Program
@@ -54,7 +56,7 @@ def by_way_of_torch(session: Session, work: Work) -> Iterator[Session]:
     with tempfile.TemporaryDirectory(prefix="qdebug-") as folder:
         file = Path(folder) / "model.onnx"
         work.step(0, 2, "exporting the model with torch")
-        _export(exported, file)
+        apart(work, lambda: _exported(exported)).save(file)
         proto = onnx.load(str(file), load_external_data=False)
         _part_vectors(proto)
         _name_layers(proto, file, subject.program, subject.layers)
@@ -66,7 +68,7 @@ def by_way_of_torch(session: Session, work: Work) -> Iterator[Session]:
         yield open_model(file, dict(few.inputs), dict(subject.calib.inputs), work=work)
 
 
-def _export(exported: ExportedProgram, file: Path) -> None:
+def _exported(exported: ExportedProgram) -> ONNXProgram:
     log = logging.getLogger("torch.onnx")
     before = log.level
     with torch_tools(), torch.no_grad():
@@ -74,7 +76,7 @@ def _export(exported: ExportedProgram, file: Path) -> None:
         try:
             program = torch.onnx.export(exported, dynamo=True, verbose=False, optimize=True)
             assert program is not None
-            program.save(file)
+            return program
         except Exception as error:  # torch's exporter raises anything
             reason = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
             raise ModelError(

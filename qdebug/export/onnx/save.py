@@ -6,6 +6,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Collection
+from contextlib import suppress
 from pathlib import Path
 
 from google.protobuf.message import EncodeError
@@ -14,6 +15,7 @@ from onnx import ModelProto, TensorProto
 from qdebug.beneath import check_replaceable
 from qdebug.errors import FileError
 from qdebug.export.onnx.tools import Here, Tools
+from qdebug.whole import on_disk
 
 LARGEST = 2**31 - 2**20
 """Bytes that a protobuf may have (2 GB), less what the graph itself may take."""
@@ -65,37 +67,52 @@ def save(proto: ModelProto, path: Path, *, outside: bool, tools: Tools | None = 
         if outside:
             _put_outside(proto, data_file(part))
         part.write_bytes(proto.SerializeToString())
+        on_disk(part)
         (tools or Here()).check(part)
         size = sum(one.stat().st_size for one in folder.iterdir())
         if outside:
             _swap([(data_file(part), data_file(path)), (part, path)])
         else:
             part.replace(path)
+        shutil.rmtree(folder, ignore_errors=True)
     except (OSError, EncodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
         raise FileError(f"Cannot write the model: {reason}", file=path, do="Choose another place.") from None
     finally:
-        if folder is not None:
+        if folder is not None and not _is_refuge(folder):
             shutil.rmtree(folder, ignore_errors=True)
     return size
 
 
 def _swap(files: list[tuple[Path, Path]]) -> None:
-    """Put new files in the place of old ones: all of them, or none."""
-    done: list[tuple[Path, Path]] = []
+    """Put new files in the place of old ones: all of them, or none.
+
+    The last is what leads to the others: it goes first and comes last, so that whoever is killed in between leaves no
+    file that leads to another's tensors.
+    """
     try:
-        for new, target in files:
-            older = new.with_name(f"{new.name}.older")
+        for new, target in reversed(files):
             if target.exists():
-                target.replace(older)
-            done.append((older, target))
+                target.replace(_older(new))
+        for new, target in files:
             new.replace(target)
     except OSError:
-        for older, target in reversed(done):
-            target.unlink(missing_ok=True)
-            if older.exists():
-                os.replace(older, target)
+        with suppress(OSError):  # of a disk that lets nothing be renamed any more: see _is_refuge
+            for new, target in files:
+                if not new.exists():
+                    target.unlink(missing_ok=True)
+                if _older(new).exists():
+                    _older(new).replace(target)
         raise
+
+
+def _older(new: Path) -> Path:
+    return new.with_name(f"{new.name}.older")
+
+
+def _is_refuge(folder: Path) -> bool:
+    """Whether what was there before could not be put back, and lies here."""
+    return any(one.name.endswith(".older") for one in folder.iterdir()) if folder.exists() else False
 
 
 def _put_outside(proto: ModelProto, file: Path) -> None:

@@ -170,11 +170,15 @@ class Journal:
         self._open = self._opened()
 
     def _put_aside(self) -> None:
-        self.set_aside = self.path.with_name(f"{NAME}.damaged-{secrets.token_hex(4)}")
-        with suppress(OSError):
-            self.path.rename(self.set_aside)
-        for ending in ("-wal", "-shm"):
-            self.path.with_name(NAME + ending).unlink(missing_ok=True)
+        aside = self.path.with_name(f"{NAME}.damaged-{secrets.token_hex(4)}")
+        try:
+            # What was written last lies in the log beside the file. It goes first: a new file must not meet it.
+            for ending in ("-wal", "-shm", ""):
+                with suppress(FileNotFoundError):
+                    self.path.with_name(NAME + ending).rename(f"{aside}{ending}")
+        except OSError as error:
+            raise self._refused(error) from None
+        self.set_aside = aside
 
     def _refused(self, error: Exception) -> FileError:
         return FileError(

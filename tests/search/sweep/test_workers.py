@@ -17,7 +17,6 @@ from qdebug.search.sweep import pool as pools
 from qdebug.search.sweep import wire
 from qdebug.search.sweep.bench import Answer, Bench, Task
 from qdebug.search.sweep.items import items
-from qdebug.search.sweep.journal import Journal
 from qdebug.search.sweep.plan import How
 from qdebug.search.sweep.run import Sweep
 from qdebug.search.sweep.samples import Samples, identity
@@ -121,33 +120,6 @@ def test_workers_end_with_a_sweep_that_is_killed(tmp_path):
     parent.wait()
     parent.stdout.close()
     assert gone(pids)
-
-
-@pytest.mark.parametrize("answers", [0, 20])
-def test_a_killed_sweep_resumes_and_gives_the_same_bytes(resnet, question, ref, plain, tmp_path, answers):
-    """The whole process is killed once so many answers or a few more are in the journal; another one goes on."""
-    script = (
-        "import sys, os, signal, qdebug\n"
-        "from pathlib import Path\n"
-        "from qdebug.search.sensitivity import Question, sensitivity\n"
-        "from qdebug.search.sweep.journal import Journal\n"
-        "from qdebug.search.sweep.plan import How\n"
-        "journal, left = Journal(Path(sys.argv[1])), [int(sys.argv[2])]\n"
-        "put = journal.put_all\n"
-        "def noted(rows):\n"
-        "    if left[0] <= 0: os.kill(os.getpid(), signal.SIGKILL)\n"
-        "    left[0] -= len(rows); put(rows)\n"
-        "journal.put_all = noted\n"
-        "sensitivity(qdebug.open('digits-resnet'), Question.of(['w4a8']), 'exact', how=How(journal=journal))"
-    )
-    ran = subprocess.run([sys.executable, "-c", script, str(tmp_path), str(answers)], timeout=250, check=False)
-    assert ran.returncode == -signal.SIGKILL
-    journal = Journal(tmp_path)
-    (kept,) = journal._open.execute("SELECT count(*) FROM measured").fetchone()
-    assert kept >= answers and (kept > 0) == (answers > 0)
-    again = sensitivity(resnet, question, "exact", how=How(journal=journal))
-    assert (again.plan.kept > 0) == (answers > 0)
-    assert plain(again) == plain(sensitivity(resnet, question, "exact"))
 
 
 def test_workers_that_die_at_once_are_one_clear_error(resnet, question, ref):

@@ -1,0 +1,121 @@
+"""Jobs begun and cancelled: ``python -m benchmarks.promises.cancel.trials``; all its children are its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from benchmarks.promises.cancel.jobs import Job
+
+LONGEST = 60.0
+"""Seconds after a cancel until a job counts as deaf to it."""
+
+
+def cancelled(job: Job, after: float) -> tuple[str, float]:
+    """Begin a job, cancel it after so many seconds, and wait for its thread.
+
+    Returns:
+        ``cancelled``, ``early`` where it had ended before, else what it did instead; and the seconds from the cancel
+        to its end.
+    """
+    from qdebug.engine import Work
+    from qdebug.errors import Cancelled
+
+    work, said = Work(), []
+
+    def run() -> None:
+        try:
+            job(work)
+            said.append("it went on to its end")
+        except Cancelled:
+            said.append("cancelled")
+        except BaseException as error:  # noqa: BLE001 - whatever it is, it is told
+            said.append(f"{type(error).__name__}: {error}")
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    thread.join(after)
+    if said:
+        return ("early" if said[0] == "it went on to its end" else said[0]), 0.0
+    start = time.monotonic()
+    work.cancel()
+    thread.join(LONGEST)
+    return (said[0] if said else "it does not hear"), time.monotonic() - start
+
+
+def children(of: int) -> list[int]:
+    """Living processes that a process, or one of its children, has started."""
+    parents: dict[int, int] = {}
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                state, parent = (entry / "stat").read_text().rsplit(") ", 1)[1].split()[:2]
+            except OSError:
+                continue
+            if state != "Z":
+                parents[int(entry.name)] = int(parent)
+    found, new = [], [of]
+    while new:
+        new = [one for one, parent in parents.items() if parent in new]
+        found += new
+    return found
+
+
+def left(of: int, seconds: float) -> list[str]:
+    """Command lines of the children that do not go within so many seconds."""
+    until = time.monotonic() + seconds
+    while (there := children(of)) and time.monotonic() < until:
+        time.sleep(0.05)
+    return [_command(one) for one in there]
+
+
+def _command(process: int) -> str:
+    try:
+        return Path(f"/proc/{process}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace").strip()
+    except OSError:
+        return "a process that is gone by now"
+
+
+def main(times: int, seed: str, seconds: float | None, jobs: str, leaving: float) -> dict[str, object]:
+    """Try; what ``jobs`` (``module:function``) lists is gone through in a drawn order."""
+    from qdebug.jobs.handlers import SessionHandlers
+
+    module, _, function = jobs.partition(":")
+    listed: dict[str, Callable[[random.Random], Job]] = getattr(import_module(module), function)(SessionHandlers())
+    dice, until = random.Random(seed), None if seconds is None else time.monotonic() + seconds
+    took, broken, longest, early = [], [], {}, 0
+    names: list[str] = []
+    after = dict.fromkeys(listed, 1.0)
+    while len(took) < times and not (until and took and time.monotonic() > until):
+        names = names or dice.sample(sorted(listed), len(listed))
+        name = names.pop()
+        said, slow = cancelled(listed[name](dice), dice.uniform(0.05, after[name]))
+        if said == "early":
+            early, after[name] = early + 1, after[name] / 2
+            continue
+        took.append(slow)
+        longest[name] = max(slow, longest.get(name, 0.0))
+        if said != "cancelled":
+            broken.append(f"{name}: {said} ({slow:.1f} s after the cancel)")
+        broken += [f"{name}: left behind: {one}" for one in left(os.getpid(), leaving)]
+    return {"took": took, "longest": longest, "broken": broken, "early": early}
+
+
+if __name__ == "__main__":
+    asked = json.loads(sys.argv[1])
+    with tempfile.TemporaryDirectory(prefix="qdebug-promise-", ignore_cleanup_errors=True) as place:
+        for name in ("WORKSPACE", "EXPORTS", "UPLOADS", "RUNTIME"):
+            os.environ[f"QDEBUG_{name}"] = str(Path(place, name.lower()))
+        answer = json.dumps(main(**asked))
+    print(answer, flush=True)
+    os._exit(0)  # what hears of no cancel may still be on its way to its end
