@@ -12,10 +12,12 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+from playwright.sync_api import Error as PlaywrightError
 from playwright.sync_api import TimeoutError as PlaywrightTimeout
 
 ROOT = Path(__file__).parents[2]
 HERE = Path(__file__).parent
+DESK = {"width": 1440, "height": 900}
 PATIENCE = 120_000
 """Milliseconds: the first visitor waits for torch to be imported and the sample to be opened and calibrated."""
 
@@ -29,7 +31,6 @@ def pytest_collection_modifyitems(items):
     for item in items:
         if HERE in item.path.parents:
             item.add_marker(pytest.mark.flaky(reruns=1))
-
 
 @contextmanager
 def served(log, runtime, **variables):
@@ -70,6 +71,7 @@ def _wait(url, server, log):
     raise AssertionError(f"the server does not answer:\n{log.read_text()}")
 
 
+WATCH, QUIET = ((HERE / name).read_text("utf-8") for name in ("watch.js", "quiet.js"))
 STANDS = ".q-strip, .st-key-lesson, .st-key-lesson-list, .st-key-workshop-door, .st-key-scan-place"
 """What every page has: screens the strip, lessons, their list, the door and the scan a place of their own."""
 
@@ -82,10 +84,23 @@ class Screen:
         self.address = address
         self.faults = []
         self.hosts = set()
+        self._waits = 0
+        page.add_init_script(WATCH)
         page.set_default_timeout(PATIENCE)
-        page.on("pageerror", lambda error: self.faults.append(str(error)))
-        page.on("console", self._heard)
-        page.on("request", lambda request: self.hosts.add(urlsplit(request.url.removeprefix("blob:")).netloc))
+        self._listeners = {"pageerror": self._met, "console": self._heard, "request": self._asked}
+        for event, listener in self._listeners.items():
+            page.on(event, listener)
+
+    def leave(self):
+        """Hear no more of the page."""
+        for event, listener in self._listeners.items():
+            self.page.remove_listener(event, listener)
+
+    def _met(self, error):
+        self.faults.append(str(error))
+
+    def _asked(self, request):
+        self.hosts.add(urlsplit(request.url.removeprefix("blob:")).netloc)
 
     def _heard(self, message):
         # Streamlit's page looks for its server under the screen's address before it looks at the root.
@@ -108,25 +123,17 @@ class Screen:
         return self.rest()
 
     def rest(self):
-        """Wait until the page neither runs nor measures nor waits for an answer, and no toast lies over it.
+        """Wait until the page neither runs nor measures nor waits for an answer nor is drawn, and no toast lies over it.
+
+        So it must have been several times in a row: between two drawings it may seem so once. What is counted is how
+        often it was looked at, not how long: on a busy machine the page itself may stand still for a while.
 
         Streamlit's toasts name an element as their label that is not there, which axe calls a fault; a page that meets
         a compute process that an earlier test killed says so in one.
         """
-        self.page.wait_for_function(
-            """stands => {
-                const signs = '[class*="st-key-working-"], .q-waiting, [data-testid="stStatusWidget"], '
-                    + '[data-testid="stToast"]';
-                const busy = document.querySelector(signs)
-                    || document.querySelector('.stApp')?.dataset.testScriptState === 'running';
-                const now = performance.now();
-                if (busy || !document.querySelector(stands)) window.qdebugBusy = now;
-                return now - (window.qdebugBusy ??= now) > 700;
-            }""",
-            arg=STANDS,
-            polling=100,
-        )
-        self.page.evaluate("delete window.qdebugBusy")
+        self._waits += 1
+        question = {"wait": self._waits, "stands": STANDS, "times": 4}
+        self.page.wait_for_function(QUIET, arg=question, polling=100)
         return self
 
     def in_theme(self, scheme):
@@ -184,11 +191,48 @@ class Screen:
         return self.page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
 
 
+@pytest.fixture(scope="session")
+def tabs(browser):
+    """The one page that tests use after each other, in a list that is empty while there is none.
+
+    A page of its own for each test would read and compile Streamlit's and Plotly's scripts anew: half of what opening
+    the app costs.
+    """
+    kept = []
+    yield kept
+    for page in kept:
+        page.context.close()
+
+
+@pytest.fixture
+def page(browser, tabs):
+    """A page, 1440 x 900, with no memory of earlier ones."""
+    found = tabs.pop() if tabs else browser.new_context(viewport=DESK).new_page()
+    yield found
+    try:
+        forget(found)
+    except PlaywrightError:
+        found.context.close()
+    else:
+        tabs.append(found)
+
+
+def forget(page):
+    """Take from a page what a test left in it: storage, cookies, size and theme, where the mouse is."""
+    page.evaluate("() => { localStorage.clear(); sessionStorage.clear(); }")
+    page.goto("about:blank")
+    page.context.clear_cookies()
+    page.set_viewport_size(DESK)
+    page.emulate_media(color_scheme="light")
+    page.mouse.move(-9, -9)
+
+
 @pytest.fixture
 def screen(page, address):
-    """The app in a fresh page of 1440 x 900; fails on an error in the console and on a request to another host."""
+    """The app in a page of 1440 x 900; fails on an error in the console and on a request to another host."""
     found = Screen(page, address)
     yield found
+    found.leave()
     assert found.faults == []
     assert found.hosts <= {urlsplit(address).netloc, ""}, found.hosts
 
