@@ -32,6 +32,7 @@ def pytest_collection_modifyitems(items):
         if HERE in item.path.parents:
             item.add_marker(pytest.mark.flaky(reruns=1))
 
+
 @contextmanager
 def served(log, runtime, **variables):
     """The app on a port of its own, with variables in its environment."""
@@ -123,7 +124,7 @@ class Screen:
         return self.rest()
 
     def rest(self):
-        """Wait until the page neither runs nor measures nor waits for an answer nor is drawn, and no toast lies over it.
+        """Wait until the page neither runs nor measures nor waits for an answer nor is drawn, and shows no toast.
 
         So it must have been several times in a row: between two drawings it may seem so once. What is counted is how
         often it was looked at, not how long: on a busy machine the page itself may stand still for a while.
