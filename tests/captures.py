@@ -1,4 +1,4 @@
-"""Networks of one shape are captured once in a test process: torch's exporter took half of all the tests' time.
+"""Networks of one shape are captured once in a test process: torch's exporter took half of many tests' time.
 
 What torch captures is a graph. It depends on a module's classes, its plain attributes and the shapes of its tensors,
 not on the numbers in its weights: a module with the same of all these gets the same graph, with its own weights in it.
