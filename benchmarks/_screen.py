@@ -50,6 +50,7 @@ def _wait(url, server, log):
     raise AssertionError(f"the server does not answer:\n{log.read_text()}")
 
 
+WATCH, QUIET = ((Path(__file__).parent / name).read_text("utf-8") for name in ("_watch.js", "_quiet.js"))
 STANDS = ".q-strip, .st-key-lesson, .st-key-lesson-list, .st-key-workshop-door, .st-key-scan-place"
 """What every page has: screens the strip, lessons, their list, the door and the scan a place of their own."""
 
@@ -62,10 +63,23 @@ class Screen:
         self.address = address
         self.faults = []
         self.hosts = set()
+        self._waits = 0
+        page.add_init_script(WATCH)
         page.set_default_timeout(PATIENCE)
-        page.on("pageerror", lambda error: self.faults.append(str(error)))
-        page.on("console", self._heard)
-        page.on("request", lambda request: self.hosts.add(urlsplit(request.url.removeprefix("blob:")).netloc))
+        self._listeners = {"pageerror": self._met, "console": self._heard, "request": self._asked}
+        for event, listener in self._listeners.items():
+            page.on(event, listener)
+
+    def leave(self):
+        """Hear no more of the page."""
+        for event, listener in self._listeners.items():
+            self.page.remove_listener(event, listener)
+
+    def _met(self, error):
+        self.faults.append(str(error))
+
+    def _asked(self, request):
+        self.hosts.add(urlsplit(request.url.removeprefix("blob:")).netloc)
 
     def _heard(self, message):
         # Streamlit's page looks for its server under the screen's address before it looks at the root.
@@ -88,25 +102,17 @@ class Screen:
         return self.rest()
 
     def rest(self):
-        """Wait until the page neither runs nor measures nor waits for an answer, and no toast lies over it.
+        """Wait until the page neither runs nor measures nor waits for an answer nor is drawn, and shows no toast.
+
+        So it must have been several times in a row: between two drawings it may seem so once. What is counted is how
+        often it was looked at, not how long: on a busy machine the page itself may stand still for a while.
 
         Streamlit's toasts name an element as their label that is not there, which axe calls a fault; a page that meets
         a compute process that an earlier test killed says so in one.
         """
-        self.page.wait_for_function(
-            """stands => {
-                const signs = '[class*="st-key-working-"], .q-waiting, [data-testid="stStatusWidget"], '
-                    + '[data-testid="stToast"]';
-                const busy = document.querySelector(signs)
-                    || document.querySelector('.stApp')?.dataset.testScriptState === 'running';
-                const now = performance.now();
-                if (busy || !document.querySelector(stands)) window.qdebugBusy = now;
-                return now - (window.qdebugBusy ??= now) > 700;
-            }""",
-            arg=STANDS,
-            polling=100,
-        )
-        self.page.evaluate("delete window.qdebugBusy")
+        self._waits += 1
+        question = {"wait": self._waits, "stands": STANDS, "times": 4}
+        self.page.wait_for_function(QUIET, arg=question, polling=100)
         return self
 
     def in_theme(self, scheme):

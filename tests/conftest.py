@@ -60,6 +60,15 @@ def one_thread():
 
 
 @pytest.fixture(autouse=True)
+def graphs_captured_once():
+    """Sessions on networks of one shape share its graph, see ``tests.captures``."""
+    if "qdebug.session.loading" in sys.modules:
+        from tests.captures import captured_once
+
+        captured_once()
+
+
+@pytest.fixture(autouse=True)
 def same_in_ci(request):
     """In CI each test draws the same numbers every time, as hypothesis does there; elsewhere others, to find more."""
     if CI and "torch" in sys.modules:

@@ -40,8 +40,9 @@ def put(path, *, days=0.0, size=10):
 def test_what_a_crash_has_left_goes_after_a_day(place):
     left = [
         put(f"{place}/{name}", days=1.5)
-        for name in ("uploads/part-1/", "exports/part-2/", "workspace/fixes/x.part", "workspace/a.part",
-                     "workspace/sweeps.sqlite3.damaged-1", "tmp/qdebug-read-1/", "tmp/qdebug-run-2/", "tmp/qdebug-3")
+        for name in ("uploads/part-1/", "exports/.part-6/", "exports/part-2/", "workspace/fixes/x.part",
+                     "workspace/a.part", "workspace/sweeps.sqlite3.damaged-1", "tmp/qdebug-read-1/",
+                     "tmp/qdebug-run-2/", "tmp/qdebug-3")
     ]  # fmt: skip
     fresh = [put(f"{place}/{name}") for name in ("uploads/part-3/", "exports/part-4/", "tmp/qdebug-read-5/")]
     others = [put(f"{place}/tmp/somebody-else", days=400), put(f"{place}/workspace/classroom.sqlite3", days=400)]

@@ -19,7 +19,7 @@ TERM = re.compile(r'<(a|abbr) class="q-term"[^>]*>([^<]*)</\1>')
 
 def settle(app):
     """Run the page until every answer it waits for is drawn."""
-    deadline = time.monotonic() + PATIENCE
+    deadline, pause = time.monotonic() + PATIENCE, 0.1
     while True:
         app.run(timeout=PATIENCE)
         assert not app.exception, [one.value for one in app.exception]
@@ -28,7 +28,8 @@ def settle(app):
         waiting = [type(one).__name__ for one in app.session_state.waiting] if "waiting" in app.session_state else []
         texts = [one.proto.text for one in app.get("progress")]
         assert time.monotonic() < deadline, f"the page does not come to rest: {waiting}, {texts}"
-        time.sleep(0.1)
+        time.sleep(pause)
+        pause = min(1.5 * pause, 0.5)  # drawing takes the time of what is waited for
 
 
 def html(app):

@@ -15,33 +15,20 @@ from qdebug.graph.filed import FiledTensor
 from qdebug.recipes import parse_fix, parse_plan, preset, with_fix
 from qdebug.search.predict.projector import Projector
 from qdebug.session import open as open_model
-from qdebug.session.opening import resident
 from tests.doors.huggingface import zoo
-from tests.doors.huggingface.test_architectures import given, said
-
-_HELD = {"resnet", "mobilenet-v2", "bert-masked"}
-"""Held in memory: batch normalizations count batches in integers, and are folded; that head's bias is made anew."""
+from tests.doors.huggingface.test_architectures import in_files, said
 
 
-def _both(monkeypatch, open_it):
-    monkeypatch.setenv("QDEBUG_WEIGHT_BYTES", "1000000000")
-    held = open_it()
-    monkeypatch.setenv("QDEBUG_WEIGHT_BYTES", "1000")
-    return held, open_it()
-
-
-def in_files(session):
-    return any(isinstance(one, FiledTensor) for one in session.subject.program.state.values())
-
-
-@pytest.mark.parametrize("name", zoo.SPECS)
-def test_every_architecture_says_the_same(name, tmp_path, monkeypatch):
-    arrays = given(name)
-    folder = zoo.save(name, tmp_path)
-    held, left = _both(monkeypatch, lambda: open_model(folder, arrays))
-    assert not in_files(held) and in_files(left) is (name not in _HELD)
-    assert torch.equal(said(left), said(held))
-    assert left.info() == held.info()
+def _both(open_it):
+    """Opened with its weights in memory, and with its weights left in their files."""
+    found = []
+    for most in ("1000000000", "1000"):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("QDEBUG_WEIGHT_BYTES", most)
+            found.append(open_it())
+    held, left = found
+    assert in_files(left) and not in_files(held)
+    return held, left
 
 
 @pytest.fixture(scope="module")
@@ -62,15 +49,21 @@ DATA = {"input_ids": np.random.default_rng(0).integers(3, zoo.TOKENS, (4, 9))}
 DATA = {"input_ids": DATA["input_ids"][:, :-1], "labels": DATA["input_ids"][:, 1:]}
 
 
+@pytest.fixture(scope="module")
+def pair(llama):
+    return _both(lambda: open_model(llama, DATA, cache=ValueCache(2**24)))
+
+
 @pytest.fixture
-def pair(llama, monkeypatch, tmp_path):
-    """Each with a workspace of its own, so that neither finds what the other has left."""
+def each(pair, monkeypatch, tmp_path):
+    """The two after each other, each with a workspace of its own, so that neither finds what the other has left."""
 
-    def one():
-        monkeypatch.setenv("QDEBUG_WORKSPACE", str(tmp_path / f"workspace-{resident()}"))
-        return open_model(llama, DATA, cache=ValueCache(2**24))
+    def one_by_one():
+        for place, session in zip(("held", "left"), pair, strict=True):
+            monkeypatch.setenv("QDEBUG_WORKSPACE", str(tmp_path / place))
+            yield session
 
-    return _both(monkeypatch, one)
+    return one_by_one
 
 
 RECIPES = [
@@ -80,17 +73,11 @@ RECIPES = [
 ]  # fmt: skip
 
 
-def test_recipes_and_fixes_give_the_same(pair, monkeypatch, tmp_path):
-    held, left = pair
-    assert in_files(left)
-    for name, fix in RECIPES:
-        recipe = with_fix(preset(name), parse_fix(fix)) if fix else preset(name)
-        found = []
-        for session, place in ((held, "held"), (left, "left")):
-            monkeypatch.setenv("QDEBUG_WORKSPACE", str(tmp_path / place))
-            evaluated = session.evaluate(recipe)
-            found.append((evaluated.metric, evaluated.layers, evaluated.size))
-        assert found[0] == found[1], (name, fix)
+@pytest.mark.parametrize(("name", "fix"), RECIPES)
+def test_recipes_and_fixes_give_the_same(each, name, fix):
+    recipe = with_fix(preset(name), parse_fix(fix)) if fix else preset(name)
+    held, left = (session.evaluate(recipe) for session in each())
+    assert (held.metric, held.layers, held.size) == (left.metric, left.layers, left.size)
 
 
 def test_what_a_fix_found_is_kept_and_read_again_from_its_file(llama, monkeypatch, tmp_path):
@@ -113,11 +100,11 @@ def _work():
     return Work()
 
 
-def test_predictions_are_the_same_where_changes_are_made_anew_for_each_batch(pair):
+def test_predictions_are_the_same_where_changes_are_made_anew_for_each_batch(pair, monkeypatch):
     weights, inputs = [parse_plan(name).weight for name in ("w4g32", "w8")], [parse_plan("w8a8").activation]
     found = []
-    for session in pair:
-        session.subject.engine.cache.budget = 2**30 if not found else 0
+    for session, budget in zip(pair, (2**30, 0), strict=True):
+        monkeypatch.setattr(session.subject.engine.cache, "budget", budget)
         projector = Projector(session, preset("w8a8"), weights, inputs)
         found.append(projector.project(projector.parts()))
     assert found[0].weight.tobytes() == found[1].weight.tobytes()
@@ -125,12 +112,12 @@ def test_predictions_are_the_same_where_changes_are_made_anew_for_each_batch(pai
 
 
 @pytest.mark.parametrize("kind", ["compressed-tensors", "gptq", "gguf"])
-def test_what_is_exported_is_the_same_file(kind, pair, tmp_path):
+def test_what_is_exported_is_the_same_file(kind, each, tmp_path):
     if kind == "gguf":
         pytest.importorskip("gguf")
     recipe = with_fix(preset("w4g32"), parse_fix("gptq"))
     digests = []
-    for place, session in enumerate(pair):
+    for place, session in enumerate(each()):
         written = Path(export_file(session, recipe, kind, tmp_path / str(place)).path)
         file = written / "model.safetensors" if written.is_dir() else written
         digests.append(hashlib.sha256(file.read_bytes()).hexdigest())
@@ -144,10 +131,10 @@ def test_a_graph_of_onnx_is_refused(pair, tmp_path):
 
 
 @pytest.mark.parametrize("kind", ["compressed-tensors", "gptq"])
-def test_weights_that_are_quantized_are_decoded_when_they_are_read(kind, llama, monkeypatch, tmp_path):
+def test_weights_that_are_quantized_are_decoded_when_they_are_read(kind, pair, llama, monkeypatch, tmp_path):
     monkeypatch.setenv("QDEBUG_WORKSPACE", str(tmp_path / "workspace"))
-    write_checkpoint(open_model(llama, DATA).decided(preset("w4g32")), llama, tmp_path / "packed", kind)
-    held, left = _both(monkeypatch, lambda: open_model(tmp_path / "packed", DATA))
-    assert in_files(left) and not in_files(held) and left.subject.recipe == held.subject.recipe
+    write_checkpoint(pair[0].decided(preset("w4g32")), llama, tmp_path / "packed", kind)
+    held, left = _both(lambda: open_model(tmp_path / "packed", DATA))
+    assert left.subject.recipe == held.subject.recipe
     assert torch.equal(said(left), said(held))
     assert left.evaluate(left.subject.recipe).metric == held.evaluate(held.subject.recipe).metric
