@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from qdebug.classroom import Classroom, Room, tries
 from qdebug.classroom.store import VARIABLE
@@ -60,11 +61,16 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--workshop", metavar="ROOM", nargs="?", const="workshop",
         help="a room for a class: a join code, samples alone, no uploads, and a view of everybody's progress",
     )  # fmt: skip
+    parser.add_argument(
+        "--behind-proxy", metavar="URL",
+        help="where a proxy serves the app, such as https://qdebug.example.org; it passes on whose each request is "
+        "(X-Forwarded-For), and nobody else may reach the port",
+    )  # fmt: skip
 
 
 def run(options: argparse.Namespace) -> None:
     """Check what was asked for, then become the server."""
-    environment = os.environ | chosen(options) | workshop(options)
+    environment = os.environ | chosen(options) | workshop(options) | proxied(options)
     check_address(options.host, options.port)
     if options.metrics is not None:
         check_address("127.0.0.1", options.metrics)
@@ -74,7 +80,7 @@ def run(options: argparse.Namespace) -> None:
     tidy()
     print(f"qdebug: http://{options.host}:{options.port} (Ctrl-C ends it)", file=sys.stderr, flush=True)
     if options.workshop:
-        invite(Classroom().room(options.workshop), options.host, options.port)
+        invite(Classroom().room(options.workshop), options.behind_proxy or address(options.host, options.port))
     client = measure_ahead(environment)  # held until this process is another one
     become(command(app_script(), options.host, options.port), environment)
     client.close()
@@ -96,12 +102,35 @@ def workshop(options: argparse.Namespace) -> dict[str, str]:
     return {VARIABLE: options.workshop}
 
 
-def invite(room: Room, host: str, port: int) -> None:
-    """Say what the teacher needs: the code for the wall, and the address for nobody else."""
+def proxied(options: argparse.Namespace) -> dict[str, str]:
+    """The environment variable by which the server believes a proxy whose each request is, if there is one.
+
+    Raises:
+        UsageError: the proxy's address is none that a browser opens, or has a path.
+    """
+    if options.behind_proxy is None:
+        return {}
+    parts = urlsplit(options.behind_proxy)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.path.strip("/") or parts.query:
+        raise UsageError(
+            f"{options.behind_proxy!r} is no address of a proxy that serves the app",
+            do="Give one such as https://qdebug.example.org, without a path.",
+        )
+    options.behind_proxy = f"{parts.scheme}://{parts.netloc}"
+    return {"FORWARDED_ALLOW_IPS": "*"}
+
+
+def address(host: str, port: int) -> str:
+    """Where participants find the app."""
     reached = socket.gethostname() if host in ("0.0.0.0", "::") else host
+    return f"http://{reached}:{port}"
+
+
+def invite(room: Room, at: str) -> None:
+    """Say what the teacher needs: the code for the wall, and the address for nobody else."""
     print(
-        f"qdebug: workshop '{room.name}', join code {room.code}, at http://{reached}:{port}\n"
-        f"qdebug: for the teacher alone: http://{reached}:{port}/teacher?teacher={room.teacher}",
+        f"qdebug: workshop '{room.name}', join code {room.code}, at {at}\n"
+        f"qdebug: for the teacher alone: {at}/teacher?teacher={room.teacher}",
         file=sys.stderr, flush=True,
     )  # fmt: skip
 
@@ -113,8 +142,12 @@ def exposed(options: argparse.Namespace) -> str:
             f"whoever reaches port {options.port} sees a form that asks for the join code, which takes "
             f"{tries.MOST_HERE} wrong codes a minute from an address and {tries.MOST} from all. Who is in can use this "
             "machine's processor on the samples and answer the lessons; files, uploads and paths are off. Names and "
-            "answers are for the teacher's page. Nothing is encrypted: in a network that you do not trust, put a proxy "
-            "with TLS before it"
+            "answers are for the teacher's page. "
+            + (
+                f"Only the proxy at {options.behind_proxy} may reach it: it is believed whose each request is"
+                if options.behind_proxy
+                else "Nothing is encrypted: in a network that you do not trust, put a proxy with TLS before it"
+            )
         )
     return (
         f"whoever reaches port {options.port} can use this machine's processor and open files that you can read, and "

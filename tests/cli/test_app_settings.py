@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from qdebug.classroom import tries
+from qdebug.classroom import Room, tries
 from qdebug.cli import app
+from qdebug.errors import UsageError
 from qdebug.places import app_script
 
 SHIPPED = tomllib.loads((app_script().parent / ".streamlit" / "config.toml").read_text("utf-8"))
@@ -49,7 +50,7 @@ def test_streamlit_knows_every_setting():
 
 
 def exposed(**given):
-    return app.exposed(argparse.Namespace(port=8600, host="0.0.0.0", **given))
+    return app.exposed(argparse.Namespace(**{"port": 8600, "host": "0.0.0.0", "behind_proxy": None, **given}))
 
 
 def test_whoever_opens_the_app_to_others_is_told_what_that_exposes():
@@ -64,3 +65,25 @@ def test_nobody_else_reaches_it_unless_a_host_is_named():
     parser = argparse.ArgumentParser()
     app.add_options(parser)
     assert parser.parse_args([]).host == "127.0.0.1"
+
+
+def test_behind_a_proxy_it_is_believed_whose_requests_are():
+    options = argparse.Namespace(behind_proxy="https://qdebug.example.org/")
+    assert app.proxied(options) == {"FORWARDED_ALLOW_IPS": "*"} and options.behind_proxy == "https://qdebug.example.org"
+    assert app.proxied(argparse.Namespace(behind_proxy=None)) == {}
+    room = exposed(workshop="monday", behind_proxy="https://qdebug.example.org")
+    assert "Only the proxy at https://qdebug.example.org may reach it" in room and "Nothing is encrypted" not in room
+
+
+@pytest.mark.parametrize("given", ["qdebug.example.org", "ftp://a", "https://", "https://a/qdebug", "https://a?b=c"])
+def test_what_is_no_address_of_a_proxy_is_refused(given):
+    with pytest.raises(UsageError, match="without a path"):
+        app.proxied(argparse.Namespace(behind_proxy=given))
+
+
+def test_the_teacher_is_told_the_proxys_address(capsys):
+    app.invite(Room("monday", "ABCDE", "secret"), "https://qdebug.example.org")
+    said = capsys.readouterr().err
+    assert "join code ABCDE, at https://qdebug.example.org\n" in said
+    assert "https://qdebug.example.org/teacher?teacher=secret" in said
+    assert app.address("127.0.0.1", 8501) == "http://127.0.0.1:8501"

@@ -1,9 +1,11 @@
 """What browsers may not ask of the server, and are not told of it."""
 
 import pytest
+from streamlit import net_util
 from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from streamlit.runtime.app_session import AppSession
+from streamlit.web.server.starlette.starlette_websocket import _is_origin_allowed
 
 from qdebug.web.core import bounds
 
@@ -42,6 +44,15 @@ def message(**fields):
         else:
             setattr(made, name, value)
     return made
+
+
+def test_nobody_makes_the_server_ask_the_internet(session, monkeypatch):
+    asked = []
+    monkeypatch.setattr(net_util, "_make_blocking_http_get", lambda *given, **named: asked.append(given))
+    monkeypatch.setattr(net_util, "_external_ip", None)
+    assert not _is_origin_allowed("https://elsewhere.example.org", "127.0.0.1:8501")
+    assert _is_origin_allowed("https://qdebug.example.org", "qdebug.example.org")
+    assert asked == []
 
 
 @pytest.mark.parametrize("name", bounds.REFUSED)

@@ -2,7 +2,8 @@
 
 Streamlit's page can clear the caches of all sessions, ask for the repository that the app lies in, and have files
 written beside the app; its buttons for that are not shown here, but a message needs no button. And it is told the path
-of the app's script, which nothing in a browser needs.
+of the app's script, which nothing in a browser needs. Whoever connects from another site's page would make the server
+ask a host on the internet for its own address; pages of the app's own address are let in without that.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from functools import wraps
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
+from streamlit import net_util
 from streamlit.runtime.app_session import AppSession
 
 if TYPE_CHECKING:
@@ -37,6 +39,7 @@ def keep() -> None:
     """
     if hasattr(AppSession, _MARK):
         return
+    net_util.get_external_ip = lambda: None
     hear, greet = AppSession.handle_backmsg, AppSession._create_new_session_message
 
     @wraps(hear)
