@@ -294,7 +294,7 @@ def test_a_model_that_is_not_there_is_an_error_and_the_way_back_is_open(app):
     app.session_state.ref = type(first)(model="/nowhere/net.pt2")
     settle(app)
     assert 'role="alert"' in html(app)
-    assert "/nowhere/net.pt2" in html(app)
+    assert "net.pt2" in html(app) and "/nowhere" not in html(app)  # the paths of the server are its own
     app.session_state.ref = first
     settle(app)
     assert 'class="q-strip"' in html(app)
