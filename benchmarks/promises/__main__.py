@@ -8,17 +8,15 @@ import random
 import sys
 import time
 from importlib import import_module
-from importlib.util import find_spec
 
 from benchmarks.promises.promise import Allowance, Outcome, Promise
 from benchmarks.promises.table import markdown
 
-ORDER = (
+NAMES = (
     "execution", "mutants", "paths", "bombs", "wholeness", "resume", "compute_death", "same_numbers", "privacy",
     "crowd", "cancel", "visitors", "names", "pathology", "errors",
 )  # fmt: skip
 """Of the table."""
-NAMES = tuple(name for name in ORDER if find_spec(f"benchmarks.promises.{name}"))
 
 
 def main(names: list[str], minutes: float, seed: int) -> dict[str, tuple[Promise, Outcome, float]]:

@@ -104,18 +104,18 @@ def session(address: str) -> Session:
 
 
 @contextmanager
-def served(folder: Path, server: str = "qdebug.web.serve") -> Iterator[tuple[str, int]]:
+def served(folder: Path, *more: str) -> Iterator[tuple[str, int]]:
     """The app over a compute process and a workspace of its own; gives its address and its server's process.
 
     Args:
         folder: where both keep what they keep.
-        server: the module that serves.
+        more: settings of the server's, as on its command line.
     """
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     own = {f"QDEBUG_{name}": str(folder / name.lower()) for name in ("RUNTIME", "WORKSPACE", "EXPORTS", "UPLOADS")}
-    command = [server if one == "qdebug.web.serve" else one for one in app_command(app_script(), "127.0.0.1", port)]
+    command = [*app_command(app_script(), "127.0.0.1", port), *more]
     with (folder / "server.log").open("wb") as log:
         process = subprocess.Popen(command, env=os.environ | own, stdout=log, stderr=log)
     address = f"http://127.0.0.1:{port}"
