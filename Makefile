@@ -6,6 +6,7 @@
 # make test-interop   set up each deployment tool in .venv-interop and open exported files with it; some GB, CPU only
 #                     (TOOLS='nncf litert' names some; torch for CPU alone: see constraints.txt)
 # make interop        set up these environments and no more (python -m benchmarks.peers runs in them too)
+# make soak       try the promises for an hour (MINUTES=60), and write the table into docs/promises.md
 # make lock       write requirements.lock, what the container installs, each file by its hash, and docs/licences.md
 # make audit      look the lock's versions up among known vulnerabilities (asks pypi.org)
 # Needs Python >= 3.11 and make. Everything lands in .venv; the second time is quick.
@@ -15,6 +16,7 @@ VENV ?= .venv
 PORT ?= 8501
 MODEL ?= digits-mobilenet
 ARGS ?=
+MINUTES ?= 60
 TOOLS ?= onnxruntime nncf aimet modelopt litert model-explorer
 
 BIN := $(VENV)/bin
@@ -24,7 +26,7 @@ APP := $(VENV)/.installed-app-$(KEY)
 DEV := $(VENV)/.installed-dev-$(KEY)
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable
 
-.PHONY: app test test-interop interop check format bench table lock audit clean
+.PHONY: app test test-interop interop check format bench table soak lock audit clean
 
 app: $(APP)
 	$(BIN)/qdebug app $(MODEL) --port $(PORT)
@@ -59,6 +61,9 @@ bench: $(DEV)
 table: $(DEV)
 	@$(BIN)/python -m benchmarks.orderings > docs/orderings.md.new
 	@mv docs/orderings.md.new docs/orderings.md
+
+soak: $(DEV)
+	$(BIN)/python -m benchmarks.promises --minutes $(MINUTES) --into docs/promises.md
 
 # The CPU build of torch comes from the CPU index, or from a folder named in UV_FIND_LINKS.
 lock: $(DEV) .venv-supply/.installed

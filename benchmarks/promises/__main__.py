@@ -8,15 +8,18 @@ import random
 import sys
 import time
 from importlib import import_module
+from pathlib import Path
 
 from benchmarks.promises.promise import Allowance, Outcome, Promise
 from benchmarks.promises.table import markdown
+from qdebug.whole import write_file
 
 NAMES = (
     "execution", "mutants", "paths", "bombs", "wholeness", "resume", "compute_death", "same_numbers", "privacy",
     "crowd", "cancel", "visitors", "names", "pathology", "errors",
 )  # fmt: skip
 """Of the table."""
+MARK = "<!-- the table of the last soak -->"
 
 
 def main(names: list[str], minutes: float, seed: int) -> dict[str, tuple[Promise, Outcome, float]]:
@@ -45,6 +48,7 @@ if __name__ == "__main__":
     parser.add_argument("--only", default=",".join(NAMES), help=f"some of {', '.join(NAMES)}")
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(2**32))
     parser.add_argument("--json", action="store_true")
+    parser.add_argument("--into", type=Path, help=f"put the table into this file, after the line {MARK}")
     asked = parser.parse_args()
     print(f"seed {asked.seed}", file=sys.stderr)
     kept = main([one for one in asked.only.split(",") if one], asked.minutes, asked.seed)
@@ -56,4 +60,7 @@ if __name__ == "__main__":
         print(json.dumps(told))
     else:
         print(markdown(kept, asked.seed))
+    if asked.into is not None:
+        above, mark, _ = asked.into.read_text("utf-8").partition(MARK)
+        write_file(asked.into, f"{above}{mark}\n\n{markdown(kept, asked.seed)}\n".encode())
     sys.exit(any(one.broken for _, one, _ in kept.values()))

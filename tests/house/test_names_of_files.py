@@ -33,6 +33,7 @@ OWN = {
     "export/onnx/source.py: file.parent.joinpath(location)": "read through beneath a line before; not opened again",
     "export/checkpoints/folder.py: folder / file": "numbered names of shards",
     "jobs/tidy.py: workspace() / name": "one of two constants",
+    "whole.py: Path(folder, name)": "what a folder of our own making holds, put onto the disk",
     "export/checkpoints/folder.py: folder / _part(place)": "numbered names of shards",
     "export/checkpoints/folder.py: folder / _part(0)": "numbered names of shards",
     "export/document.py: target / document.name": "the target's own constant",

@@ -187,7 +187,7 @@ def test_threads_may_be_started(naughty):
 def test_a_refusal_is_printable(naughty):
     with pytest.raises(ModelError) as caught:
         naughty("refuse")
-    assert str(caught.value) == "It does not suit  [31m me. Give another."
+    assert str(caught.value) == "It does not suit ⟨U+001B⟩[31m me. Give another."
 
 
 def test_what_a_runtime_prints_is_no_answer(naughty):
