@@ -16,6 +16,7 @@ from pathlib import Path
 
 from benchmarks.promises.promise import Allowance, Outcome, Promise
 from benchmarks.promises.sessions import Session, served, session
+from benchmarks.promises.visitor import visit
 from qdebug.jobs.runtime import Runtime
 from qdebug.recipes import dumps, preset
 
@@ -28,7 +29,7 @@ def keep(allowance: Allowance) -> Outcome:
     broken: list[str] = []
     took: list[float] = []
     with tempfile.TemporaryDirectory(prefix="qdebug-promise-") as name, served(Path(name)) as (address, _):
-        broken += asyncio.run(_killed_again(address, Runtime(Path(name, "runtime")), allowance, took))
+        broken += visit(_killed_again(address, Runtime(Path(name, "runtime")), allowance, took))
     figures = {"sessions": SESSIONS, "median s until all have their score": statistics.median(took)}
     return Outcome(len(took), tuple(broken), figures)
 

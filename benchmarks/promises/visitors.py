@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import tempfile
 from pathlib import Path
 
 from benchmarks.promises.promise import Allowance, Outcome, Promise
 from benchmarks.promises.sessions import PRESETS, served, session
+from benchmarks.promises.visitor import visit
 from benchmarks.workshop import resident
 from qdebug.jobs.runtime import Runtime
 
@@ -22,7 +22,7 @@ MOST_MB = 0.1
 def keep(allowance: Allowance) -> Outcome:
     """Let one visitor after another come; a visit is one try, those of the first ten included."""
     with tempfile.TemporaryDirectory(prefix="qdebug-promise-") as name, served(Path(name), FORGETFUL) as (address, pid):
-        taken = asyncio.run(_visited(address, Runtime(Path(name, "runtime")), pid, allowance))
+        taken = visit(_visited(address, Runtime(Path(name, "runtime")), pid, allowance))
     grown = {name: growth([one[place] for one in taken]) for place, name in enumerate(("server", "compute process"))}
     broken = tuple(
         f"the {name} grows by {one:.2f} MB a visitor" for name, one in grown.items() if one > MOST_MB
