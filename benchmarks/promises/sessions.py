@@ -104,12 +104,13 @@ def session(address: str) -> Session:
 
 
 @contextmanager
-def served(folder: Path, *more: str) -> Iterator[tuple[str, int]]:
+def served(folder: Path, *more: str, **variables: str) -> Iterator[tuple[str, int]]:
     """The app over a compute process and a workspace of its own; gives its address and its server's process.
 
     Args:
         folder: where both keep what they keep.
         more: settings of the server's, as on its command line.
+        variables: of its environment.
     """
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -117,7 +118,7 @@ def served(folder: Path, *more: str) -> Iterator[tuple[str, int]]:
     own = {f"QDEBUG_{name}": str(folder / name.lower()) for name in ("RUNTIME", "WORKSPACE", "EXPORTS", "UPLOADS")}
     command = [*app_command(app_script(), "127.0.0.1", port), *more]
     with (folder / "server.log").open("wb") as log:
-        process = subprocess.Popen(command, env=os.environ | own, stdout=log, stderr=log)
+        process = subprocess.Popen(command, env=os.environ | own | variables, stdout=log, stderr=log)
     address = f"http://127.0.0.1:{port}"
     try:
         _wait_for(address, process)

@@ -11,8 +11,11 @@ from benchmarks.promises.visitor import visit
 from benchmarks.workshop import resident
 from qdebug.jobs.runtime import Runtime
 
-FORGETFUL = "--server.disconnectedSessionTTL=1"
-"""Streamlit keeps who has hung up for two minutes, 0.15 MB each, who may come back; that is no leak, but hides one."""
+FORGETFUL = ("--server.disconnectedSessionTTL=1", "--runner.postScriptGC=true")
+"""What is no leak, but hides one: Streamlit keeps who has hung up for two minutes, 0.15 MB each, who may come back; and
+Python looks for circles of garbage once in some twenty visits."""
+ONE_ARENA = {"MALLOC_ARENA_MAX": "1"}
+"""Threads that take memory of arenas of their own, one after the other, look like growth for hundreds of visits."""
 FIRST = 10
 """Visitors who fill what is shared among all that come later."""
 MOST_MB = 0.1
@@ -21,7 +24,8 @@ MOST_MB = 0.1
 
 def keep(allowance: Allowance) -> Outcome:
     """Let one visitor after another come; a visit is one try, those of the first ten included."""
-    with tempfile.TemporaryDirectory(prefix="qdebug-promise-") as name, served(Path(name), FORGETFUL) as (address, pid):
+    folder = tempfile.TemporaryDirectory(prefix="qdebug-promise-")
+    with folder as name, served(Path(name), *FORGETFUL, **ONE_ARENA) as (address, pid):
         taken = visit(_visited(address, Runtime(Path(name, "runtime")), pid, allowance))
     grown = {name: growth([one[place] for one in taken]) for place, name in enumerate(("server", "compute process"))}
     broken = tuple(
