@@ -114,7 +114,9 @@ def feedback_factor(hessian: Tensor, damping: float) -> Tensor:
         damped = hessian.flip(0, 1)
         damped.diagonal().add_(torch.where(used, fraction * mean, mean).flip(0))
         lower, failed = torch.linalg.cholesky_ex(damped)
+        del damped  # these matrices are the largest that the method holds
         if not int(failed):
             lower /= lower.diagonal().clone()
-            return lower.float().flip(0, 1)
+            lower = lower.float()
+            return lower.flip(0, 1)
         fraction *= 10
