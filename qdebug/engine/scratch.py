@@ -16,8 +16,8 @@ from qdebug.errors import FileError
 from qdebug.graph.filed import FiledTensor
 from qdebug.quantize import QParams
 
-_SMALL = 1 << 16
-"""Values that are not worth a place in a file."""
+_SMALL = 1 << 12
+"""Values that are not worth a place in a file. Scales of groups are: of all layers, they are the model over 64."""
 
 
 class Scratch:

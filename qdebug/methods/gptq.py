@@ -111,12 +111,25 @@ def feedback_factor(hessian: Tensor, damping: float) -> Tensor:
     mean = torch.where(mean > 0, mean, 1.0)
     fraction = damping or 1e-8
     while True:
-        damped = hessian.flip(0, 1)
+        damped = _reversed(hessian)
         damped.diagonal().add_(torch.where(used, fraction * mean, mean).flip(0))
-        lower, failed = torch.linalg.cholesky_ex(damped)
-        del damped  # these matrices are the largest that the method holds
+        _, failed = torch.linalg.cholesky_ex(damped, out=(damped, hessian.new_empty((), dtype=torch.int32)))
         if not int(failed):
-            lower /= lower.diagonal().clone()
-            lower = lower.float()
-            return lower.flip(0, 1)
+            damped /= damped.diagonal().clone()
+            single = damped.float()
+            del damped  # these matrices are the largest that the method holds
+            return single.flip(0, 1)
         fraction *= 10
+
+
+def _reversed(matrix: Tensor) -> Tensor:
+    """A copy with rows and columns in reverse, column by column in memory: LAPACK factors such a one where it lies."""
+    found = torch.empty_like(matrix.mT, memory_format=torch.contiguous_format).mT
+    size = len(matrix)
+    for start in range(0, size, _ROWS):
+        part = matrix[start : start + _ROWS]
+        found[size - start - len(part) : size - start] = part.flip(0, 1)
+    return found
+
+
+_ROWS = 256

@@ -87,7 +87,8 @@ def require_finite(*moments: Tensor, layer: str | None) -> None:
     Raises:
         NumericError: a value is NaN or Inf.
     """
-    if not all(bool(torch.isfinite(one).all()) for one in moments):
+    ends = [end for one in moments if one.numel() for end in torch.aminmax(one)]  # a mask takes as much as they do
+    if not all(bool(torch.isfinite(end)) for end in ends):
         raise NumericError(
             "The layer's input holds NaN or Inf on the calibration data", layer=layer,
             do="Find where they arise upstream, or leave this layer's weight in float.",
@@ -139,9 +140,10 @@ class _Moment:
         self._count += x.shape[1]
 
     def mean(self) -> Tensor:
-        """float64 ``[groups, K, K]``."""
+        """float64 ``[groups, K, K]``; in the place of the sum, which a network's widest layer could not hold twice."""
         assert self._sum is not None
-        return self._sum / self._count
+        found, self._sum = self._sum.div_(self._count), None
+        return found
 
 
 def _shared(designs: Sequence[Design], *sheets: Sheet) -> tuple[dict[int, int], list[Design]]:

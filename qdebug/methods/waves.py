@@ -40,9 +40,9 @@ def round_in_waves(
     waves = in_waves(bench.engine, bench.layers)
     for done, wave in enumerate(waves):
         bench.work.step(done, len(waves), f"rounding {wave[0].layer.name} by {title}")
-        seen = look(bench, wave)
+        seen = dict(look(bench, wave))
         layers = [design.layer for design in wave]
-        bench = bench.with_rounded({one.step: rounded(bench.problem(one), seen[one.step]) for one in layers})
+        bench = bench.with_rounded({one.step: rounded(bench.problem(one), seen.pop(one.step)) for one in layers})
     return bench
 
 

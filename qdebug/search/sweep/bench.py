@@ -145,7 +145,7 @@ class Bench:
             labels = self.samples.labels(place)
             walk.errors.append(loss.changes(before, after, labels))
             if task.sums:
-                sketcher = self._sketchers.get(task.sums) or self._sketcher(task.sums)
+                sketcher = self._sketcher(task.sums)
                 walk.changes.append(sketcher.sketch(before, after, self.samples.start(place)).reshape(-1))
             walk.floats.append(self._float(place, before, labels))
             walk.said.append(subject.meter.predictions(after, labels))
@@ -170,7 +170,9 @@ class Bench:
         return found
 
     def _sketcher(self, sums: int) -> Sketcher:
-        return self._sketchers.setdefault(sums, Sketcher(self.samples.count, self.samples.values, sums))
+        if sums not in self._sketchers:
+            self._sketchers[sums] = Sketcher(self.samples.count, self.samples.values, sums)
+        return self._sketchers[sums]
 
     def _sheet(self, recipe: Recipe, work: Work) -> Sheet:
         if recipe not in self._fits:

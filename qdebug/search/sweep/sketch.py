@@ -19,7 +19,7 @@ SUMS = 2048
 _SPREAD = 8
 """Signs of two samples are the same ones, shifted by a random part of so many times the number of samples."""
 _TOGETHER = 1 << 22
-"""Values that are looked at together."""
+"""Values that are looked at together, and signs that are kept."""
 
 
 def width(samples: int, values: int) -> int:
@@ -42,6 +42,7 @@ class Sketcher:
         dice = np.random.default_rng(0)
         self._offsets = dice.permutation(_SPREAD * samples)[:samples]
         self._signs = torch.from_numpy(dice.choice(np.float32([-1, 1]), values + _SPREAD * samples))
+        self._kept: dict[tuple[int, int], Tensor] = {}
 
     def sketch(self, before: Tensor, after: Tensor, first: int) -> NDArray[np.float64]:
         """Stand-ins ``[n, sums]`` for the changes of some samples.
@@ -52,15 +53,27 @@ class Sketcher:
             first: the first one's place among all samples.
         """
         step = max(1, _TOGETHER // self._values)
+        if len(before) <= step:
+            return self._some(before.flatten(1), after.flatten(1), first)
         parts = zip(before.flatten(1).split(step), after.flatten(1).split(step), strict=True)
-        return np.concatenate([self._some(two - one, first + place * step) for place, (one, two) in enumerate(parts)])
+        return np.concatenate([self._some(*part, first + place * step) for place, part in enumerate(parts)])
 
-    def _some(self, change: Tensor, first: int) -> NDArray[np.float64]:
-        change = change.float().cpu()
+    def _some(self, before: Tensor, after: Tensor, first: int) -> NDArray[np.float64]:
+        change = (after - before).float().cpu()
         if self._sums != self._values:
-            signs = self._signs.unfold(0, self._values, 1)[self._offsets[first : first + len(change)]]
-            missing = -self._values % self._sums
-            signed = torch.nn.functional.pad(change * signs, (0, missing))
-            change = signed.reshape(len(change), -1, self._sums).sum(1)
+            blocks = -(-self._values // self._sums)
+            signed = change.new_empty(len(change), blocks * self._sums)
+            torch.mul(change, self._signs_of(first, len(change)), out=signed[:, : self._values])
+            signed[:, self._values :].zero_()
+            change = signed.view(len(change), blocks, self._sums).sum(1)
         found: NDArray[np.float64] = change.double().numpy()
+        return found
+
+    def _signs_of(self, first: int, count: int) -> Tensor:
+        """The signs of some samples' values, ``[n, values]``; kept for the next item, whose batches are the same."""
+        found = self._kept.get((first, count))
+        if found is None:
+            found = self._signs.unfold(0, self._values, 1)[self._offsets[first : first + count]]
+            if sum(one.numel() for one in self._kept.values()) + found.numel() <= _TOGETHER:
+                self._kept[first, count] = found
         return found
