@@ -183,7 +183,7 @@ def test_folders_that_are_none(tmp_path, parts):
         Shards(tmp_path)
     (tmp_path / "model.safetensors").write_bytes(b"\x08\x00\x00\x00\x00\x00\x00\x00{}      ")
     (tmp_path / "other.safetensors").write_bytes(b"nothing")
-    with pytest.raises(FileError, match="cannot be opened"):
+    with pytest.raises(FileError, match="is damaged"):
         Shards(tmp_path)
 
 
@@ -193,7 +193,7 @@ def test_folders_that_are_none(tmp_path, parts):
         ("{", "damaged"),
         ('{"weight_map": []}', "damaged"),
         ('{"weight_map": {"a": "../model.safetensors"}}', "outside the folder"),
-        ('{"weight_map": {"a": "missing.safetensors"}}', "cannot be opened"),
+        ('{"weight_map": {"a": "missing.safetensors"}}', "cannot be read"),
     ],
 )
 def test_indices_that_lie(text, words, tmp_path):

@@ -6,22 +6,24 @@ import json
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
-from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from qdebug.beneath import place_beneath
+from qdebug.doors.stored import StoredTensor
+from qdebug.doors.stored.filing import whole
+from qdebug.doors.stored.safetensors import read_safetensors
 from qdebug.errors import FileError
 
 INDEX = "model.safetensors.index.json"
 
 
 class Shards(Mapping[str, Tensor]):
-    """Tensors by name, each mapped from its file when it is asked for, and never kept.
+    """Tensors by name, each read from its file when it is asked for, and never kept.
 
     The list of shards is that of ``model.safetensors.index.json``, else every ``*.safetensors`` file of the folder.
-    Names come from the files' own headers, so that an index cannot promise what is not there.
+    Names come from the files' own headers, so that an index cannot promise what is not there. Files are read, not
+    mapped: a map of a file counts as memory where a process is limited in what it may hold, read or not.
 
     Args:
         folder: the checkpoint.
@@ -32,48 +34,36 @@ class Shards(Mapping[str, Tensor]):
 
     def __init__(self, folder: str | os.PathLike[str]) -> None:
         self.folder = Path(folder)
-        self.files: dict[str, Path] = {}
         self.metadata: dict[str, str] = {}
-        self._opened: dict[Path, Any] = {}
+        self._stored: dict[str, StoredTensor] = {}
         for path in _shards(self.folder):
-            file = self._open(path)
-            self.metadata.update(file.metadata() or {})
-            for name in file.keys():  # noqa: SIM118 - it is no mapping
-                if name in self.files:
+            tensors, facts = read_safetensors(path)
+            self.metadata.update(facts)
+            for one in tensors:
+                if one.name in self._stored:
                     raise FileError(
-                        f"The tensor '{name}' is in {self.files[name].name} too", file=path,
+                        f"The tensor '{one.name}' is in {self._stored[one.name].file.name} too", file=path,
                         do="Keep one of the two files in the folder.",
                     )  # fmt: skip
-                self.files[name] = path
+                self._stored[one.name] = one
+
+    @property
+    def files(self) -> dict[str, Path]:
+        """Where each tensor lies."""
+        return {name: one.file for name, one in self._stored.items()}
 
     def __getitem__(self, name: str) -> Tensor:
-        path = self.files[name]
-        try:
-            return self._open(path).get_tensor(name)
-        except (SafetensorError, OSError, RuntimeError, ValueError) as error:
-            raise FileError(
-                f"The tensor '{name}' cannot be read: {_short(error)}", file=path, do="Download the file anew."
-            ) from None
+        return whole(self._stored[name])
 
     def kind(self, name: str) -> str:
         """A tensor's element type as its file spells it (``BF16``), without reading the tensor."""
-        return self._open(self.files[name]).get_slice(name).get_dtype()
+        return self._stored[name].title
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self.files)
+        return iter(self._stored)
 
     def __len__(self) -> int:
-        return len(self.files)
-
-    def _open(self, path: Path) -> Any:
-        if path not in self._opened:
-            try:
-                self._opened[path] = safe_open(str(path), framework="pt")
-            except (SafetensorError, OSError) as error:
-                raise FileError(
-                    f"The safetensors file cannot be opened: {_short(error)}", file=path, do="Download it anew."
-                ) from None
-        return self._opened[path]
+        return len(self._stored)
 
 
 def _shards(folder: Path) -> list[Path]:
@@ -91,7 +81,3 @@ def _shards(folder: Path) -> list[Path]:
     if not found:
         raise FileError("There is no safetensors file", file=folder, do="Give a folder with *.safetensors files.")
     return found
-
-
-def _short(error: Exception) -> str:
-    return str(error).splitlines()[0] if str(error) else type(error).__name__
