@@ -1,19 +1,15 @@
 """The app served as people get it, and what is done with a page of a real browser on it."""
 
-import os
 import re
-import socket
-import subprocess
 import sys
-import time
-import urllib.request
 from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from playwright.sync_api import TimeoutError as PlaywrightTimeout
 
-ROOT = Path(__file__).parents[1]
+from benchmarks._app import ROOT, free_port, running
+
 PATIENCE = 120_000
 """Milliseconds: the first visitor waits for torch to be imported and the sample to be opened and calibrated."""
 
@@ -21,33 +17,12 @@ PATIENCE = 120_000
 @contextmanager
 def served(log, runtime, module="qdebug.web.serve", **variables):
     """The app on a port of its own, with variables in its environment; ``module`` is what serves it."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    environment = {name: value for name, value in os.environ.items() if name not in ("QDEBUG_DATA", "QDEBUG_CALIB")}
-    environment |= {"QDEBUG_RUNTIME": str(runtime), "QDEBUG_MODEL": "digits-mobilenet", **variables}
+    port = free_port()
+    told = {"QDEBUG_DATA": "", "QDEBUG_CALIB": "", "QDEBUG_RUNTIME": str(runtime), "QDEBUG_MODEL": "digits-mobilenet"}
     command = [sys.executable, "-m", module, "run", str(ROOT / "app.py"), "--server.headless=true",
                f"--server.port={port}", "--server.address=127.0.0.1"]  # fmt: skip
-    with log.open("wb") as out:
-        server = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=out, stderr=out)
-    try:
-        _wait(f"http://127.0.0.1:{port}/_stcore/health", server, log)
+    with running(command, port, log, told | variables):
         yield f"http://127.0.0.1:{port}"
-    finally:
-        server.terminate()
-        server.wait(20)
-
-
-def _wait(url, server, log):
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline and server.poll() is None:
-        try:
-            with urllib.request.urlopen(url, timeout=2) as answer:
-                if answer.status == 200:
-                    return
-        except OSError:
-            time.sleep(0.1)
-    raise AssertionError(f"the server does not answer:\n{log.read_text()}")
 
 
 WATCH, QUIET = ((Path(__file__).parent / name).read_text("utf-8") for name in ("_watch.js", "_quiet.js"))

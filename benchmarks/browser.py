@@ -10,11 +10,8 @@ rest is the browser, Streamlit's run of the page and the way between the process
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import socket
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
@@ -22,8 +19,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from playwright.sync_api import Error, Page, sync_playwright
+from playwright.sync_api import Page, sync_playwright
 
+from benchmarks._app import free_port, running
 from qdebug.jobs import GetScore, Open, connect, stop_worker
 from qdebug.recipes import Recipe, parse_plan, preset, set_layers
 from qdebug.results import ModelRef
@@ -86,39 +84,22 @@ def shown(address: str) -> Iterator[Page]:
         browser = playwright.chromium.launch(executable_path=chromium(), args=FLAGS)
         page = browser.new_page(viewport={"width": 1440, "height": 900})
         page.set_default_timeout(PATIENCE_MS)
-        _reach(page, address)
+        page.goto(address)
         page.wait_for_function("document.querySelector('.q-strip')?.innerText.includes('exact')")
         page.wait_for_timeout(3000)
         yield page
         browser.close()
 
 
-def _reach(page: Page, address: str) -> None:
-    deadline = time.monotonic() + 60
-    while True:
-        try:
-            page.goto(address)
-            return
-        except Error:  # the server does not listen yet
-            if time.monotonic() > deadline:
-                raise
-            time.sleep(0.2)
-
-
 @contextmanager
 def served(runtime: Path) -> Iterator[str]:
     """The app with the sample open, over a compute process of its own; gives its address."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     command = [sys.executable, "-m", "qdebug.cli", "app", MODEL, "--port", str(port)]
-    environment = os.environ | {"QDEBUG_RUNTIME": str(runtime)}
-    server = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
-        yield f"http://127.0.0.1:{port}"
+        with running(command, port, runtime.parent / f"{runtime.name}.log", {"QDEBUG_RUNTIME": str(runtime)}):
+            yield f"http://127.0.0.1:{port}"
     finally:
-        server.terminate()
-        server.wait(20)
         stop_worker(runtime)
 
 

@@ -15,7 +15,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from benchmarks._screen import ROOT, served
+from benchmarks._app import ROOT
+from benchmarks._screen import served
 from benchmarks.promises.faulty_worker import SECRET
 from benchmarks.promises.promise import Allowance, Outcome, Promise
 from benchmarks.promises.provoked import MARK, lacking, messages

@@ -3,14 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import signal
-import socket
-import subprocess
 import time
-import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import parse_qs
@@ -18,6 +13,7 @@ from urllib.parse import parse_qs
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from websockets.asyncio.client import ClientConnection, connect
 
+from benchmarks._app import free_port, running
 from benchmarks._participants import LARGEST, Participant
 from qdebug.cli.app import command as app_command
 from qdebug.jobs import stop_worker
@@ -112,31 +108,11 @@ def served(folder: Path, *more: str, **variables: str) -> Iterator[tuple[str, in
         more: settings of the server's, as on its command line.
         variables: of its environment.
     """
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     own = {f"QDEBUG_{name}": str(folder / name.lower()) for name in ("RUNTIME", "WORKSPACE", "EXPORTS", "UPLOADS")}
     command = [*app_command(app_script(), "127.0.0.1", port), *more]
-    with (folder / "server.log").open("wb") as log:
-        process = subprocess.Popen(command, env=os.environ | own | variables, stdout=log, stderr=log)
-    address = f"http://127.0.0.1:{port}"
     try:
-        _wait_for(address, process)
-        yield address, process.pid
+        with running(command, port, folder / "server.log", own | variables) as process:
+            yield f"http://127.0.0.1:{port}", process.pid
     finally:
-        process.send_signal(signal.SIGTERM)
-        with suppress(subprocess.TimeoutExpired):
-            process.wait(20)
-        process.kill()
-        process.wait()
         stop_worker(folder / "runtime")
-
-
-def _wait_for(address: str, server: subprocess.Popen[bytes]) -> None:
-    until = time.monotonic() + PATIENCE
-    while server.poll() is None and time.monotonic() < until:
-        with suppress(OSError), urllib.request.urlopen(f"{address}/_stcore/health", timeout=5) as answer:
-            if answer.status == 200:
-                return
-        time.sleep(0.1)
-    raise RuntimeError("the app does not start")
