@@ -108,7 +108,9 @@ def watched(within: Sequence[Path], never: Path) -> Iterator[Watch]:
         _hooked = True
     watch = Watch(within, never)
     _active.append(watch)
+    kept, sys.dont_write_bytecode = sys.dont_write_bytecode, True  # Python's own files are not what is looked for
     try:
         yield watch
     finally:
         _active.remove(watch)
+        sys.dont_write_bytecode = kept

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 import os
-import struct
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -168,7 +167,7 @@ def _open(source: Path | BinaryIO, file: str, card: Card) -> Image:
         raise FileError(
             "The image has too many pixels", file=file, do=f"Give at most {PIXELS // 10**6} million: resize it first."
         ) from None
-    except (OSError, ValueError, SyntaxError, EOFError, IndexError, struct.error, OverflowError, MemoryError) as error:
+    except Exception as error:  # noqa: BLE001 - only the library runs here, and damaged files bring it to any of them
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise FileError(f"The image cannot be read: {reason}", file=file, do="Replace it, or take it out.") from None
 

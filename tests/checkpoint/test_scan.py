@@ -163,3 +163,12 @@ def test_what_a_gguf_file_says_of_itself(tmp_path):
     pairs = text("general.architecture") + struct.pack("<I", 8) + text("llama")
     (tmp_path / "w.gguf").write_bytes(gguf([("a", [8], 0, 0)], pairs, 1))
     assert scan(tmp_path / "w.gguf").facts == {"general.architecture": "llama"}
+
+
+@pytest.mark.parametrize("shape", [(2**50, 0), (0, 2**50), (0,)])
+def test_a_tensor_without_values_may_claim_any_number_of_rows(shape, tmp_path):
+    (tmp_path / "w.safetensors").write_bytes(
+        safetensors({"a": entry(shape, 0, 0), "b": entry([2, 2], 0, 16)}, bytes(16))
+    )
+    found = {one.name: one for one in qdebug.scan(tmp_path / "w.safetensors").tensors}
+    assert found["a"].shape == shape and found["b"].stats.zeros == 4

@@ -156,6 +156,17 @@ def test_a_huge_image_is_refused_before_it_is_decoded(width, height, tmp_path, m
     assert caught.value.where["file"].endswith("huge.png") and "64 million" in caught.value.do
 
 
+def test_a_damage_that_the_library_does_not_expect_is_named(tmp_path):
+    file = tmp_path / "a.tiff"
+    drawn(8, 8).save(file)
+    begin, strips, long, real = (struct.pack("<H", one) for one in (42, 273, 4, 11))
+    content = file.read_bytes()
+    assert content[2:4] == begin and content.count(strips + long) == 1
+    file.write_bytes(content.replace(strips + long, strips + real))  # where the pixels lie is said in float
+    with pytest.raises(FileError, match="The image cannot be read"):
+        read_images(tmp_path, Card(size=(4, 4)))
+
+
 @pytest.mark.parametrize("suffix", [".png", ".jpg", ".webp", ".tiff", ".bmp", ".gif"])
 @pytest.mark.parametrize("damage", [lambda data: data[: len(data) // 2], lambda data: b"", lambda data: b"text" * 50])
 def test_a_damaged_image_is_named(suffix, damage, tmp_path):

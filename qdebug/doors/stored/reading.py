@@ -55,14 +55,14 @@ def pieces(tensor: StoredTensor, height: int = 1) -> Iterator[Piece]:
     kind = tensor.kind
     assert kind is not None
     rows, columns = tensor.matrix
+    if not tensor.count:  # it may still claim any number of rows, or of columns
+        return
     if are_whole(tensor, height):
-        step = max(1, AT_ONCE // max(columns, 1) // height) * height
-        plan = [(min(step, rows - first), columns) for first in range(0, rows if columns else 0, step)]
+        step = max(1, AT_ONCE // columns // height) * height
+        plan = [(min(step, rows - first), columns) for first in range(0, rows, step)]
     else:
         ends = [min(AT_ONCE, columns - first) for first in range(0, columns, AT_ONCE)]  # a multiple of every block
         plan = [(1, length) for _ in range(rows) for length in ends]
-    if not plan:
-        return
     room = np.empty(max(high * wide for high, wide in plan) // kind.block * kind.width, np.uint8)
     try:
         with tensor.file.open("rb", buffering=0) as stream:
