@@ -12,9 +12,10 @@ import torch
 from torch import Tensor
 
 from qdebug.engine import Batch, Engine, Sheet, Work
-from qdebug.errors import MethodError, NumericError
+from qdebug.errors import MethodError
 from qdebug.graph import Layer
-from qdebug.methods.inputs import Design, inputs
+from qdebug.graph.filed import plain
+from qdebug.methods.inputs import Design, Moment, inputs, require_finite
 from qdebug.methods.places import Rescaled, ScaleSite, site_refusal, times
 from qdebug.methods.ranges import row_changes
 from qdebug.quantize import quantize_weight, rows
@@ -63,7 +64,7 @@ def scale_salient(
         if awq_refusal(site, plans):
             continue
         mean, hessian = _seen(engine, sheet, batches, site.layers[0], work)
-        weights = [(layer, now(layer.weight), plans[layer.step]) for layer in site.layers]
+        weights = [(layer, plain(now(layer.weight)), plans[layer.step]) for layer in site.layers]
         factors = best_factors(site.shared(mean, "mean"), hessian, weights, fix.steps)
         if not bool((factors == 1).all()):
             changed |= site.moved(now, factors)
@@ -109,16 +110,11 @@ def _change(layer: Layer, weight: Tensor, plan: TensorPlan, factors: Tensor, hes
 
 def _seen(engine: Engine, sheet: Sheet, batches: Sequence[Batch], layer: Layer, work: Work) -> tuple[Tensor, Tensor]:
     """The mean of |x| ``[C]`` and of x xᵀ ``[1, C, C]`` of a linear layer's input, float64."""
-    total, gram, count = None, None, 0
+    total, gram = torch.zeros((), dtype=torch.float64), Moment()
     for batch in batches:
         for _, found in inputs(engine, [Design(layer, 1, None)], sheet, batch, work):
-            sums, products = found[0].abs().double().sum(0), (found.transpose(1, 2) @ found).double()
-            total, gram = (sums, products) if total is None or gram is None else (total + sums, gram + products)
-            count += found.shape[1]
-    assert total is not None and gram is not None
-    if not bool(torch.isfinite(gram).all()):
-        raise NumericError(
-            "The layer's input holds NaN or Inf on the calibration data", layer=layer.name,
-            do="Find where they arise upstream, or leave this layer's weight in float.",
-        )  # fmt: skip
-    return total / count, gram / count
+            total = total + found[0].abs().double().sum(0)
+            gram.add(found, found)
+    count, mean = gram.count, gram.mean()
+    require_finite(mean, layer=layer.name)
+    return total / count, mean

@@ -73,7 +73,7 @@ def hessians(
         float64 ``[groups, K, K]``.
     """
     alike, chosen = _shared(designs, sheet)
-    grams = {one.layer.step: _Moment() for one in chosen}
+    grams = {one.layer.step: Moment() for one in chosen}
     for batch in batches:
         for design, rows in inputs(engine, chosen, sheet, batch, work):
             grams[design.layer.step].add(rows, rows)
@@ -115,7 +115,7 @@ def cross_moments(
         Both as float64 ``[groups, K, K]``.
     """
     alike, chosen = _shared(designs, sheet, other)
-    found = {one.layer.step: (_Moment(), _Moment()) for one in chosen}
+    found = {one.layer.step: (Moment(), Moment()) for one in chosen}
     for batch in batches:
         meant = {one.layer.step: rows for one, rows in inputs(engine, chosen, other, batch, work)}
         for design, rows in inputs(engine, chosen, sheet, batch, work):
@@ -126,23 +126,23 @@ def cross_moments(
     return {step: means[one] for step, one in alike.items()}
 
 
-class _Moment:
+class Moment:
     """The mean of ``x yᵀ`` over rows that come batch by batch. Products are float32, their sum float64."""
 
     def __init__(self) -> None:
         self._sum: Tensor | None = None
-        self._count = 0
+        self.count = 0
 
     def add(self, x: Tensor, y: Tensor) -> None:
         """Rows ``[groups, n, K]`` of both."""
         product = x.transpose(1, 2) @ y
         self._sum = product.double() if self._sum is None else self._sum.add_(product)
-        self._count += x.shape[1]
+        self.count += x.shape[1]
 
     def mean(self) -> Tensor:
         """float64 ``[groups, K, K]``; in the place of the sum, which a network's widest layer could not hold twice."""
         assert self._sum is not None
-        found, self._sum = self._sum.div_(self._count), None
+        found, self._sum = self._sum.div_(self.count), None
         return found
 
 

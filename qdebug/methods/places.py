@@ -126,6 +126,16 @@ def times(tensor: Tensor, factors: Tensor, axis: int) -> Tensor:
     """A tensor times factors along an axis, computed in float64; of one in a file, whenever it is read."""
     if isinstance(tensor, FiledTensor):
         return FiledTensor(tensor.shape, lambda: times(tensor.read(), factors, axis))
-    shape = [1] * tensor.dim()
-    shape[axis] = -1
-    return (tensor.double() * factors.view(shape)).to(tensor.dtype)
+    found = torch.empty_like(tensor)
+    step = max(1, _TOGETHER // max(tensor[:1].numel(), 1))
+    for start in range(0, len(tensor), step):  # a whole weight in float64 would be the most that a model needs
+        part = slice(start, start + step)
+        shape = [1] * tensor.dim()
+        shape[axis] = -1
+        own = factors[part] if axis % tensor.dim() == 0 else factors
+        found[part] = tensor[part].double() * own.view(shape)
+    return found
+
+
+_TOGETHER = 1 << 20
+"""Values that are multiplied at a time."""

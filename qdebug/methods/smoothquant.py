@@ -56,7 +56,7 @@ def smooth(
     for site in sites:
         weights = [rows(now(layer.weight), layer.out_axis) for layer in site.layers]
         x_max = site.shared(maxima[site.layers[0].name].double(), "amax")
-        w_max = site.shared(torch.stack([one.double().abs().amax(0) for one in weights]).amax(0), "amax")
+        w_max = site.shared(torch.stack([one.abs().amax(0).double() for one in weights]).amax(0), "amax")
 
         def at(alpha: float, x_max: Tensor = x_max, w_max: Tensor = w_max) -> Tensor:
             return factors(x_max, w_max, alpha)
