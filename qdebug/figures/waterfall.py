@@ -53,6 +53,11 @@ class Step:
     layer: str = ""
     format: str = ""
 
+    @property
+    def label(self) -> str:
+        """What stands at the axis: a layer's name is cut in its middle where it is long, words are not."""
+        return shorten(self.name, 26) if self.name == self.layer else self.name
+
 
 @dataclass(frozen=True, slots=True)
 class Fall:
@@ -201,7 +206,7 @@ def waterfall(fall: Fall, *, dark: bool) -> go.Figure:
         xaxis={"range": [low * 1.1, high * 1.02], "nticks": 6,
                "title": {"text": f"{metric_title(fall.metric)}{unit}"}},
         yaxis={"tickmode": "array", "tickvals": list(range(len(names))), "autorange": "reversed", "showgrid": False,
-               "ticktext": [plain(shorten(name, 26)) for name in names],
+               "ticktext": [plain(name) for name in (names[0], *(step.label for step in fall.steps), names[-1])],
                "tickfont": {"family": template.MONO, "size": 12, "color": colours.INK.on(dark)}},
     )  # fmt: skip
     return figure

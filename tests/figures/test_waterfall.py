@@ -113,3 +113,12 @@ def test_names_of_strangers_are_escaped():
     figure = waterfall(layer_fall(BROKEN, parts(**{"<b>x": (1.0, 0.5)}), {}, "share"), dark=False)
     assert "<b>x" not in figure.layout.title.text + "".join(figure.layout.yaxis.ticktext)
     assert figure.data[0].customdata[1][0] == "&lt;b&gt;x"
+
+
+def test_layers_names_are_cut_and_words_are_not():
+    layer = "model.layers.11.self_attn.q_proj"
+    by_layer = waterfall(layer_fall(BROKEN, parts(**{layer: (1.0, 0.5)}), {}, "share"), dark=False)
+    assert "…" in by_layer.layout.yaxis.ticktext[1]
+    by_cause = cause_fall(diagnosis((layer, 0.5)))
+    assert by_cause is not None
+    assert waterfall(by_cause, dark=False).layout.yaxis.ticktext[1] == by_cause.steps[0].name
