@@ -1,6 +1,7 @@
 // Keys that work everywhere but in fields: each is told to the server by name, or finds its place on the page.
 
 const TOLD = { j: "next", k: "previous", f: "weight", F: "weight back", a: "input", A: "input back", z: "undo", Z: "redo" };
+const STEPS = { j: 1, k: -1 };
 const PLACES = { "/": ".st-key-find-layer input", "?": ".st-key-keys-help button" };
 const FIELDS = "input, textarea, select, [contenteditable=true], [role=combobox], [role=listbox], [role=slider]";
 
@@ -16,6 +17,9 @@ export default function ({ setTriggerValue }) {
       event.key === "/" ? place.focus() : place.click();
     } else if (TOLD[event.key]) {
       event.preventDefault();
+      const way = STEPS[event.key];
+      const asked = way && new CustomEvent("qdebug-step", { detail: way, cancelable: true });
+      if (asked && !window.dispatchEvent(asked)) return;  // a table has taken it: it knows in what order its rows are
       setTriggerValue("press", TOLD[event.key]);
     }
   };

@@ -194,10 +194,11 @@ function choose(state, name, later) {
   state.timer = window.setTimeout(() => state.send("choose", name), later ? 160 : 0);
 }
 
-function step(state, way) {
+function step(state, way, round) {
   const nodes = [...state.body.children];
   const at = nodes.findIndex((node) => node.dataset.name === state.chosen);
-  const next = nodes[Math.max(0, Math.min(nodes.length - 1, at + way))];
+  const to = at < 0 ? 0 : round ? (at + way + nodes.length) % nodes.length : Math.max(0, Math.min(nodes.length - 1, at + way));
+  const next = nodes[to];
   if (!next) return;
   choose(state, next.dataset.name, true);
   next.focus({ preventScroll: true });
@@ -245,7 +246,7 @@ function build(root) {
     const way = { ArrowDown: 1, ArrowUp: -1, PageDown: 10, PageUp: -10, Home: -1e9, End: 1e9 }[event.key];
     if (!way) return;
     event.preventDefault();
-    step(state, way);
+    step(state, way, false);
   });
   for (const near of ["pointerover", "focusin"]) {
     state.body.addEventListener(near, (event) => event.target.closest("label.pick")?.querySelector("select").fill?.());
@@ -257,6 +258,13 @@ function build(root) {
     select.previousSibling.textContent = select.value;
     pick(state, { layer: select.dataset.layer, tensor: select.dataset.tensor, label: select.value }, 2);
   });
+  // Keys that mean the next layer mean the next row, as the rows are sorted, as long as there are rows (see keys.js).
+  const next = (event) => {
+    if (!state.body.isConnected) return window.removeEventListener("qdebug-step", next);
+    event.preventDefault();
+    step(state, event.detail, true);
+  };
+  window.addEventListener("qdebug-step", next);
   return state;
 }
 
