@@ -3,8 +3,15 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
+_SAID = re.compile(
+    "can't allocate|not enough memory|out of memory|unable to allocate|cannot allocate|can't start new thread",
+    re.IGNORECASE,
+)
+FULL = "It takes more memory than this process may have"
+FULL_DO = "Give fewer samples or a smaller model, or allow more where qdebug is started (QDEBUG_MEMORY_MB)."
 _GROUPS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
 
 
@@ -39,3 +46,11 @@ def _group_limits() -> list[int]:
         if text.isdigit():
             found.append(int(text))
     return found
+
+
+def says_full(error: BaseException) -> bool:
+    """Whether an error says that there is no more memory, which libraries say in many ways.
+
+    A thread that cannot be started had no memory for its stack.
+    """
+    return isinstance(error, MemoryError) or _SAID.search(str(error)) is not None

@@ -213,12 +213,14 @@ def can_fail(name: str, error: int | None) -> bool:
 def _changes(name: str, process: int, arguments: tuple[int, ...], folder: Path) -> bool:
     if name in _MAKERS | _REMOVERS | _MOVERS:
         first = _BY_NAME.get(name, 1)
-        if name in ("open", "openat") and not arguments[first + 1] & (os.O_CREAT | os.O_TRUNC):
-            return False
         path = _text(process, arguments[first])
         if not path.startswith("/"):
             at = ctypes.c_int32(arguments[0]).value
             path = os.path.join(_link(process, "cwd" if first == 0 or at < 0 else f"fd/{at}"), path)
+        if name in ("open", "openat"):  # what is there is opened, and not made: a full disk does not mind
+            how = arguments[first + 1]
+            if not (how & os.O_TRUNC or (how & os.O_CREAT and not os.path.lexists(path))):
+                return False
     else:
         path = _link(process, f"fd/{ctypes.c_int32(arguments[_OF_SECOND.get(name, 0)]).value}")
     return path.startswith(f"{folder}/")

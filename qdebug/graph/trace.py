@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from qdebug.errors import ModelError
-from qdebug.graph.no_memory import DO, FULL, says_full
 from qdebug.graph.program import Program, Step
+from qdebug.machine import FULL, FULL_DO, says_full
 
 
 @dataclass(frozen=True)
@@ -98,5 +98,5 @@ def failed(step: Step, shapes: list[tuple[int, ...]], error: BaseException) -> M
     full = says_full(error)
     return ModelError(
         FULL if full else f"{step.op or step.name} failed: {first}", layer=step.module or step.name, shapes=shapes,
-        do=DO if full else "Check that the data have the shape and dtype the model expects.",
+        do=FULL_DO if full else "Check that the data have the shape and dtype the model expects.",
     )  # fmt: skip

@@ -18,11 +18,12 @@ from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
-from qdebug.errors import Cancelled, QDebugError
+from qdebug.errors import Cancelled, ModelError, QDebugError
 from qdebug.jobs import wire
 from qdebug.jobs.logs import resident
 from qdebug.jobs.part import Part
 from qdebug.jobs.verbs import Lane, Request
+from qdebug.machine import FULL, FULL_DO, says_full
 from qdebug.results import Progress
 
 if TYPE_CHECKING:
@@ -193,7 +194,7 @@ class Table:
         except QDebugError as error:
             outcome = wire.Failed(type(error).__name__, error.what, error.do, error.where)
         except BaseException as error:  # noqa: BLE001 - a job without an outcome would be waited for for ever
-            outcome = fault(type(job.request).__name__, error)
+            outcome = (full if says_full(error) else fault)(type(job.request).__name__, error)
         with self._lock:
             self._finish(job, outcome)
 
@@ -239,3 +240,9 @@ def fault(doing: str, error: BaseException) -> wire.Fault:
     return wire.Fault(
         f"qdebug failed in {doing} ({type(error).__name__}); entry {entry} of the worker's log says where"
     )
+
+
+def full(doing: str, error: BaseException) -> wire.Failed:
+    """What is said where there was no memory for a thread, or for what no step of a model asks for."""
+    _log.warning("no memory", exc_info=error, extra={"said": {"question": doing}})
+    return wire.Failed(ModelError.__name__, FULL, FULL_DO, {})

@@ -77,6 +77,7 @@ def _bound_memory() -> None:
         import resource
     except ImportError:  # Windows
         return
+    os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")  # Arrow's own takes a GiB of the limit in advance
     most = megabytes("QDEBUG_MEMORY_MB", memory_limit() * 9 // 10 // MIB) * MIB
     hard = resource.getrlimit(resource.RLIMIT_DATA)[1]
     with contextlib.suppress(OSError, ValueError):  # not every system has this one

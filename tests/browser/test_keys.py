@@ -26,6 +26,9 @@ def test_layers_and_formats_are_changed_by_keys_and_undone(screen):
     page.wait_for_selector("text=next, previous layer")
 
 
+SHOWN = "name => document.querySelector('h2.q-layer')?.innerText.startsWith(name)"
+
+
 def test_the_next_layer_is_the_next_row_as_the_rows_are_sorted(screen):
     page = screen.go("layers").page
     page.locator("th.c-share button").click()
@@ -34,7 +37,9 @@ def test_the_next_layer_is_the_next_row_as_the_rows_are_sorted(screen):
     at = names.index(chosen.get_attribute("data-name"))
     for key, to in (("j", at + 1), ("j", at + 2), ("k", at + 1)):
         page.keyboard.press(key)
-        page.wait_for_function("name => document.querySelector('h2.q-layer')?.innerText.startsWith(name)", arg=names[to])
+        page.wait_for_function(
+            "name => document.querySelector('h2.q-layer')?.innerText.startsWith(name)", arg=names[to]
+        )
         screen.rest()
         assert chosen.get_attribute("data-name") == names[to]
 

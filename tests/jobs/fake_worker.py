@@ -1,8 +1,9 @@
 """A compute process whose answers are made up, so that the machinery around them can be tried in milliseconds.
 
 The model's name says what happens: ``slow:SECONDS`` takes that long, in steps; ``growing:SECONDS`` shows a part every
-other millisecond meanwhile; ``bad`` is a person's mistake, ``fault`` one of ours; ``die`` ends the process; ``huge`` is
-an answer that fits no frame. Each answer holds how many were computed before it.
+other millisecond meanwhile; ``bad`` is a person's mistake, ``fault`` one of ours, ``full`` means that there is no
+memory; ``die`` ends the process; ``huge`` is an answer that fits no frame. Each answer holds how many were computed
+before it.
 """
 
 import hashlib
@@ -56,6 +57,8 @@ class FakeHandlers:
                 raise DataError("The data are upside down", do="Turn them.", file="a.npz", shape=[3, 4])
             case "fault":
                 raise KeyError("/a/path/of/the/server")
+            case "full":
+                raise RuntimeError("can't start new thread")
             case "exit":
                 raise SystemExit(3)
             case "die":

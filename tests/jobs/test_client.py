@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from qdebug.errors import Cancelled, DataError, WorkerError
+from qdebug.errors import Cancelled, DataError, ModelError, WorkerError
 from qdebug.jobs import GetScore, GetShares, GetStats, GetVerdict, Running, WorkerFault
 from qdebug.jobs.client import LEFT_ALONE
 from qdebug.recipes import preset
@@ -153,6 +153,12 @@ def test_a_fault_of_ours_names_the_log_and_nothing_of_the_server(client, folder,
     assert entry in log
     assert "fake_worker.py" in log and '"exception"' in log  # where it was raised
     assert "/a/path" not in log  # and nothing of what it said
+
+
+def test_no_memory_is_not_a_fault_of_ours(client, folder):
+    with pytest.raises(ModelError, match="more memory than this process may have"):
+        client.get(score_of("full"))
+    assert "no memory" in (folder / "worker.log").read_text()
 
 
 def test_an_answer_that_fits_no_frame_is_a_fault_and_the_process_lives(client):

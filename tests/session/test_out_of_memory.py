@@ -13,8 +13,8 @@ from benchmarks.promises.blasts.graphs import copied, declared, loops
 from benchmarks.promises.traps.files import saved
 from qdebug.engine import Work
 from qdebug.errors import Cancelled, ModelError
-from qdebug.graph.no_memory import says_full
 from qdebug.graph.turns import checked_by
+from qdebug.machine import says_full
 from qdebug.session import inspect
 from qdebug.session import open as open_model
 
@@ -70,7 +70,8 @@ def test_loops_in_loops_end_and_can_be_cancelled(tmp_path):
 @pytest.mark.parametrize(
     ("error", "is_full"),
     [(MemoryError(), True), (RuntimeError("DefaultCPUAllocator: can't allocate memory"), True),
-     (RuntimeError("Unable to allocate 4 GiB"), True), (RuntimeError("shapes do not fit"), False)],
+     (RuntimeError("Unable to allocate 4 GiB"), True), (RuntimeError("can't start new thread"), True),
+     (RuntimeError("shapes do not fit"), False)],
 )  # fmt: skip
 def test_words_of_libraries(error, is_full):
     assert says_full(error) is is_full
