@@ -97,6 +97,8 @@ def _entries(archive: zipfile.ZipFile, file: Path) -> dict[str, zipfile.ZipInfo]
             raise ValueError("its members are not in one folder, or one is there twice")
         if entry.compress_type != zipfile.ZIP_STORED or entry.flag_bits & 1:
             raise ValueError("a member is compressed or encrypted, as torch writes none")
+        if entry.compress_size != entry.file_size:  # else so many bytes are asked for, whatever the file has
+            raise ValueError("a member says two things of how long it is")
         entries[name] = entry
     if sum(entry.file_size for entry in entries.values()) > file.stat().st_size:
         raise ValueError("its members overlap")
