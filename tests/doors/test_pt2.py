@@ -110,7 +110,7 @@ def test_archives_that_two_readers_would_read_differently(archive, tmp_path):
 def test_a_member_of_two_lengths(archive):
     path = archive({})
     content = bytearray(path.read_bytes())
-    entry = content.index(b"PK\1\2")
+    entry = content.rindex(b"PK\1\2")
     content[entry + 20 : entry + 24] = (2**32 - 16).to_bytes(4, "little")  # to be read in one go
     path.write_bytes(content)
     with pytest.raises(FileError, match="two things of how long it is"):
