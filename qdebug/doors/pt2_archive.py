@@ -12,6 +12,7 @@ import json
 import math
 import re
 import shutil
+import struct
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -35,6 +36,11 @@ _PLAIN = re.compile(
 )
 _PICKLED = re.compile(r".*\.(pt|pkl)|(.*/)?(custom_obj|opaque_obj|serialized)_[^/]*|data\.pkl")
 _COMPILED = re.compile(r"data/aotinductor/.*|.*\.(so|o|cpp|dll|dylib|py)")
+_DAMAGED = (
+    zipfile.BadZipFile, struct.error, NotImplementedError, RuntimeError, EOFError, ValueError, KeyError, IndexError,
+    OverflowError, MemoryError,
+)  # fmt: skip
+"""What the library raises on an archive that is none."""
 _AGAIN = "Save it again with torch.export.save and the torch version installed here."
 _MODULE = "Build the model yourself and give the module: qdebug.open(model, inputs, data=…)."
 
@@ -54,7 +60,7 @@ def rewritten(file: Path, target: Path) -> None:
             _rewrite(archive, file, target)
     except Unsafe as error:
         raise FileError(f"The exported program is not opened: {error}", file=file, do=_MODULE) from None
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, ValueError, KeyError) as error:
+    except _DAMAGED as error:
         reason = (str(error) or type(error).__name__).splitlines()[0]
         raise FileError(f"This is no .pt2 file, or it is damaged: {reason[:200]}", file=file, do=_AGAIN) from None
     except OSError as error:

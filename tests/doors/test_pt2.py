@@ -117,6 +117,13 @@ def test_a_member_of_two_lengths(archive):
         read_pt2(path)
 
 
+def test_a_member_whose_name_is_no_text(archive):
+    path = archive({"data/weights/weight_ä": b""})
+    path.write_bytes(path.read_bytes().replace("ä".encode(), b"\xaf\xaf"))
+    with pytest.raises(FileError, match="damaged"):
+        read_pt2(path)
+
+
 def test_nothing_is_left_behind(archive, tmp_path, monkeypatch):
     import tempfile
 
