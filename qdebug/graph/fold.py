@@ -17,8 +17,8 @@ def fold_batch_norm(program: Program) -> Program:
     """The same function without the batch normalizations that follow a layer directly.
 
     Weight and bias become ``w · γ/√(σ² + ε)`` and ``(b − μ) · γ/√(σ² + ε) + β`` (Jacob et al. 2018, section 3.2). A
-    normalization whose layer is read by something else too (as an output of the model, too), or whose weights are
-    shared, stays. What a folded one said of its outputs is kept in the program's ``norms``.
+    normalization whose layer is read by something else too (as an output of the model, too), whose weights are shared
+    or whose own tensors are computed, stays. What a folded one said of its outputs is kept in the program's ``norms``.
     """
     shapes = {index: tuple(tensor.shape) for index, tensor in program.state.items()}
     by_step = {layer.step: layer for layer in find_layers(program, shapes)}
@@ -48,7 +48,9 @@ def _foldable(program: Program, layer: Layer, norm: Step) -> bool:
         return False
     if norm.op == "aten.batch_norm.default" and norm.args[5]:
         return False
-    known = all(isinstance(arg, Ref) and arg.index in program.state for arg in norm.args[3:5])
+    scaled, measured = norm.args[1:3], norm.args[3:5]  # γ and β may be left out, but not be computed as the model runs
+    known = all(isinstance(arg, Ref) and arg.index in program.state for arg in measured)
+    known &= all(not isinstance(arg, Ref) or arg.index in program.state for arg in scaled)
     return known and (layer.bias is None or layer.bias in program.state)
 
 

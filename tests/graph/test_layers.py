@@ -42,6 +42,24 @@ def test_batch_norm_is_folded():
     assert {layer.name: layer.has_bias for layer in session.info().layers}["stem"]
 
 
+def test_a_batch_norm_whose_scale_is_computed_stays():
+    class Scaled(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.conv, self.scale = nn.Conv2d(3, 4, 3), nn.Parameter(torch.rand(4))
+            self.register_buffer("mean", torch.rand(4))
+            self.register_buffer("variance", torch.rand(4))
+
+        def forward(self, x):
+            scale = self.scale * x.mean()
+            return nn.functional.batch_norm(self.conv(x), self.mean, self.variance, scale, self.scale).mean((2, 3))
+
+    data = {"x": torch.randn(4, 3, 8, 8), "labels": torch.zeros(4).long()}
+    session = open_model(Scaled().eval(), data)
+    assert any("batch_norm" in step.op for step in session._subject.program.steps)
+    assert session.evaluate("w8a8").metric.n == 4
+
+
 class Twice(nn.Module):
     """One layer applied twice, one weight used by two operators, one written as a product, one transposed."""
 
