@@ -93,7 +93,7 @@ async def _stay(address: str, heard: Heard, inside: asyncio.Barrier, allowance: 
             await visitor.drop("open-files", {f"{heard.mine.word}.onnx": heard.mine.network})
             await visitor.drop("open-data-file", {f"{heard.mine.word}.npz": heard.mine.data})
             await visitor.press("open-go")
-            await visitor.until("shares")
+            await visitor.until("shares", gone="open-go")
             await inside.wait()
             # In short, each goes to the first, which holds exact values, and all together to all of them.
             short = (SCREENS[0], SCREENS[1 + place % (len(SCREENS) - 1)]) if allowance.until is None else ()

@@ -111,14 +111,14 @@ class Visitor:
                 if fragment in self._again:  # the one before may have had the page drawn anew, without it
                     await self._run(fragment=fragment)
 
-    async def until(self, key: str) -> None:
-        """Stay until a widget is there.
+    async def until(self, key: str, gone: str = "") -> None:
+        """Stay until a widget is there, and another one, such as that of a dialog above it, no more.
 
         Raises:
             TimeoutError: it does not come.
         """
         async with asyncio.timeout(PATIENCE):
-            while key not in self.widgets:
+            while key not in self.widgets or gone in self.widgets:
                 await self.rest(GLANCE)
                 await asyncio.sleep(GLANCE)
 
@@ -186,6 +186,7 @@ class Visitor:
     def _finished(self, how: int, fragment: str) -> bool:
         if how == ForwardMsg.FINISHED_EARLY_FOR_RERUN:
             self._again.clear()  # the page is drawn anew, and says so again where it is to be looked at
+            self.widgets.clear()
             return False
         if fragment and how != ForwardMsg.FINISHED_FRAGMENT_RUN_SUCCESSFULLY:
             self._again.pop(fragment, None)
