@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from textwrap import wrap
 from typing import Literal
 
 import plotly.graph_objects as go
@@ -54,9 +55,9 @@ class Step:
     format: str = ""
 
     @property
-    def label(self) -> str:
-        """What stands at the axis: a layer's name is cut in its middle where it is long, words are not."""
-        return shorten(self.name, 26) if self.name == self.layer else self.name
+    def lines(self) -> list[str]:
+        """What stands at the axis: a layer's name is cut in its middle where it is long, words take two lines."""
+        return [shorten(self.name, 26)] if self.name == self.layer else wrap(self.name, 24)
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +160,9 @@ def waterfall(fall: Fall, *, dark: bool) -> go.Figure:
     """Bars from the float metric down (or up) to the quantized one."""
     factor = 100 if is_fraction(fall.metric) else 1
     names = [f"float {metric_title(fall.metric)}", *(step.name for step in fall.steps), "quantized"]
-    figure = template.blank(plain(fall.finding), dark=dark, height=52 + 23 * len(names))
+    said = [[names[0]], *(step.lines for step in fall.steps), [names[-1]]]
+    row = 23 if max(map(len, said)) == 1 else 36
+    figure = template.blank(plain(fall.finding), dark=dark, height=52 + row * len(names))
     at, bases, lengths, fills, hovers, links = fall.start, [0.0], [fall.start], [colours.MARK["p32"].on(dark)], [], []
     hovers.append(f"measured: {metric_value(fall.metric, fall.start)}")
     for step in fall.steps:
@@ -206,7 +209,7 @@ def waterfall(fall: Fall, *, dark: bool) -> go.Figure:
         xaxis={"range": [low * 1.1, high * 1.02], "nticks": 6,
                "title": {"text": f"{metric_title(fall.metric)}{unit}"}},
         yaxis={"tickmode": "array", "tickvals": list(range(len(names))), "autorange": "reversed", "showgrid": False,
-               "ticktext": [plain(name) for name in (names[0], *(step.label for step in fall.steps), names[-1])],
+               "ticktext": ["<br>".join(map(plain, lines)) for lines in said],
                "tickfont": {"family": template.MONO, "size": 12, "color": colours.INK.on(dark)}},
     )  # fmt: skip
     return figure

@@ -121,4 +121,4 @@ def test_layers_names_are_cut_and_words_are_not():
     assert "…" in by_layer.layout.yaxis.ticktext[1]
     by_cause = cause_fall(diagnosis((layer, 0.5)))
     assert by_cause is not None
-    assert waterfall(by_cause, dark=False).layout.yaxis.ticktext[1] == by_cause.steps[0].name
+    assert waterfall(by_cause, dark=False).layout.yaxis.ticktext[1] == "Weight ranges uneven<br>between channels"
