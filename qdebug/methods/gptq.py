@@ -21,6 +21,9 @@ from qdebug.quantize import Grid, weight_grid
 from qdebug.quantize.columns import joined
 from qdebug.recipes.fixes import Gptq
 
+_ROWS = 256
+"""Of a matrix, turned round at a time."""
+
 
 def round_by_gptq(bench: Bench, fix: Gptq) -> Bench:
     """Round every layer of the bench by GPTQ; see :func:`qdebug.methods.waves.round_in_waves`.
@@ -130,6 +133,3 @@ def _reversed(matrix: Tensor) -> Tensor:
         part = matrix[start : start + _ROWS]
         found[size - start - len(part) : size - start] = part.flip(0, 1)
     return found
-
-
-_ROWS = 256

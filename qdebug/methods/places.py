@@ -13,6 +13,9 @@ from qdebug.graph import Flow, Layer, NormSite
 from qdebug.graph.filed import FiledTensor
 from qdebug.recipes import TensorPlan
 
+_TOGETHER = 1 << 20
+"""Values that are multiplied at a time."""
+
 
 @dataclass(frozen=True)
 class ScaleSite:
@@ -135,7 +138,3 @@ def times(tensor: Tensor, factors: Tensor, axis: int) -> Tensor:
         own = factors[part] if axis % tensor.dim() == 0 else factors
         found[part] = tensor[part].double() * own.view(shape)
     return found
-
-
-_TOGETHER = 1 << 20
-"""Values that are multiplied at a time."""

@@ -10,6 +10,7 @@ from qdebug.doors.checkpoints import Shards, read_checkpoint
 from qdebug.errors import FileError, ModelError, QDebugError
 from qdebug.formats import find
 from tests.doors import packed_by_hand as hand
+from tests.doors.stored_files import entry, safetensors
 
 GPTQ = {"quant_method": "gptq", "bits": 4, "group_size": 16}
 
@@ -199,6 +200,12 @@ def test_folders_that_are_none(tmp_path, parts):
 def test_indices_that_lie(text, words, tmp_path):
     (tmp_path / "model.safetensors.index.json").write_text(text)
     with pytest.raises(QDebugError, match=words):
+        Shards(tmp_path)
+
+
+def test_no_values_and_more_rows_than_any_tensor_has(tmp_path):
+    (tmp_path / "a.safetensors").write_bytes(safetensors({"a": entry((2**63, 0), 0, 0)}))
+    with pytest.raises(FileError, match="impossible shape"):
         Shards(tmp_path)
 
 

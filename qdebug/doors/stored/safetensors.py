@@ -110,6 +110,8 @@ def _tensor(name: str, value: Any, file: Path, start: int) -> StoredTensor:
         if end - begin != needed:
             what = f"'{name}' has {end - begin:,} bytes, where {title} {shape} needs {needed:,.0f}"
             raise _damaged(what, file)
+    if math.prod(max(length, 1) for length in shape) >= 2**63:  # without a value, and with more rows than are counted
+        raise _damaged(f"'{name}' has the impossible shape {shape}", file)
     return StoredTensor(name, tuple(shape), kind, title, file, start + begin, end - begin)
 
 
