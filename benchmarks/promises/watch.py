@@ -75,8 +75,19 @@ class Watch:
         except (OSError, ValueError):
             place = text
         inside = any(_is_below(place, one) for one in self.within)
+        if writes and not inside and self._is_compiled(place):
+            return  # a kernel's first use
         if _is_below(place, self.never) or not (inside or (not writes and self._may_read(place))):
             self.seen.append(f"{event} {text[:200]!r}{' for writing' if writes else ''}")
+
+    def _is_compiled(self, place: str) -> bool:
+        """Whether numba is about to keep a kernel of our code beside it; anything else that writes there is told."""
+        if "__pycache__" not in place.split("/") or not any(_is_below(place, one) for one in self.code):
+            return False
+        frame = sys._getframe()
+        while frame.f_back is not None and frame.f_globals.get("__name__") != "numba.core.caching":
+            frame = frame.f_back
+        return frame.f_back is not None
 
     def _may_read(self, place: str) -> bool:
         return place.startswith(_SYSTEM) or any(_is_below(place, one) for one in self.code)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import subprocess
 import sys
@@ -79,6 +80,22 @@ def test_the_watch_sees_what_is_done_outside(act, said, tmp_path):
     with watched([inside], outside) as watch:
         act(outside)
     assert any(said in one for one in watch.seen)
+
+
+def test_the_watch_lets_numba_keep_kernels_beside_the_code_and_nobody_else(tmp_path, monkeypatch):
+    inside, outside, code = tmp_path / "in", tmp_path / "out", tmp_path / "code"
+    (code / "__pycache__").mkdir(parents=True)
+    monkeypatch.syspath_prepend(str(code))
+    (code / "kernel.py").write_text("from numba import njit\n\n@njit(cache=True)\ndef add(a, b):\n    return a + b\n")
+    import numba.core.caching  # noqa: F401 - compiling imports more, which is not what is looked for
+
+    kernel = importlib.import_module("kernel")
+    with watched([inside], outside) as watch:
+        assert kernel.add(1, 2) == 3
+    assert watch.seen == [] and list((code / "__pycache__").glob("*.nbc"))
+    with watched([inside], outside) as watch:
+        (code / "__pycache__" / "kernel.nbc").write_bytes(b"")
+    assert "for writing" in watch.seen[0]
 
 
 def test_names_are_many_and_different(tmp_path):
