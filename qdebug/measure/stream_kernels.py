@@ -42,12 +42,14 @@ def look(
         ends: the smallest and the largest key of a finite value; keys are integers in the order of the floats.
         tallies: +0, −0, NaNs, +Inf, −Inf.
     """
-    floats, halves = bits.view(np.float32), bits.view(np.uint16)
+    floats, halves, unsigned = bits.view(np.float32), bits.view(np.uint16), bits.view(np.uint32)
     for start in range(0, bits.size, TILE):
-        part = bits[start : start + TILE]
-        low, high, total, squares = _moments(part, floats[start : start + TILE], shift)
-        if low < ~_LARGEST or high > _LARGEST:
-            low, high, total, squares = _finite(part, floats[start : start + TILE], shift, tallies)
+        part, values = bits[start : start + TILE], floats[start : start + TILE]
+        low, high, is_finite = _limits(part, unsigned[start : start + TILE])
+        if is_finite:
+            total, squares = _sums(values, shift)
+        else:
+            low, high, total, squares = _finite(part, values, shift, tallies)
         ends[0], ends[1] = min(ends[0], low), max(ends[1], high)
         sums[0] += total
         sums[1] += squares
@@ -59,21 +61,32 @@ def look(
             _zeros(part, tallies)
 
 
-@njit(cache=True, nogil=True, fastmath={"reassoc", "contract"})
-def _moments(
-    part: NDArray[np.int32], values: NDArray[np.float32], shift: float
-) -> tuple[np.int32, np.int32, float, float]:
-    """Smallest and largest key, and the sums; all values are taken for finite."""
-    low, high = _MASK, _LEAST
-    total, squares = 0.0, 0.0
+@njit(cache=True, nogil=True)
+def _limits(part: NDArray[np.int32], unsigned: NDArray[np.uint32]) -> tuple[np.int32, np.int32, bool]:
+    """Smallest and largest key, and whether all values are finite; the keys say nothing where one is not.
+
+    Of bits taken for integers the largest says which value lies highest if one is positive; taken without a sign, the
+    largest says which lies lowest if one is negative, and the smallest which lies next to zero where all have one sign.
+    No arithmetic is done on any value: numba would do it on 64 bits, and half as many at once.
+    """
+    top, most, least = part[0], unsigned[0], unsigned[0]
     for i in range(part.size):
-        bits = part[i]
-        key = bits ^ ((bits >> _SHIFT) & _MASK)
-        low, high = min(low, key), max(high, key)
+        top, most, least = max(top, part[i]), max(most, unsigned[i]), min(least, unsigned[i])
+    nearest, farthest = np.int32(least), np.int32(most)
+    low = farthest ^ _MASK if farthest < 0 else nearest
+    high = top if top >= 0 else nearest ^ _MASK
+    return low, high, low >= ~_LARGEST and high <= _LARGEST
+
+
+@njit(cache=True, nogil=True, fastmath={"reassoc", "contract"})
+def _sums(values: NDArray[np.float32], shift: float) -> tuple[float, float]:
+    """The sums over finite values."""
+    total, squares = 0.0, 0.0
+    for i in range(values.size):
         value = np.float64(values[i]) - shift
         total += value
         squares += value * value
-    return low, high, total, squares
+    return total, squares
 
 
 @njit(cache=True, nogil=True)

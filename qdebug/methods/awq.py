@@ -6,7 +6,9 @@ and Acceleration*, MLSys 2024 (arXiv:2306.00978), section 3.2.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain
 
 import torch
 from torch import Tensor
@@ -23,6 +25,9 @@ from qdebug.recipes import Awq, TensorPlan
 
 _SMALLEST = 1e-4
 """No channel's factor is below, before they are normalized: as in the authors' implementation."""
+
+_ROWS = 512
+"""Rows of a weight whose errors are held against the inputs at once; the more, the later a bad α is given up."""
 
 
 def awq_refusal(site: ScaleSite, plans: Mapping[int, TensorPlan]) -> str | None:
@@ -89,23 +94,29 @@ def best_factors(
     Returns:
         float64 ``[C]``.
     """
-    best, least = torch.ones_like(mean), torch.inf
+    best, least = torch.ones_like(mean), math.inf
     for step in range(steps):
         factors = mean.pow(step / steps).clamp_min(_SMALLEST)
         factors = factors / (factors.max() * factors.min()).sqrt()
-        change = sum(_change(layer, weight, plan, factors, hessian) for layer, weight, plan in weights)
+        change = 0.0
+        for more in chain.from_iterable(_changes(*one, factors, hessian) for one in weights):
+            change += more
+            if change >= least:
+                break  # more rows make it no less
         if change < least:
             best, least = factors, change
     return best
 
 
-def _change(layer: Layer, weight: Tensor, plan: TensorPlan, factors: Tensor, hessian: Tensor) -> float:
-    """The mean squared change of a layer's output, all rows together."""
+def _changes(layer: Layer, weight: Tensor, plan: TensorPlan, factors: Tensor, hessian: Tensor) -> Iterator[float]:
+    """The mean squared change of a layer's output, some rows at a time."""
     if plan.is_float32:
-        return 0.0
+        return
     values, _ = quantize_weight(times(weight, factors, layer.in_axis), plan, layer.out_axis, layer=layer.name)
-    off = times(values.double(), 1 / factors, layer.in_axis) - weight.double()
-    return float(row_changes(rows(off, layer.out_axis), hessian).sum())
+    now, before = (rows(one, layer.out_axis) for one in (values, weight))
+    for start in range(0, len(now), _ROWS):
+        part = slice(start, start + _ROWS)
+        yield float(row_changes(now[part].double().div_(factors).sub_(before[part]), hessian).sum())
 
 
 def _seen(engine: Engine, sheet: Sheet, batches: Sequence[Batch], layer: Layer, work: Work) -> tuple[Tensor, Tensor]:

@@ -18,6 +18,9 @@ from qdebug.quantize.levels import LevelGrid
 from qdebug.quantize.ranges.groups import minmax
 from qdebug.recipes import TensorPlan
 
+_COLUMNS = 384
+"""Of an upper triangle that are multiplied at once: with fewer, products are slower; with more, there are more."""
+
 
 def without_ranges(bench: Bench, layer: Layer) -> str | None:
     """Why a layer's ranges cannot be chosen by what its inputs say; None where they can."""
@@ -74,8 +77,21 @@ def changes(off: Tensor, diagonal: Tensor) -> Tensor:
 
 
 def row_changes(off: Tensor, hessian: Tensor) -> Tensor:
-    """The mean squared change of each row's output ``[R]`` by errors ``[R, C]``, all groups together."""
-    return changes(parts(off.double(), 0), blocks(hessian, 0))[:, 0]
+    """The mean squared change of each row's output ``[R]`` by errors ``[R, C]``, all groups together.
+
+    Of a Hessian one triangle says all: what lies above the blocks on the diagonal counts twice, which is half of the
+    products, and nothing as large as the errors or as the Hessian is made.
+    """
+    shared = off.double().view(len(hessian), -1, off.shape[1])
+    found = torch.zeros(shared.shape[:2], dtype=torch.float64, device=off.device)
+    for start in range(0, off.shape[1], _COLUMNS):
+        block = slice(start, start + _COLUMNS)
+        here = shared[..., block]
+        moved = here @ hessian[:, block, block]
+        if start:
+            moved.baddbmm_(shared[..., :start], hessian[:, :start, block], alpha=2)
+        found += moved.mul_(here).sum(-1)
+    return found.view(-1)
 
 
 def guarded(problem: Problem, hessian: Tensor, grid: Grid) -> Grid:

@@ -4,6 +4,8 @@ import math
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from qdebug.measure import stream
 from qdebug.measure.stream import CodeStats, FloatStats, squared_error
@@ -90,6 +92,18 @@ def test_codes_of_16_bits(way, name):
     for piece in np.array_split(codes, [1, 7000]):
         stats.add(piece)
     check(stats.finish(), reals[codes], slack=0.0)
+
+
+@given(st.lists(st.floats(width=32), max_size=12), st.sampled_from([-1.0, 0.0, 1.0]))
+def test_limits_of_either_sign_and_both(floats, sign):
+    x = np.array(floats, np.float32)
+    x = np.copysign(x, np.float32(sign)) if sign else x
+    good = x[np.isfinite(x)]
+    stats = FloatStats()
+    stats.add(x)
+    found = stats.finish()
+    assert (found.low, found.high) == ((good.min(), good.max()) if len(good) else (None, None))
+    assert found.nans == np.isnan(x).sum() and sum(found.infinities) == np.isinf(x).sum()
 
 
 def test_values_that_are_all_the_same_have_no_spread(way):
