@@ -14,7 +14,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from qdebug.engine import LayerQuant
+from qdebug.engine import LayerQuant, Work
 from qdebug.methods.adam import Adam
 from qdebug.methods.bench import Bench, Problem
 from qdebug.methods.inputs import Design, inputs
@@ -84,7 +84,7 @@ def learned_inputs(
     alone = {id(one): one for one in steps.values()}
     for one in alone.values():
         places = [place for place, (design, _) in enumerate(chosen) if steps[design.layer.step] is one]
-        learn_step(one, [examples[place] for place in places], [moving[place] for place in places], fix)
+        learn_step(one, [examples[place] for place in places], [moving[place] for place in places], fix, bench.work)
     return {
         design.layer.step: replace(
             bench.quants[design.layer.step], activation=steps[design.layer.step].grid()
@@ -92,7 +92,9 @@ def learned_inputs(
     }  # fmt: skip
 
 
-def learn_step(step: LearnedStep, examples: Sequence[Example], moving: Sequence[Moving], fix: AdaQuant) -> None:
+def learn_step(
+    step: LearnedStep, examples: Sequence[Example], moving: Sequence[Moving], fix: AdaQuant, work: Work | None = None
+) -> None:  # fmt: skip
     """Move the step, and the weights of the layers that read with it, down the error of their outputs on rows.
 
     Each step of the descent looks at a batch of rows, the same of all layers. With ``bias`` the mean of each output
@@ -103,11 +105,14 @@ def learn_step(step: LearnedStep, examples: Sequence[Example], moving: Sequence[
         examples: the layers' rows.
         moving: their weights; they are moved too.
         fix: the parameters.
+        work: cancel.
     """
+    work = work or Work()
     count = min(one.seen.shape[1] for one in examples)
     size = min(BATCH, count)
     adam = Adam(step.stretch.detach(), fix.step_rate)
     for turn in range(fix.iterations):
+        work.check()
         first = turn % max(1, count // size) * size
         part = 0.5 + 0.5 * math.cos(math.pi * turn / fix.iterations)
         pull = torch.zeros(())

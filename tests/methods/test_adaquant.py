@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from qdebug.engine import Work
+from qdebug.errors import Cancelled
 from qdebug.methods.adaquant import _summed, adaquant
 from qdebug.methods.input_steps import Example, learn_step, slopes
 from qdebug.methods.inputs import Design
@@ -183,6 +184,23 @@ def test_an_inputs_step_learned_alone_is_about_the_best_of_a_search():
     learn_step(step, [example(weight, x, x)], [Still(weight)], AdaQuant(iterations=2000, step_rate=0.01, bias=False))
     tried = [error(first.scale * factor) for factor in torch.linspace(0.02, 1, 400)]
     assert error(step.grid().scale) <= 1.05 * min(tried) < 0.6 * error(first.scale)
+
+
+def test_a_cancel_is_heard_while_an_inputs_step_is_learned():
+    weight, x, _ = some(6, 20, 64)
+    work, turns = Work(), []
+
+    class Seen(Still):
+        def values(self):
+            turns.append(len(turns))
+            if len(turns) == 3:
+                work.cancel()
+            return super().values()
+
+    step = LearnedStep(QParams(torch.tensor(0.9), torch.tensor(7.0), 0, 15))
+    with pytest.raises(Cancelled):
+        learn_step(step, [example(weight, x, x)], [Seen(weight)], AdaQuant(iterations=100), work)
+    assert len(turns) == 3
 
 
 def test_steps_of_static_inputs_are_learned_where_nothing_else_hangs_on_them():

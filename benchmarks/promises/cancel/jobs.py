@@ -96,15 +96,15 @@ def _upload(dice: random.Random) -> ModelRef:
 
 
 def _swept(dice: random.Random) -> Job:
+    import qdebug  # and nothing in the job: a first import is heard by no cancel, and no job of the app's imports these
+    from qdebug.search.sensitivity import Question, sensitivity
+    from qdebug.search.sweep.plan import How
+
     formats = _formats(dice, 2)
 
     def sweep(work: Work) -> object:
-        import qdebug
-        from qdebug.search.sensitivity import Question, sensitivity
-        from qdebug.search.sweep.plan import How
-
         ref = ModelRef(model="digits-resnet")
         session = qdebug.open(ref.model, work=work)
-        return sensitivity(session, Question(formats), "exact", how=How(cores=2, ref=ref), work=work)
+        return sensitivity(session, Question(formats, Recipe()), "exact", how=How(cores=2, ref=ref), work=work)
 
     return sweep

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 LONGEST = 60.0
 """Seconds after a cancel until a job counts as deaf to it."""
 
+LATEST = 5.0
+"""Seconds after its begin that a job is cancelled at most; sooner where it has ended by then."""
+
 
 def cancelled(job: Job, after: float) -> tuple[str, float]:
     """Begin a job, cancel it after so many seconds, and wait for its thread.
@@ -95,7 +98,7 @@ def main(times: int, seed: str, seconds: float | None, jobs: str, leaving: float
     dice, until = random.Random(seed), None if seconds is None else time.monotonic() + seconds
     took, broken, longest, early = [], [], {}, 0
     names: list[str] = []
-    after = dict.fromkeys(listed, 1.0)
+    after = dict.fromkeys(listed, 0.7)
     while len(took) < times and not (until and took and time.monotonic() > until):
         names = names or dice.sample(sorted(listed), len(listed))
         name = names.pop()
@@ -105,6 +108,7 @@ def main(times: int, seed: str, seconds: float | None, jobs: str, leaving: float
             continue
         took.append(slow)
         longest[name] = max(slow, longest.get(name, 0.0))
+        after[name] = min(1.25 * after[name], LATEST)  # until cancels come in all of what it does
         if said != "cancelled":
             broken.append(f"{name}: {said} ({slow:.1f} s after the cancel)")
         broken += [f"{name}: left behind: {one}" for one in left(os.getpid(), leaving)]
