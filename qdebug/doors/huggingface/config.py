@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from qdebug.doors.huggingface.library import first_line, quiet, transformers
+from qdebug.doors.huggingface.library import first_line, hushed, quiet, transformers
 from qdebug.errors import FileError, ModelError, near
 
 Kind = Literal[
@@ -105,7 +105,8 @@ def _architecture(folder: Path, plain: dict[str, Any], own_code: tuple[str, ...]
     found = transformers()
     named = plain.get("architectures") or []
     name = str(named[0]) if isinstance(named, list) and named else ""
-    known = getattr(found, name, None) if name.isidentifier() else None
+    with hushed():
+        known = getattr(found, name, None) if name.isidentifier() else None
     if isinstance(known, type) and issubclass(known, found.PreTrainedModel):
         return name
     if own_code:

@@ -31,11 +31,29 @@ def transformers() -> Any:
     return found
 
 
+_TALKING = ("torchao", "torch.utils._pytree")
+"""What transformers imports where it is installed, and which warns of what this machine lacks and of itself."""
+
+
+@contextmanager
+def hushed() -> Iterator[None]:
+    """Without the warnings of what the library imports, which it does when a class of its own is first asked for."""
+    loggers = [logging.getLogger(name) for name in _TALKING]
+    levels = [logger.level for logger in loggers]
+    try:
+        for logger in loggers:
+            logger.setLevel(logging.ERROR)
+        yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
+
+
 @contextmanager
 def quiet() -> Iterator[None]:
     """Without its progress bars, advice and network, one thread at a time: it keeps state for the whole process."""
     found = transformers()
-    with torch_tools():
+    with torch_tools(), hushed():
         before, bars = found.logging.get_verbosity(), found.logging.is_progress_bar_enabled()
         offline = os.environ.get("HF_HUB_OFFLINE")
         found.logging.set_verbosity(logging.CRITICAL)
