@@ -1,8 +1,9 @@
 """A tensor's statistics from one pass over its values, in memory that does not depend on how many there are.
 
-What has to move: each value is read once; of a float32 value its key is compared with two limits, the value and its
-square are added up, and one of 65,536 counts goes up by one: 4 bytes from memory and about ten operations. All but the
-count are done for many values at once; the count waits for its store, one a cycle, and is more than half of the time.
+What has to move: each value is read once; a float32 value and its square are added up, and one of 65,536 counts goes
+up by one: 4 bytes from memory and about seven operations. The sums are taken of many values at once; the count waits
+for its store, one a cycle, and is more than half of the time. A piece is compared with the limits only where its
+counts say that it may lie outside of them: few pieces of a large tensor do.
 Of a stored type of at most 16 bits only the count goes up: whatever is asked about the values follows from how often
 each code occurs, exactly, and costs nothing for each value.
 """
@@ -139,7 +140,7 @@ class FloatStats:
         counts = self._counts.copy()
         counts[0] -= zeros
         counts[0x8000] -= negative
-        seen = np.flatnonzero(counts)
+        seen = np.flatnonzero(counts != 0)  # of truth values: a fifth of the time
         middles = ((seen.astype(np.uint32) << 16) | 0x8000).view(np.float32)
         good = np.isfinite(middles)
         return np.append(middles[good].astype(np.float64), 0.0), np.append(counts[seen][good], zeros + negative)

@@ -18,6 +18,10 @@ _MINUS = 0x8000
 """The upper half of the bits of −0."""
 _LARGEST = np.int32(0x7F7FFFFF)
 _LEAST = np.int32(-0x80000000)
+_INFINITE = 0x7F80
+"""The upper half of the bits of +Inf; those of NaNs are above."""
+_HALF, _HALVES, _CODE = np.uint64(16), np.uint64(48), np.uint64(0xFFFF)
+_HALF_OF_ONE = np.int32(16)
 
 
 @njit(cache=True, nogil=True)
@@ -42,28 +46,67 @@ def look(
         ends: the smallest and the largest key of a finite value; keys are integers in the order of the floats.
         tallies: +0, −0, NaNs, +Inf, −Inf.
     """
-    floats, halves, unsigned = bits.view(np.float32), bits.view(np.uint16), bits.view(np.uint32)
+    if not bits.size:
+        return
+    floats, pairs = bits.view(np.float32), bits[: bits.size // 2 * 2].view(np.uint64)
+    before = _odd(counts), _at(counts, ends[0] ^ _MASK), _at(counts, ends[1])
+    total, squares = 0.0, 0.0
     for start in range(0, bits.size, TILE):
-        part, values = bits[start : start + TILE], floats[start : start + TILE]
-        low, high, is_finite = _limits(part, unsigned[start : start + TILE])
-        if is_finite:
-            total, squares = _sums(values, shift)
-        else:
-            low, high, total, squares = _finite(part, values, shift, tallies)
-        ends[0], ends[1] = min(ends[0], low), max(ends[1], high)
-        sums[0] += total
-        sums[1] += squares
+        more, larger = _sums(floats[start : start + TILE], shift)
+        total += more
+        squares += larger
         small = counts[0] + counts[_MINUS]
-        codes = halves[2 * start : 2 * (start + TILE)]
-        for i in range(codes.size // 2):
-            counts[codes[2 * i + 1]] += 1  # one a cycle, whatever is done: it waits for the store
+        for pair in pairs[start // 2 : (start + TILE) // 2]:  # one a cycle, whatever is done: it waits for the store
+            counts[(pair >> _HALF) & _CODE] += 1
+            counts[pair >> _HALVES] += 1
+        if bits.size % 2 and start + TILE >= bits.size:
+            counts[(bits[-1] >> _HALF_OF_ONE) & 0xFFFF] += 1
         if counts[0] + counts[_MINUS] > small:
-            _zeros(part, tallies)
+            _zeros(bits[start : start + TILE], tallies)
+    if _odd(counts) > before[0]:
+        low, high, total, squares = _finite(bits, floats, shift, tallies)
+    elif _may_lie_outside(counts, ends, before[1], before[2]):
+        low, high = _limits(bits, bits.view(np.uint32))
+    else:
+        low, high = ends[0], ends[1]
+    ends[0], ends[1] = min(ends[0], low), max(ends[1], high)
+    sums[0] += total
+    sums[1] += squares
 
 
 @njit(cache=True, nogil=True)
-def _limits(part: NDArray[np.int32], unsigned: NDArray[np.uint32]) -> tuple[np.int32, np.int32, bool]:
-    """Smallest and largest key, and whether all values are finite; the keys say nothing where one is not.
+def _odd(counts: NDArray[np.int64]) -> int:
+    """How many values are not finite."""
+    return counts[_INFINITE:_MINUS].sum() + counts[_MINUS + _INFINITE :].sum()
+
+
+@njit(cache=True, nogil=True)
+def _at(counts: NDArray[np.int64], bits: np.int32) -> int:
+    """How many values share the upper half of these bits."""
+    return counts[(bits >> _HALF_OF_ONE) & 0xFFFF]
+
+
+@njit(cache=True, nogil=True)
+def _may_lie_outside(counts: NDArray[np.int64], ends: NDArray[np.int32], lowest: int, highest: int) -> bool:
+    """Whether a value that was counted meanwhile may lie outside of the limits.
+
+    ``lowest`` and ``highest`` are how many values had the limits' upper halves before. False for most pieces of a large
+    tensor, which are then not compared with the limits. Of limits with one sign nothing is known: True.
+    """
+    if ends[0] >= 0 or ends[1] < 0:
+        return True
+    low, high = (ends[0] ^ _MASK) >> _HALF_OF_ONE & 0xFFFF, ends[1] >> _HALF_OF_ONE
+    found = counts[low] - lowest | counts[high] - highest
+    for one in counts[low + 1 : _MINUS + _INFINITE]:
+        found |= one  # and no end at the first: so many are looked at in one step
+    for one in counts[high + 1 : _INFINITE]:
+        found |= one
+    return bool(found != 0)
+
+
+@njit(cache=True, nogil=True)
+def _limits(part: NDArray[np.int32], unsigned: NDArray[np.uint32]) -> tuple[np.int32, np.int32]:
+    """Smallest and largest key of finite values.
 
     Of bits taken for integers the largest says which value lies highest if one is positive; taken without a sign, the
     largest says which lies lowest if one is negative, and the smallest which lies next to zero where all have one sign.
@@ -73,9 +116,7 @@ def _limits(part: NDArray[np.int32], unsigned: NDArray[np.uint32]) -> tuple[np.i
     for i in range(part.size):
         top, most, least = max(top, part[i]), max(most, unsigned[i]), min(least, unsigned[i])
     nearest, farthest = np.int32(least), np.int32(most)
-    low = farthest ^ _MASK if farthest < 0 else nearest
-    high = top if top >= 0 else nearest ^ _MASK
-    return low, high, low >= ~_LARGEST and high <= _LARGEST
+    return farthest ^ _MASK if farthest < 0 else nearest, top if top >= 0 else nearest ^ _MASK
 
 
 @njit(cache=True, nogil=True, fastmath={"reassoc", "contract"})

@@ -106,6 +106,27 @@ def test_limits_of_either_sign_and_both(floats, sign):
     assert found.nans == np.isnan(x).sum() and sum(found.infinities) == np.isinf(x).sum()
 
 
+@pytest.mark.parametrize("name", ["drawn", "rising", "falling", "close", "one sign", "broken"])
+def test_limits_hold_after_every_piece(way, name):
+    x = np.random.default_rng(2).standard_normal(3000).astype(np.float32)
+    match name:
+        case "rising":
+            x.sort()
+        case "falling":
+            x[::-1].sort()
+        case "close":  # all share the upper half of their bits, but for the sign
+            x = np.copysign(1 + np.abs(x) / 4096, x)
+        case "one sign":
+            x = -np.abs(x)
+        case "broken":
+            x[1700:2400:3] = np.nan
+    stats, seen = FloatStats(), []
+    for piece in np.array_split(x, 131):
+        stats.add(np.ascontiguousarray(piece))
+        seen += piece[np.isfinite(piece)].tolist()
+        assert stats.limits == (min(seen), max(seen))
+
+
 def test_values_that_are_all_the_same_have_no_spread(way):
     stats = FloatStats()
     stats.add(np.full(10_000, 0.1, np.float32))
