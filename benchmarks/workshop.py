@@ -11,25 +11,20 @@ again as pages do. Processor time is of everything while they are there, by the 
 from __future__ import annotations
 
 import argparse
-import asyncio
 import json
 import os
 import statistics
 import tempfile
-import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from playwright.sync_api import Page
 
-from benchmarks._participants import Participant
+from benchmarks._participants import Participant, among
 from benchmarks.browser import chromium, served, shown
 from qdebug.jobs import connect
 from qdebug.jobs.verbs import GetStats
 
-PRESETS = ("w8a8", "w8a8-pc", "w4a8-pc")
 LAYER, FORMATS = "fc", ("int4", "int8")
 SETTLE_MS = 300
 _CHANGED = """before => { const now = document.querySelector('.q-strip')?.innerText;
@@ -45,10 +40,10 @@ def main(participants: int, clicks: int, think: float) -> dict[str, object]:
         alone = _clicked(page, clicks)
         server, worker = server_of(address), connect(Path(folder))
         worker.get(GetStats())
-        with among([Participant(address, PRESETS, think) for _ in range(1)]):  # the presets are measured
+        with among([Participant(address, think=think) for _ in range(1)]):  # the presets are measured
             time.sleep(6 * think)
         before = resident(server)
-        others = [Participant(address, PRESETS, think) for _ in range(participants)]
+        others = [Participant(address, think=think) for _ in range(participants)]
         with among(others):
             there, busy, runs_before = resident(server), [used(server), used(worker.pid)], _runs(others)
             crowded = _clicked(page, clicks)
@@ -56,7 +51,7 @@ def main(participants: int, clicks: int, think: float) -> dict[str, object]:
             spent = [used(one) - was for one, was in zip((server, worker.pid), busy, strict=True)]
         worker.close()
     runs = [seconds for one in others for seconds in one.seconds]
-    errors = [error for one in others for error in one.errors]
+    errors = [error for one in others for error in one.problems]
     return {
         "clicks": clicks,
         "alone_ms": summary(alone),
@@ -86,32 +81,6 @@ def _clicked(page: Page, many: int) -> list[float]:
         found.append(1e3 * (time.perf_counter() - start))
         page.wait_for_timeout(SETTLE_MS)
     return found
-
-
-@contextmanager
-def among(others: list[Participant]) -> Iterator[None]:
-    """While others take part, in a thread of their own; begins when all have come in."""
-    inside, leave = threading.Event(), threading.Event()
-
-    async def all_of_them() -> None:
-        gone, ready = asyncio.Event(), [asyncio.Event() for _ in others]
-        tasks = [asyncio.create_task(one.stay(event, gone)) for one, event in zip(others, ready, strict=True)]
-        for event in ready:
-            await event.wait()
-        inside.set()
-        while not leave.is_set():
-            await asyncio.sleep(0.1)
-        gone.set()
-        await asyncio.gather(*tasks)
-
-    thread = threading.Thread(target=asyncio.run, args=(all_of_them(),))
-    thread.start()
-    inside.wait()
-    try:
-        yield
-    finally:
-        leave.set()
-        thread.join()
 
 
 def server_of(address: str) -> int:

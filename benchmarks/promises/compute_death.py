@@ -14,9 +14,9 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
+from benchmarks._visitor import visit
 from benchmarks.promises.promise import Allowance, Outcome, Promise
-from benchmarks.promises.sessions import Session, served, session
-from benchmarks.promises.visitor import visit
+from benchmarks.promises.sessions import Session, served
 from qdebug.jobs.runtime import Runtime
 from qdebug.recipes import dumps, preset
 
@@ -35,15 +35,15 @@ def keep(allowance: Allowance) -> Outcome:
 
 
 async def _killed_again(address: str, runtime: Runtime, allowance: Allowance, took: list[float]) -> list[str]:
-    sessions = [session(address) for _ in range(SESSIONS)]
-    await asyncio.gather(*(one.enter() for one in sessions))
+    sessions = [Session(address) for _ in range(SESSIONS)]
+    await asyncio.gather(*(_come(one) for one in sessions))
     broken: list[str] = []
     fresh = itertools.cycle(_presets(allowance.dice()))
     for number in allowance.rounds():
         dice = allowance.dice(number)
         told = [_told(one) for one in sessions]
         for one in sessions:
-            one.errors.clear()
+            one.problems.clear()
         first, last = next(fresh), next(fresh)
         start = time.monotonic()
         clicks = [_click(one, first, dice.uniform(0, 0.3)) for one in sessions]
@@ -54,10 +54,15 @@ async def _killed_again(address: str, runtime: Runtime, allowance: Allowance, to
         took.append(time.monotonic() - start)
         said = [one or other for one, other in zip(said, await _all_click(sessions, last), strict=True)]
         for place, one in enumerate(sessions):
-            what = said[place] or judged(one.recipe, recipe_name(last), _told(one) - told[place], one.errors)
+            what = said[place] or judged(one.recipe, recipe_name(last), _told(one) - told[place], one.problems)
             broken += [f"kill {number}: session {place}: {what}"] if what else []
     await asyncio.gather(*(one.leave() for one in sessions))
     return broken
+
+
+async def _come(one: Session) -> None:
+    await one.enter("layers")
+    await one.scored()
 
 
 async def _all_click(sessions: list[Session], preset: str) -> list[str]:
@@ -90,7 +95,7 @@ async def _click(one: Session, name: str, after: float) -> str:
     await asyncio.sleep(after)
     try:
         await one.choose(name)
-        await one.rest()
+        await one.scored()
         await one.again()
     except Exception as error:  # noqa: BLE001 - whatever it is, it is what is counted
         return f"{type(error).__name__}: {error}"

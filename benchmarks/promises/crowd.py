@@ -8,10 +8,9 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks._participants import Participant
+from benchmarks._participants import Participant, among
 from benchmarks._screen import served
 from benchmarks.promises.promise import Allowance, Outcome, Promise
-from benchmarks.workshop import PRESETS, among
 from qdebug.jobs import stop_worker
 
 WARM, ALONE, SHORT = 10.0, 5.0, 15.0
@@ -27,12 +26,12 @@ def keep(allowance: Allowance) -> Outcome:
     with tempfile.TemporaryDirectory() as text:
         folder = Path(text)
         with served(folder / "log", folder / "run", QDEBUG_WORKSPACE=str(folder / "workspace")) as address:
-            _there([Participant(address, PRESETS, THINK / 4)], WARM)  # what is looked at is measured once
-            alone = [Participant(address, PRESETS, THINK / 4)]
+            _there([Participant(address, think=THINK / 4)], WARM)  # what is looked at is measured once
+            alone = [Participant(address, think=THINK / 4)]
             _there(alone, ALONE)
             seconds = SHORT if allowance.until is None else max(SHORT, allowance.until - time.monotonic())
             think = THINK if allowance.until is None else THINK_LONG
-            crowd = [Participant(address, PRESETS, think) for _ in range(allowance.times)]
+            crowd = [Participant(address, think=think) for _ in range(allowance.times)]
             _there(crowd, seconds)
         stop_worker(folder / "run")
     return judged(alone[0].seconds, crowd, is_long=allowance.until is not None)
@@ -53,7 +52,7 @@ def judged(alone: Sequence[float], crowd: Sequence[Participant], *, is_long: boo
             take as many times as long as alone as there are people: more would say that they wait for each other.
     """
     clicks = [seconds for one in crowd for seconds in one.seconds]
-    broken = [f"person {place}: {error}" for place, one in enumerate(crowd) for error in one.errors]
+    broken = [f"person {place}: {error}" for place, one in enumerate(crowd) for error in one.problems]
     broken += [f"person {place} was answered no click" for place, one in enumerate(crowd) if not one.seconds]
     if len(clicks) < 2 or len(alone) < 2:
         return Outcome(len(crowd), (*broken, "there were no two clicks to compare"))

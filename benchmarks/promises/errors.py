@@ -17,10 +17,10 @@ from pathlib import Path
 
 from benchmarks._app import ROOT
 from benchmarks._screen import served
+from benchmarks._visitor import Visitor, visit
 from benchmarks.promises.faulty_worker import SECRET
 from benchmarks.promises.promise import Allowance, Outcome, Promise
 from benchmarks.promises.provoked import MARK, lacking, messages
-from benchmarks.promises.visitor import Visitor, visit
 from qdebug.jobs import stop_worker
 
 GOLDEN = Path(__file__).with_name("errors.txt")

@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from benchmarks._screen import served
+from benchmarks._visitor import Visitor, visit
 from benchmarks.promises.promise import Allowance, Outcome, Promise
-from benchmarks.promises.visitor import Visitor, visit
 from benchmarks.promises.watermarks import Mark, drawn
 from qdebug.jobs import stop_worker
 

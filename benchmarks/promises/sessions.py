@@ -1,4 +1,4 @@
-"""Sessions of the app that do as they are told, over its websocket, and remember what they were shown."""
+"""Visitors of a server of their own who change their recipe, and remember what they were shown of it."""
 
 from __future__ import annotations
 
@@ -6,27 +6,29 @@ import asyncio
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 from urllib.parse import parse_qs
 
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
-from websockets.asyncio.client import ClientConnection, connect
 
 from benchmarks._app import free_port, running
-from benchmarks._participants import LARGEST, Participant
+from benchmarks._participants import PRESET
+from benchmarks._visitor import Visitor
 from qdebug.cli.app import command as app_command
 from qdebug.jobs import stop_worker
 from qdebug.places import app_script
 
-PRESETS = ("w8a8", "w8a8-pc", "w4a8-pc")
 PATIENCE = 120.0
 """Seconds for a screen to come to its numbers."""
+GLANCE = 0.3
+"""Seconds between two looks at the score."""
 
 
 @dataclass
-class Session(Participant):
-    """One that is told what to do.
+class Session(Visitor):
+    """One that changes its recipe when it is told to.
 
     Attributes:
         toasts: what was said in passing.
@@ -34,50 +36,28 @@ class Session(Participant):
         strip: the score as it is shown.
     """
 
-    strip: str = ""
+    toasts: list[str] = field(default_factory=list)
     recipe: str = ""
-
-    def __post_init__(self) -> None:
-        self.toasts: list[str] = []
-        self._line: ClientConnection | None = None
-
-    async def enter(self) -> None:
-        """Come in and wait for the first score."""
-        url = self.address.replace("http", "ws", 1) + "/_stcore/stream"
-        self._line = await connect(url, subprotocols=["streamlit"], max_size=LARGEST)  # type: ignore[list-item]
-        await self._run(self._line, page_name="layers")
-        await self.rest()
+    strip: str = ""
 
     async def choose(self, preset: str) -> None:
         """Change the preset; the run that it causes, and no more."""
-        assert self._line is not None
+        await self.until(PRESET)
         self.strip = ""
-        await self._run(self._line, pick=preset)
+        await self.type(PRESET, preset)
 
-    async def rest(self) -> None:
+    async def scored(self) -> None:
         """Look again until the score is exact.
 
         Raises:
             TimeoutError: it does not come.
         """
-        assert self._line is not None
         until = time.monotonic() + PATIENCE
-        while not (self._options and ">exact<" in self.strip):
+        while not (PRESET in self.widgets and ">exact<" in self.strip):
             if time.monotonic() > until:
-                raise TimeoutError(
-                    f"no rest after {PATIENCE:.0f} s: {self._options[:1]} {self.strip[-80:]} {self._again}"
-                )
-            await self._look(self._line, asyncio.Event(), 0.3)
-
-    async def again(self) -> None:
-        """Have the page drawn once more."""
-        assert self._line is not None
-        await self._run(self._line)
-
-    async def leave(self) -> None:
-        """Go."""
-        if self._line is not None:
-            await self._line.close()
+                raise TimeoutError(f"no score after {PATIENCE:.0f} s: {list(self.widgets)[:3]} {self.strip[-80:]}")
+            await asyncio.sleep(GLANCE)
+            await self._look()
 
     def _heard(self, message: ForwardMsg, fragment: str) -> bool:
         kind = message.WhichOneof("type")
@@ -85,18 +65,13 @@ class Session(Participant):
             self.recipe = parse_qs(message.page_info_changed.query_string).get("recipe", [""])[0]
         return super()._heard(message, fragment)
 
-    def _seen(self, element: object) -> None:
-        kind = element.WhichOneof("type")  # type: ignore[attr-defined]
+    def _drawn(self, element: Any) -> None:
+        kind = element.WhichOneof("type")
         if kind == "toast":
-            self.toasts.append(element.toast.body)  # type: ignore[attr-defined]
-        elif kind == "html" and 'class="q-strip"' in element.html.body:  # type: ignore[attr-defined]
-            self.strip = element.html.body  # type: ignore[attr-defined]
-        super()._seen(element)
-
-
-def session(address: str) -> Session:
-    """One that has not come in yet."""
-    return Session(address, PRESETS, 0.0)
+            self.toasts.append(element.toast.body)
+        elif kind == "html" and 'class="q-strip"' in element.html.body:
+            self.strip = element.html.body
+        super()._drawn(element)
 
 
 @contextmanager

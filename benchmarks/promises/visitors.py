@@ -5,9 +5,10 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
+from benchmarks._participants import PRESETS
+from benchmarks._visitor import visit
 from benchmarks.promises.promise import Allowance, Outcome, Promise
-from benchmarks.promises.sessions import PRESETS, served, session
-from benchmarks.promises.visitor import visit
+from benchmarks.promises.sessions import Session, served
 from benchmarks.workshop import resident
 from qdebug.jobs.runtime import Runtime
 
@@ -40,12 +41,12 @@ async def _visited(address: str, runtime: Runtime, server: int, allowance: Allow
     for number in range(allowance.times):
         if number > 2 * FIRST and allowance.spent():
             break
-        one = session(address)
-        await one.enter()
-        for preset in PRESETS[1:]:
-            await one.choose(preset)
-            await one.rest()
-        await one.leave()
+        one = Session(address)
+        async with one.inside("layers"):
+            await one.scored()
+            for preset in PRESETS[1:]:
+                await one.choose(preset)
+                await one.scored()
         endpoint = runtime.read()
         assert endpoint is not None
         taken.append((resident(server), resident(endpoint.pid)))

@@ -13,7 +13,7 @@ def test_eight_people_click_at_once():
 
 
 def person(*seconds, errors=()):
-    return Participant("", (), 1.0, list(seconds), list(errors))
+    return Participant("", problems=list(errors), seconds=list(seconds))
 
 
 def test_what_breaks_it_is_noticed():

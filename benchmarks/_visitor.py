@@ -1,7 +1,7 @@
 """A visitor without a browser: one session of the app over its websocket, that can press, type, upload and go about.
 
-What the server sends is handed on, message by message, as it came. :class:`benchmarks._participants.Participant` does
-one thing many times and counts the seconds; a visitor does whatever it is told.
+What the server sends is handed on, message by message, as it came. What a page would ask for by itself (parts that look
+again every so often) a visitor asks for as well when it waits, so that each costs the server what a browser would.
 """
 
 from __future__ import annotations
@@ -58,14 +58,29 @@ class Visitor:
     @asynccontextmanager
     async def inside(self, page: str = "", cookies: str = "", **query: str) -> AsyncIterator[Visitor]:
         """Come in at a screen's address; leave at the end."""
+        try:
+            await self.enter(page, cookies, **query)
+            yield self
+        finally:
+            await self.leave()
+
+    async def enter(self, page: str = "", cookies: str = "", **query: str) -> None:
+        """Come in at a screen's address."""
         url = self.address.replace("http", "ws", 1) + "/_stcore/stream"
         more = {"Cookie": cookies} if cookies else {}
-        async with connect(
+        self._line = await connect(
             url, subprotocols=["streamlit"], max_size=LARGEST, additional_headers=more,  # type: ignore[list-item]
-        ) as line:  # fmt: skip
-            self._line = line
-            await self._run(page, query=urlencode(query))
-            yield self
+        )  # fmt: skip
+        await self._run(page, query=urlencode(query))
+
+    async def leave(self) -> None:
+        """Hang up."""
+        if self._line is not None:
+            await self._line.close()
+
+    async def again(self) -> None:
+        """Have the page drawn once more."""
+        await self._run()
 
     async def go(self, page: str, seconds: float = PATIENCE) -> None:
         """Go to a screen by the sidebar, and stay until nothing is being measured or the seconds are over."""
@@ -88,8 +103,9 @@ class Visitor:
         request.file_urls_request.session_id = self._session
         request.file_urls_request.file_names.extend(files)
         await self._send(request)
-        while request.file_urls_request.request_id not in self._urls:
-            await self._take("")
+        async with asyncio.timeout(PATIENCE):
+            while request.file_urls_request.request_id not in self._urls:
+                await self._take("")
         urls = self._urls.pop(request.file_urls_request.request_id).file_urls
         for place, (name, content) in zip(urls, files.items(), strict=True):
             await asyncio.to_thread(_put, self.address, place.upload_url, name, content)
@@ -107,9 +123,7 @@ class Visitor:
         end = time.monotonic() + seconds
         while self._again and time.monotonic() < end:
             await asyncio.sleep(min(self._again.values()))
-            for fragment in list(self._again):
-                if fragment in self._again:  # the one before may have had the page drawn anew, without it
-                    await self._run(fragment=fragment)
+            await self._look()
 
     async def until(self, key: str, gone: str = "") -> None:
         """Stay until a widget is there, and another one, such as that of a dialog above it, no more.
@@ -128,6 +142,12 @@ class Visitor:
         while time.monotonic() < end and not any(words in one for one in self.problems):
             await self.rest(GLANCE)
             await asyncio.sleep(GLANCE)
+
+    async def _look(self) -> None:
+        """Ask once for each part that wants to be looked at again."""
+        for fragment in list(self._again):
+            if fragment in self._again:  # the one before may have had the page drawn anew, without it
+                await self._run(fragment=fragment)
 
     async def _act(self, key: str, fill: Callable[[WidgetState], None], *, lasting: bool = True) -> None:
         state = WidgetState()
@@ -166,7 +186,9 @@ class Visitor:
         assert self._line is not None
         content = await self._line.recv(decode=False)
         self.hear(content)
-        message = ForwardMsg.FromString(content)
+        return self._heard(ForwardMsg.FromString(content), fragment)
+
+    def _heard(self, message: ForwardMsg, fragment: str) -> bool:
         kind = message.WhichOneof("type")
         if kind == "new_session":
             self._page = message.new_session.page_script_hash or self._page
