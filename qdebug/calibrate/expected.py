@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from qdebug.calibrate import passes
 from qdebug.calibrate.stats import ActivationStats
 from qdebug.calibrate.tails import Side, sides
-from qdebug.formats import QFormat
+from qdebug.formats import Integer
 
 _BEST = 4
 """Places of the coarse search that are looked into."""
@@ -41,7 +41,7 @@ class Grids(NamedTuple):
     below: NDArray[np.int64]
 
 
-def least_error(stats: ActivationStats, fmt: QFormat, symmetric: bool) -> tuple[float, float]:
+def least_error(stats: ActivationStats, fmt: Integer, symmetric: bool) -> tuple[float, float]:
     """The clip range, zero included, for which the expected squared error is least.
 
     The values of a bin are spread evenly over it, zeros lie exactly at zero. Symmetric: every bin edge is tried as the
@@ -64,7 +64,7 @@ def least_error(stats: ActivationStats, fmt: QFormat, symmetric: bool) -> tuple[
     first = min(int(side.first * share) for side, share in nearest if len(side.counts))
     widths = np.append(np.arange(first + 1, np.ceil(reach)), reach)
 
-    def search(candidates: NDArray[np.float64]) -> Grids:
+    def search(candidates: NDArray[np.floating]) -> Grids:
         scales = candidates / steps
         if symmetric:
             above, below = (_gains(side, scales, count)[:, -1] for side, count in ((positive, qmax), (negative, -qmin)))

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from qdebug.calibrate.expected import least_error
 from qdebug.calibrate.stats import ActivationStats
 from qdebug.calibrate.tails import sides
 from qdebug.errors import NumericError
-from qdebug.formats import QFormat, find
+from qdebug.formats import Integer, find
 from qdebug.quantize import aciq_range, entropy_limit, octav_range
 from qdebug.quantize.ranges.aciq import Density
 from qdebug.recipes import TensorPlan
@@ -43,7 +42,6 @@ def choose_range(stats: ActivationStats, plan: TensorPlan, *, layer: str | None 
     low, high = min(stats.low, 0.0), max(stats.high, 0.0)
     if stats.low == stats.high:
         return low, high
-    fmt = find(plan.format)
     match plan.range:
         case "moving_average":
             found = stats.average_low, stats.average_high
@@ -51,20 +49,26 @@ def choose_range(stats: ActivationStats, plan: TensorPlan, *, layer: str | None 
             tail = (100.0 - plan.percentile) / 200.0
             found = stats.quantile(tail), stats.quantile(1.0 - tail)
         case "mse":
-            found = least_error(stats, fmt, plan.symmetric)
+            found = least_error(stats, _integer(plan), plan.symmetric)
         case "entropy":
-            found = _entropy(stats, fmt, plan.symmetric)
+            found = _entropy(stats, _integer(plan), plan.symmetric)
         case "aciq_laplace" | "aciq_gauss":
-            found = _aciq(stats, "laplace" if plan.range == "aciq_laplace" else "gauss", fmt, plan.symmetric)
+            found = _aciq(stats, "laplace" if plan.range == "aciq_laplace" else "gauss", _integer(plan), plan.symmetric)
         case "octav":
-            found = _octav(stats, fmt, plan.symmetric)
+            found = _octav(stats, _integer(plan), plan.symmetric)
         case _:
             return low, high
     below, above = max(min(found[0], 0.0), low), min(max(found[1], 0.0), high)
     return (below, above) if below < above else (low, high)
 
 
-def _entropy(stats: ActivationStats, fmt: QFormat, symmetric: bool) -> tuple[float, float]:
+def _integer(plan: TensorPlan) -> Integer:
+    fmt = find(plan.format)
+    assert isinstance(fmt, Integer), f"recipes allow {plan.range} for integers alone"
+    return fmt
+
+
+def _entropy(stats: ActivationStats, fmt: Integer, symmetric: bool) -> tuple[float, float]:
     both = sides(stats)
     doublings = 0
     while max(side.last for side in both) >> doublings > _MAGNITUDES:  # all values far from zero
@@ -77,7 +81,7 @@ def _entropy(stats: ActivationStats, fmt: QFormat, symmetric: bool) -> tuple[flo
     return -limit, limit
 
 
-def _aciq(stats: ActivationStats, density: Density, fmt: QFormat, symmetric: bool) -> tuple[float, float]:
+def _aciq(stats: ActivationStats, density: Density, fmt: Integer, symmetric: bool) -> tuple[float, float]:
     filled = stats.finite - stats.zeros
     if density == "gauss":
         about_zero = stats.squares / stats.finite
@@ -90,14 +94,13 @@ def _aciq(stats: ActivationStats, density: Density, fmt: QFormat, symmetric: boo
     return float(below), float(above)
 
 
-def _octav(stats: ActivationStats, fmt: QFormat, symmetric: bool) -> tuple[float, float]:
+def _octav(stats: ActivationStats, fmt: Integer, symmetric: bool) -> tuple[float, float]:
     both = sides(stats)
 
     def tails(low: Tensor, high: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        found: list[NDArray[np.float64]] = []
-        for side, limit in zip(both, (-low, high), strict=True):
-            found.extend(side.tail(limit.numpy()))
-        return tuple(torch.from_numpy(np.asarray(value)) for value in found)
+        ends = (side.tail(limit.numpy()) for side, limit in zip(both, (-low, high), strict=True))
+        (a, b), (c, d) = ((torch.from_numpy(np.asarray(value)) for value in tail) for tail in ends)
+        return a, b, c, d
 
     limits = torch.tensor([[stats.low], [stats.high]], dtype=torch.float64) / stats.width
     count = torch.tensor([float(stats.finite - stats.zeros)], dtype=torch.float64)

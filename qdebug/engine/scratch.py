@@ -49,7 +49,7 @@ class Scratch:
         if tensor.numel() < _SMALL or isinstance(tensor, FiledTensor):
             return tensor
         values = tensor.detach().contiguous()
-        raw = memoryview(values.view(-1).view(torch.uint8).numpy())
+        raw = values.view(-1).view(torch.uint8).numpy().data
         with self._lock:
             start, self._end = self._end, self._end + len(raw)
         try:
@@ -66,7 +66,7 @@ class Scratch:
 
     def _read(self, start: int, shape: torch.Size, dtype: torch.dtype) -> Tensor:
         values = torch.empty(shape, dtype=dtype)
-        room = memoryview(values.view(-1).view(torch.uint8).numpy())
+        room = values.view(-1).view(torch.uint8).numpy().data
         done = 0
         while done < len(room):
             done += os.preadv(self._file, [room[done:]], start + done)

@@ -109,5 +109,7 @@ def _born(sheet: Sheet, tap: Tap) -> Born | None:
         return None
     key = hashlib.blake2b(sheet.keys[tap.base] + b"born" + first.activation_key, digest_size=16).digest()
     grid = first.activation
-    uniform = isinstance(grid, QParams) and grid.scale.dim() == 0 and first.basis is None
-    return Born(tap, first, key, uniform and int(grid.zero_point) == grid.qmin)
+    skips_relu = (
+        isinstance(grid, QParams) and not grid.scale.dim() and first.basis is None and int(grid.zero_point) == grid.qmin
+    )
+    return Born(tap, first, key, skips_relu)

@@ -67,7 +67,7 @@ def escaped(text: str) -> str:
     return html.escape(written_out(text))
 
 
-def listed(names: tuple[str, ...], most: int = 3) -> str:
+def listed(names: Sequence[str], most: int = 3) -> str:
     """Names as a sentence lists them: ``a, b and 4 more``."""
     shown = names[:most]
     if len(names) > most:

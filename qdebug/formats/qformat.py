@@ -92,6 +92,7 @@ class Integer(QFormat):
     family: ClassVar[str] = "integer"
     is_integer: ClassVar[bool] = True
 
+    bits: int
     signed: bool = True
     narrow: bool = False
 
@@ -101,7 +102,7 @@ class Integer(QFormat):
         Symmetric grids use the signed codes of two's complement, with a scale of absmax / qmax, so that the code
         qmin is reached only by clipped values. Affine ones use the unsigned codes from 0.
         """
-        width = int(self.bits)
+        width = self.bits
         if symmetric and self.signed:
             return -(1 << (width - 1)) + self.narrow, (1 << (width - 1)) - 1
         return int(self.narrow), (1 << width) - 1

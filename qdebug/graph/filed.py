@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
@@ -29,6 +29,12 @@ class FiledTensor(Tensor):
 
     read: Read
     read_rows: ReadRows | None
+
+    if TYPE_CHECKING:  # torch declares one of its own, for numbers
+
+        def __init__(
+            self, shape: Sequence[int], read: Read, read_rows: ReadRows | None = None, dtype: torch.dtype = ...
+        ) -> None: ...
 
     @staticmethod
     def __new__(  # noqa: D102 - the class says it

@@ -105,21 +105,21 @@ class _Turned:
 
     def round(self, values: Tensor, errors: Tensor, factor: Tensor, columns: Tensor) -> None:
         """Round columns ``[B, R]`` in place; ``errors`` holds the weight and then what rounding took from it."""
-        size = self._grid.group_size
+        grid, size = self._grid, self._grid.group_size
         places = torch.zeros_like(columns) if self._shared or not size else columns // size
-        levelled = isinstance(self._grid, LevelGrid)
-        if kernels is None or (levelled and (self._offset is not None or self._grid.levels.dim() > 1)):
+        is_own = isinstance(grid, LevelGrid) and (self._offset is not None or grid.levels.dim() > 1)
+        if kernels is None or is_own:
             self._plainly(values, errors, factor, places)
             return
         arrays = values.numpy(), errors.numpy(), factor.contiguous().numpy(), self._scale.numpy()
-        if isinstance(self._grid, LevelGrid) and isinstance(self._grid.form, Float):
-            kernels.round_small_floats(*arrays, places.numpy(), *kernels.float_constants(self._grid.form))
-        elif isinstance(self._grid, LevelGrid):
-            levels, thresholds = (part.view(1, -1).numpy() for part in (self._grid.levels, self._grid.thresholds))
+        if isinstance(grid, LevelGrid) and isinstance(grid.form, Float):
+            kernels.round_small_floats(*arrays, places.numpy(), *kernels.float_constants(grid.form))
+        elif isinstance(grid, LevelGrid):
+            levels, thresholds = (part.view(1, -1).numpy() for part in (grid.levels, grid.thresholds))
             kernels.round_levels(*arrays, places.numpy(), levels, thresholds)
         else:
             assert self._zero is not None
-            low, high = (limit - self._zero for limit in (self._grid.qmin, self._grid.qmax))
+            low, high = (limit - self._zero for limit in (grid.qmin, grid.qmax))
             kernels.round_uniform(*arrays, low.numpy(), high.numpy(), places.numpy())
 
     def _plainly(self, values: Tensor, errors: Tensor, factor: Tensor, places: Tensor) -> None:
@@ -127,7 +127,7 @@ class _Turned:
             scale = self._scale[place].view(-1, 1)
             if self._zero is None:
                 offset = None if self._offset is None else self._offset[place].view(-1, 1)
-                one = replace(self._grid, scale=scale, offset=offset, group_size=0)  # type: ignore[call-arg]
+                one = replace(self._grid, scale=scale, offset=offset, group_size=0)
             else:
                 one = replace(self._grid, scale=scale, zero_point=self._zero[place].view(-1, 1), group_size=0)
             values[k] = fake_quantize(values[k].view(-1, 1), one)[:, 0]

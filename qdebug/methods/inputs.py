@@ -168,7 +168,7 @@ def inputs(
     found: list[tuple[Design, Tensor]] = []
     readers: Mapping[int, list[Design]] = {}
     for design in designs:
-        readers.setdefault(design.layer.x, []).append(design)  # type: ignore[attr-defined]
+        readers.setdefault(design.layer.x, []).append(design)
 
     def show(x: int, value: Tensor) -> None:
         real = batch.real_rows(value)

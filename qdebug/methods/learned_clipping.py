@@ -81,7 +81,7 @@ def learned_grid(weight: Tensor, hessian: Tensor, plan: TensorPlan, fix: Learned
             start = change.detach().clamp_min(torch.finfo(torch.float32).tiny)
         best, least = _kept(best, least, (lower, upper), change.detach())
         optimizer.zero_grad()
-        (change / start if low.dim() else change.sum() / start.sum()).sum().backward()  # type: ignore[no-untyped-call]
+        (change / start if low.dim() else change.sum() / start.sum()).sum().backward()
         optimizer.step()
     below, above = (torch.sigmoid(one) for one in best)
     return choose_grid(below * low, above * high, plan, group_size=size)

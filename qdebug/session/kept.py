@@ -74,7 +74,7 @@ def read(folder: Path, key: bytes, *, in_file: bool = False) -> Finding | None:
         path = _path(folder, key)
         stored = read_safetensors(path)[0] if in_file else ()
         left = {one.name: filed(one) for one in stored if one.title == "F32" and one.count > _SMALL}
-        with safetensors.safe_open(path, framework="pt") as file:  # type: ignore[no-untyped-call]
+        with safetensors.safe_open(path, framework="pt") as file:
             plain = msgspec.json.decode((file.metadata() or {})["finding"])
             if plain["layout"] != _LAYOUT:
                 return None
@@ -188,7 +188,8 @@ def _grid_from(plain: Any, get: Callable[[str | None], Tensor | None]) -> Grid |
     if plain is None:
         return None
     if "codes" in plain:
-        return QParams(_there(get(plain["scale"])), _there(get(plain["zero_point"])), *plain["codes"], plain["size"])
+        qmin, qmax = plain["codes"]
+        return QParams(_there(get(plain["scale"])), _there(get(plain["zero_point"])), qmin, qmax, plain["size"])
     form = FORMATS.get(plain["form"]) or _ELEMENTS[plain["form"]]
     return LevelGrid(
         form, _there(get(plain["levels"])), _there(get(plain["scale"])), plain["size"], get(plain["offset"]),

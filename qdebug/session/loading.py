@@ -249,5 +249,5 @@ def _specs(exported: ExportedProgram) -> tuple[TensorSpec, ...]:
         if node.op == "placeholder" and node.name in names:
             value = node.meta["val"]
             shape = tuple(size if isinstance(size, int) else None for size in value.shape)
-            specs.append(TensorSpec(name=node.name, shape=shape, dtype=str(value.dtype).removeprefix("torch.")))
+            specs.append(TensorSpec(name=str(node.name), shape=shape, dtype=str(value.dtype).removeprefix("torch.")))
     return tuple(specs)

@@ -120,8 +120,8 @@ def _weight(program: Program, layer: Layer, stored: Stored, grids: dict[int, QPa
         grids[layer.weight] = _grid(scale.scale, scale.zero_point, scale.elem, scale.block)
         return _plan(grids[layer.weight], "group")
     if scale.block and len(shape) == 2 and axis == layer.in_axis:
-        rows = (part if layer.out_axis == 0 else part.T for part in (scale.scale, scale.zero_point))
-        grids[layer.weight] = _grid(*(part.contiguous() for part in rows), scale.elem, scale.block)
+        rows, zeros = (part if layer.out_axis == 0 else part.T for part in (scale.scale, scale.zero_point))
+        grids[layer.weight] = _grid(rows.contiguous(), zeros.contiguous(), scale.elem, scale.block)
         return _plan(grids[layer.weight], "group")
     left.append(f"{layer.name} has scales along axis {axis} of its weight {list(shape)}, which is not its outputs'")
     return FLOAT

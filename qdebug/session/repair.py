@@ -89,7 +89,7 @@ class Repairs:
         for fix in later:
             between = Between((points or {}) if fix.stage == "training" else {}, not recipe.between.is_float32)
             key = (self._output_key(state, between.points), fix, between.held)
-            state = self._found.get(key, lambda s=state, f=fix, b=between: self._applied(s, f, reference, work, b))  # type: ignore[misc]
+            state = self._found.get(key, lambda s=state, f=fix, b=between: self._applied(s, f, reference, work, b))
         return state
 
     def places(self, recipe: Recipe, fix: BaseFix) -> tuple[tuple[Layer, str | None], ...]:

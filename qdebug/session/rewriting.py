@@ -88,7 +88,7 @@ class Rewrites:
         for fix in fixes:
             seen = _formats(recipe, fix) if isinstance(fix, CrossLayerEqualization) else self._looked_at(fix, plans)
             before, decided = overlay, (*decided, fix, seen)
-            overlay = self._overlays.get(decided, lambda b=before, f=fix: self._applied(b, f, recipe, work))  # type: ignore[misc]
+            overlay = self._overlays.get(decided, lambda b=before, f=fix: self._applied(b, f, recipe, work))
         return overlay
 
     def _plans(self, recipe: Recipe) -> Plans:

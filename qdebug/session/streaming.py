@@ -38,4 +38,4 @@ def streamed(tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> Iter
     yield len(text).to_bytes(8, "little") + text
     for name in names:
         values = plain(tensors[name]).detach().contiguous()
-        yield memoryview(values.view(-1).view(torch.uint8).numpy())
+        yield values.view(-1).view(torch.uint8).numpy().data

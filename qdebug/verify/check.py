@@ -155,7 +155,7 @@ class _Held:
                 (row.node for row, count in zip(facts.rows, counts, strict=True) if count.differing), None
             ),
             metric=RealMetric(name=one.name, float_=one.float_, simulated=one.quantized, real=two.quantized),
-            layers=facts.rows, kernels=facts.kernels, float_layers=facts.float_layers,
+            layers=facts.rows, kernels=dict(facts.kernels), float_layers=facts.float_layers,
             saturation=saturation(self.session, self.decided, self.work), vnni=has_vnni(),
             unsaid=self.written.unsaid, findings=findings(facts, agreement, runtime),
             seconds=time.perf_counter() - start,

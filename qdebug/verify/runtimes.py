@@ -26,12 +26,15 @@ class Opened(Protocol):
 
     def run(self, feeds: Mapping[str, np.ndarray], wanted: Sequence[str] | None = None) -> dict[str, np.ndarray]:
         """Outputs by name."""
+        ...
 
     def timed(self, feeds: Mapping[str, np.ndarray]) -> float:
         """Seconds of a run."""
+        ...
 
     def end_profile(self) -> tuple[Event, ...]:
         """What has been run, node by node."""
+        ...
 
 
 class Compiled(Protocol):
@@ -43,6 +46,7 @@ class Compiled(Protocol):
 
     def run(self, feeds: Mapping[str, np.ndarray]) -> np.ndarray:
         """The output that is scored."""
+        ...
 
 
 class Runtimes(Protocol):
@@ -50,9 +54,11 @@ class Runtimes(Protocol):
 
     def onnx_runtime(self, model: ModelProto | Path, *, threads: int = 0, profile: Path | None = None) -> Opened:
         """A model in ONNX Runtime."""
+        ...
 
     def openvino(self, path: Path, scored: str, *, rewriting: bool = True) -> Compiled:
         """A model in OpenVINO."""
+        ...
 
 
 class Here:

@@ -2,6 +2,17 @@
 
 import re
 
+PLACES = """() => {
+  window.places = new Set(); window.working = 0;
+  const look = () => {
+    window.working += document.querySelectorAll('[class*="st-key-working-"]').length;
+    const at = [".q-strip", ".st-key-table-body", "h2.q-layer"].map(name => document.querySelector(name));
+    if (at.every(one => one)) window.places.add(at.map(one => Math.round(one.getBoundingClientRect().y)).join());
+  };
+  setInterval(look, 20);
+}"""
+"""Notes, again and again, where three parts of the page stand."""
+
 
 def choose(screen, layer):
     screen.page.locator(f"tr[aria-label='{layer}'] td").first.click()
@@ -168,6 +179,19 @@ def test_on_a_tablet_the_table_and_its_layer_stand_side_by_side(open_screen):
     table, detail = screen.page.locator(".wrap").bounding_box(), screen.page.locator("h2.q-layer").bounding_box()
     assert table["x"] + table["width"] <= detail["x"]
     assert detail["y"] < 768
+
+
+def test_what_is_read_stays_where_it_is_while_another_recipe_is_measured(screen):
+    screen.go("layers")
+    screen.page.evaluate(PLACES)
+    before = screen.strip
+    screen.page.locator(".st-key-side-preset [data-testid=stSelectbox]").click()
+    screen.page.get_by_role("option", name=re.compile("^w4a8, per tensor")).click()
+    screen.until_strip_changes(before)
+    screen.rest()
+    working, places = screen.page.evaluate("() => [window.working, [...window.places]]")
+    assert working, "no line of progress was ever seen"
+    assert len(places) == 1, places
 
 
 def test_the_ground_and_the_pills_follow_the_theme(screen):

@@ -100,7 +100,7 @@ def coded_bias(codes: Tensor, scale: Tensor) -> Coded:
     return Coded(TensorProto.INT32, codes, scale, torch.zeros_like(scale), 0 if scale.dim() else None)
 
 
-_TORCH8 = {
+_TORCH8: dict[int, torch.dtype] = {
     TensorProto.FLOAT8E4M3FN: torch.float8_e4m3fn, TensorProto.FLOAT8E5M2: torch.float8_e5m2,
     TensorProto.FLOAT8E4M3FNUZ: torch.float8_e4m3fnuz, TensorProto.FLOAT8E5M2FNUZ: torch.float8_e5m2fnuz,
 }  # fmt: skip

@@ -11,7 +11,7 @@ _INTEGERS = (
     (TensorProto.INT4, -8, 7), (TensorProto.INT8, -128, 127), (TensorProto.INT16, -32768, 32767),
     (TensorProto.UINT4, 0, 15), (TensorProto.UINT8, 0, 255), (TensorProto.UINT16, 0, 65535),
 )  # fmt: skip
-_CARRIERS = {
+_CARRIERS: dict[int, torch.dtype] = {
     TensorProto.FLOAT: torch.float32, TensorProto.DOUBLE: torch.float64, TensorProto.INT64: torch.int64,
     TensorProto.INT8: torch.int8, TensorProto.UINT8: torch.uint8, TensorProto.INT16: torch.int16,
     TensorProto.UINT16: torch.uint16, TensorProto.INT32: torch.int32, TensorProto.FLOAT16: torch.float16,

@@ -17,9 +17,11 @@ class Tools(Protocol):
 
     def check(self, file: Path) -> None:
         """Hold a written file against the specification."""
+        ...
 
     def convert(self, proto: ModelProto, opset: int) -> ModelProto:
         """A model at a newer opset."""
+        ...
 
 
 class Here:

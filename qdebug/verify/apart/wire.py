@@ -145,7 +145,7 @@ def send(stream: BinaryIO, message: Asked | Answer, arrays: Mapping[str, np.ndar
     header = msgspec.msgpack.encode(message)
     stream.write(struct.pack("<Q", len(header)) + header)
     for one in plain.values():
-        stream.write(memoryview(one.reshape(-1).view(np.uint8)))
+        stream.write(one.reshape(-1).view(np.uint8).data)
     stream.flush()
 
 

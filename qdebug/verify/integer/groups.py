@@ -74,9 +74,10 @@ def _transposed(draft: Draft, name: str) -> Codes | None:
         return None
     order = node.attributes.get("perm", tuple(reversed(range(codes.dim()))))
     assert isinstance(order, tuple)
-    turned = draft.store(f"{name}~codes", codes.permute(*map(int, order)).contiguous(), draft.stored[found.name].elem)
+    turned = codes.permute([axis for axis in order if isinstance(axis, int)]).contiguous()
+    stored = draft.store(f"{name}~codes", turned, draft.stored[found.name].elem)
     axis = found.grid.axis if found.grid.is_one else order.index(found.grid.axis % codes.dim())
-    return Codes(turned, replace(found.grid, axis=axis), found.lane)
+    return Codes(stored, replace(found.grid, axis=axis), found.lane)
 
 
 def _fits(x: Codes, weight: Codes, y: Codes | None) -> bool:

@@ -44,8 +44,7 @@ def _wrap_requests() -> None:
         # Read without the lock, as Streamlit reads it where it yields: a change of page comes from the script's thread,
         # and one that comes a moment later than this look is caught where the part would be run.
         waiting = self._rerun_data if self._state is ScriptRequestType.RERUN else None
-        whole = waiting is not None and not waiting.fragment_id_queue
-        if whole and is_stale(new_data, waiting.page_script_hash):
+        if waiting and not waiting.fragment_id_queue and is_stale(new_data, waiting.page_script_hash):
             return True
         return plain(self, new_data)
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 import streamlit as st
 
 from qdebug.figures import drift, numbers
-from qdebug.figures.agreement import RUNTIMES, Reading, is_trouble, runtime_name, verified_finding
+from qdebug.figures.agreement import Reading, is_trouble, runtime_name, verified_finding
 from qdebug.figures.text import escaped, plural
 from qdebug.jobs.home_verbs import Runtime
 from qdebug.jobs.verbs import GetVerified
@@ -15,6 +17,7 @@ from qdebug.web.core import ask, chart, clicked, state, words
 from qdebug.web.core.theme import is_dark
 from qdebug.web.export.verified import ORDERS, remarks_html, table_html
 
+KNOWN: tuple[Runtime, ...] = get_args(Runtime)
 AGAINST: dict[Simulation, str] = {"float": "what you saw", "integer": "integer simulation"}
 HOW: dict[Simulation, str] = {
     "float": "what the screens show, which is simulated in float arithmetic",
@@ -29,7 +32,7 @@ def draw(info: ModelInfo) -> None:
         with st.container(key="verify-choice", horizontal=True, vertical_alignment="center", gap="small"):
             st.html('<h2 class="q-card">Does it compute what you saw?</h2>', width="content")
             runtime: Runtime = st.selectbox(
-                "Runtime", list(RUNTIMES), format_func=runtime_name, key="verify-runtime", width=170,
+                "Runtime", KNOWN, format_func=runtime_name, key="verify-runtime", width=170,
                 label_visibility="collapsed",
             )  # fmt: skip
             simulation: Simulation = st.segmented_control(
