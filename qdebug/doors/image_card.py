@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeGuard
 
 from qdebug.errors import FileError, near
 from qdebug.recipes.text import read_plain
@@ -16,7 +16,7 @@ CARDS = ("card.yaml", "card.json", HUGGING_FACE)
 """The files beside images that say how to prepare them; the first that is there counts."""
 RESAMPLING = ("nearest", "lanczos", "bilinear", "bicubic", "box", "hamming")
 """By the number that Pillow and Hugging Face have for them."""
-_LARGEST_EDGE, _LARGEST_CARD = 8192, 2**20
+_LARGEST_EDGE, _LARGEST_CARD, _LARGEST_NUMBER = 8192, 2**20, 3.4e38
 #: Keys of Hugging Face's files that change no pixel here. Labels of segmentation are not read from images.
 _SILENT = frozenset({
     "image_processor_type", "feature_extractor_type", "processor_class", "auto_map", "data_format", "device",
@@ -102,13 +102,13 @@ def from_plain(plain: Mapping[str, Any], file: Path | None = None) -> Card:
     for name in ("mean", "std"):
         if name in plain:
             made[name] = _numbers(plain[name], name, file)
-    if "scale" in plain and plain["scale"] is not None:
-        (made["scale"],) = _numbers(plain["scale"], "scale", file) or (None,)
+    if "scale" in plain:
+        made["scale"] = _factor(plain["scale"], "scale", file)
     if "classes" in plain:
-        made["classes"] = tuple(map(str, plain["classes"] or ()))
+        made["classes"] = _folders(plain["classes"] or (), file)
     for name, known in (("channels", ("rgb", "bgr", "gray")), ("layout", ("nchw", "nhwc")), ("resample", RESAMPLING)):
         if name in plain and plain[name] not in known:
-            raise FileError(f"'{name}' is {plain[name]!r}", file=file, do=near(str(plain[name]), known))
+            raise FileError(f"'{name}' is {_short(plain[name])}", file=file, do=near(str(plain[name]), known))
     return _checked(Card(**{**made, "input": str(plain.get("input", Card.input))}), file)
 
 
@@ -125,7 +125,7 @@ def from_hugging_face(plain: Mapping[str, Any], file: Path | None = None) -> Car
     for key, value in plain.items():
         if key not in _KNOWN and key not in _SILENT and value not in (None, False, 0, {}, []):
             raise FileError(
-                f"'{key}' is {value!r}, which is not done here", file=file,
+                f"'{key}' is {_short(value)}, which is not done here", file=file,
                 do="Prepare the images with the model's own processor and give them as an .npz.",
             )  # fmt: skip
     is_cut = bool(plain.get("do_center_crop", False))
@@ -136,12 +136,12 @@ def from_hugging_face(plain: Mapping[str, Any], file: Path | None = None) -> Car
     # Where the key is missing, MobileViT's files mean no; they alone have the other key.
     is_normal = bool(plain.get("do_normalize", "image_mean" in plain and "do_flip_channel_order" not in plain))
     resample = plain.get("resample", 2)
-    if resample not in range(len(RESAMPLING)):
-        raise FileError(f"'resample' is {resample!r}", file=file, do=f"Give 0 to {len(RESAMPLING) - 1}.")
-    factor = _numbers(plain.get("rescale_factor", 1 / 255), "rescale_factor", file) or (1 / 255,)
+    if not isinstance(resample, int) or resample not in range(len(RESAMPLING)):
+        raise FileError(f"'resample' is {_short(resample)}", file=file, do=f"Give 0 to {len(RESAMPLING) - 1}.")
+    factor = _factor(plain.get("rescale_factor"), "rescale_factor", file)
     return _checked(Card(
         channels="bgr" if plain.get("do_flip_channel_order") else "rgb", size=size, resample=RESAMPLING[resample],
-        crop=crop, scale=factor[0] if plain.get("do_rescale", True) else None,
+        crop=crop, scale=(1 / 255 if factor is None else factor) if plain.get("do_rescale", True) else None,
         mean=_numbers(plain.get("image_mean"), "image_mean", file) if is_normal else None,
         std=_numbers(plain.get("image_std"), "image_std", file) if is_normal else None,
     ), file)  # fmt: skip
@@ -175,7 +175,9 @@ def _by_share(
 ) -> tuple[tuple[int, int] | int, tuple[int, int] | None]:
     """ConvNeXt's way: below 384 more is resized than is kept, from 384 on the image is squeezed into the square."""
     if not isinstance(size, int) or crop is not None or not isinstance(share, (int, float)) or not 0 < share <= 1:
-        raise FileError(f"'crop_pct' is {share!r}, beside a size of {size}", file=file, do="It needs a shortest_edge.")
+        raise FileError(
+            f"'crop_pct' is {_short(share)}, beside a size of {size}", file=file, do="It needs a shortest_edge."
+        )
     return (int(size / share), (size, size)) if size < 384 else ((size, size), None)
 
 
@@ -184,24 +186,51 @@ def _pair(value: object, name: str, file: Path | None) -> tuple[int, int]:
         value = [value["height"], value["width"]]
     if isinstance(value, int):
         value = [value, value]
-    if not isinstance(value, Sequence) or isinstance(value, str) or len(value) != 2:
-        raise FileError(f"'{name}' is {value!r}", file=file, do="Give a height and a width.")
+    if not isinstance(value, (list, tuple)) or len(value) != 2:
+        raise FileError(f"'{name}' is {_short(value)}", file=file, do="Give a height and a width.")
     return _edge(value[0], name, file), _edge(value[1], name, file)
 
 
 def _edge(value: object, name: str, file: Path | None) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or not 0 < value <= _LARGEST_EDGE:
-        raise FileError(f"'{name}' is {value!r}", file=file, do=f"Give pixels, 1 to {_LARGEST_EDGE}.")
+        raise FileError(f"'{name}' is {_short(value)}", file=file, do=f"Give pixels, 1 to {_LARGEST_EDGE}.")
     return value
 
 
 def _numbers(value: object, name: str, file: Path | None) -> tuple[float, ...] | None:
     if value is None:
         return None
-    many = value if isinstance(value, Sequence) and not isinstance(value, str) else [value]
-    if not all(isinstance(one, (int, float)) and not isinstance(one, bool) for one in many) or not many:
-        raise FileError(f"'{name}' is {value!r}", file=file, do="Give a number, or one for each channel.")
-    return tuple(float(one) for one in many)
+    many: list[Any] = list(value) if isinstance(value, (list, tuple)) else [value]
+    if not many or not all(_is_number(one) for one in many):
+        raise FileError(f"'{name}' is {_short(value)}", file=file, do="Give a number, or one for each channel.")
+    return tuple(map(float, many))
+
+
+def _factor(value: object, name: str, file: Path | None) -> float | None:
+    numbers = _numbers(value, name, file)
+    if numbers is None:
+        return None
+    if len(numbers) != 1:
+        raise FileError(f"'{name}' is {_short(value)}", file=file, do="Give one number, for all channels.")
+    return numbers[0]
+
+
+def _is_number(value: object) -> TypeGuard[float]:
+    """Whether it is a number that a float32 holds."""
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) <= _LARGEST_NUMBER
+
+
+def _folders(value: object, file: Path | None) -> tuple[str, ...]:
+    if not isinstance(value, (list, tuple)):
+        raise FileError(
+            f"'classes' is {_short(value)}", file=file, do="Give the names of the folders, in the order of the labels."
+        )
+    return tuple(map(str, value))
+
+
+def _short(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 100 else f"{text[:99]}…"
 
 
 def _checked(card: Card, file: Path | None) -> Card:

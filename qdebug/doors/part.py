@@ -35,6 +35,8 @@ class Held(nn.Module):
         fed: the names of these tensors.
     """
 
+    whole: nn.Module
+
     def __init__(
         self, whole: nn.Module, path: str, fixed: Mapping[str, Any], shape: pytree.TreeSpec, fed: tuple[str, ...]
     ) -> None:  # fmt: skip
@@ -81,7 +83,7 @@ class Held(nn.Module):
             return self._run(tensors)
 
         kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
-        forward.__signature__ = inspect.Signature([inspect.Parameter(name, kind) for name in self.fed])  # type: ignore[attr-defined]
+        forward.__signature__ = inspect.Signature([inspect.Parameter(name, kind) for name in self.fed])
         return forward
 
     def _run(self, tensors: Mapping[str, Tensor]) -> object:

@@ -170,7 +170,7 @@ def _allowed(node: ast.AST) -> None:
         case ast.Name(id=name):
             fine = name in _FUNCTIONS or name in ("True", "False") or _SYMBOL.fullmatch(name) is not None
         case ast.Constant(value=number):
-            fine = type(number) in (int, float, bool) and abs(number) < _CONSTANT
+            fine = isinstance(number, (int, float)) and abs(number) < _CONSTANT
         case ast.Call(func=ast.Name(id=name), args=args, keywords=[]):
             fine = name in _FUNCTIONS and (name not in _POWERS or (len(args) == 2 and _is_small(args[1])))
         case ast.BinOp(op=ast.Pow(), right=power):

@@ -65,10 +65,14 @@ class Overlay:
         biases: Mapping[int, Tensor] | None = None,
         rounded: Mapping[int, Rounded] | None = None,
     ) -> Overlay:
-        """A new overlay with these on top."""
-        return Overlay(
-            {**self.tensors, **(tensors or {})}, {**self.biases, **(biases or {})}, {**self.rounded, **(rounded or {})}
-        )
+        """A new overlay with these on top. What was hashed before is not hashed again."""
+        tensors, biases = tensors or {}, biases or {}
+        found = Overlay({**self.tensors, **tensors}, {**self.biases, **biases}, {**self.rounded, **(rounded or {})})
+        if "keys" in self.__dict__:
+            found.__dict__["keys"] = {**self.keys, **Overlay(tensors, {}).keys}
+        if "bias_keys" in self.__dict__:
+            found.__dict__["bias_keys"] = {**self.bias_keys, **Overlay({}, biases).bias_keys}
+        return found
 
     @cached_property
     def keys(self) -> dict[int, bytes]:

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from qdebug.engine.attended import Attended
 from qdebug.engine.cache import ValueCache
+from qdebug.engine.keys import Keys
 from qdebug.engine.overlay import NOTHING, Overlay, Rounded, order
 from qdebug.formats import find
 from qdebug.graph import Layer, Program
@@ -85,6 +86,7 @@ class Sheet:
         quants: quantization by layer step; a layer that is not there runs in float.
         points: quantization of other values, by the step that computes them.
         attended: attentions that are computed otherwise than in float.
+        like: another sheet of the program, which this one shares the keys with of all before what it changes.
     """
 
     def __init__(
@@ -95,6 +97,7 @@ class Sheet:
         quants: Mapping[int, LayerQuant] | None = None,
         points: Mapping[int, LayerQuant] | None = None,
         attended: Sequence[Attended] = (),
+        like: Sheet | None = None,
     ) -> None:
         self.program = program
         self.layers = {layer.step: layer for layer in layers}
@@ -105,7 +108,8 @@ class Sheet:
         self.loops = self._all_loops(layers)
         own = frozenset(self.quants) | frozenset(overlay.biases)
         self.special = own | {loop for loop, steps in self.loops.items() if not own.isdisjoint(steps)}
-        self.keys = self._all_keys()
+        same = () if like is None else like.keys[: self._first_change(like)]
+        self.keys = Keys(len(program.steps), self._key, same)
         self._weight_keys: dict[int, bytes] = {}
 
     @staticmethod
@@ -117,21 +121,30 @@ class Sheet:
                 found.setdefault(layer.loop, []).append(layer.step)
         return found
 
-    def _all_keys(self) -> list[bytes]:
-        keys: list[bytes] = []
-        states = self.program.state_keys
-        for index, static in enumerate(self.program.static_keys):
-            replaced = self.overlay.keys.get(index)
-            if replaced is not None:
-                keys.append(replaced)
-            elif index in states:
-                keys.append(states[index] + order(self.program.state[index]))
-            else:
-                keys.append(self._op_key(index, static, keys))
-        return keys
+    def _first_change(self, like: Sheet) -> int:
+        """The first step whose key may be another than that of another sheet."""
+        assert self.program is like.program
+        pairs: list[tuple[Mapping[int, object], Mapping[int, object]]] = [
+            (self.quants, like.quants), (self.points, like.points), (self.attended, like.attended)
+        ]  # fmt: skip
+        mine, other = self.overlay, like.overlay
+        if mine is not other:
+            names = ("tensors", "biases", "rounded")
+            pairs += [(getattr(mine, name), getattr(other, name)) for name in names]
+        within = {step: loop for loop, steps in self.loops.items() for step in steps}
+        changed = {step for one, two in pairs for step in one.keys() | two.keys() if one.get(step) is not two.get(step)}
+        return min((within.get(step, step) for step in changed), default=len(self.program.steps))
 
-    def _op_key(self, index: int, static: bytes, keys: list[bytes]) -> bytes:
-        digest = hashlib.blake2b(static, digest_size=16)
+    def _key(self, index: int, keys: Sequence[bytes]) -> bytes:
+        program = self.program
+        replaced = self.overlay.keys.get(index)
+        if replaced is not None:
+            return replaced
+        stored = program.state_keys.get(index)
+        return self._op_key(index, keys) if stored is None else stored + order(program.state[index])
+
+    def _op_key(self, index: int, keys: Sequence[bytes]) -> bytes:
+        digest = hashlib.blake2b(self.program.static_keys[index], digest_size=16)
         for source in self.program.sources[index]:
             digest.update(keys[source])
         self._tell_layer(digest, index)

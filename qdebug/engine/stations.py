@@ -49,6 +49,7 @@ class Stations:
         self._calls = [compiled(step) if step.kind == "op" else _given for step in program.steps]
         self._overwriting = overwriting(program)
         self._orders: dict[tuple[int, ...], tuple[Segment, ...]] = {}
+        self._segments: dict[int, Segment] = {}
         self._joined: dict[tuple[int, ...], Segment] = {}
         self.members = frozenset(self._based({program.output} | self._frontiers(layers)))
         while twice := self._computed_twice():
@@ -61,16 +62,27 @@ class Stations:
         """
         known = self._orders.get(wanted)
         if known is None:
-            stops = self.members | set(wanted)
+            others = set(wanted) - self.members
             stack = [i for i in wanted if self.program.steps[i].kind == "op" and not self.program.constant[i]]
             met: dict[int, Segment] = {}
             while stack:
                 index = stack.pop()
                 if index not in met:
-                    met[index] = self._trace(index, stops)
+                    met[index] = self._segment(index, others)
                     stack.extend(met[index].sources)
+            if len(self._orders) >= _MOST:
+                self._orders.clear()
             known = self._orders[wanted] = tuple(met[index] for index in sorted(met))
         return known
+
+    def _segment(self, target: int, others: set[int]) -> Segment:
+        """The way to a step from the stations before it, and from others that lie between."""
+        found = self._segments.get(target)
+        if found is None:
+            found = self._segments[target] = self._trace(target, self.members)
+        if any(index in others for index in found.steps if index != target):
+            return self._trace(target, self.members | others)
+        return found
 
     def joined(self, segments: Sequence[Segment]) -> Segment:
         """Several segments as one that computes the same without a stop.

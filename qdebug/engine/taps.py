@@ -56,7 +56,8 @@ def find_taps(program: Program, layers: Sequence[Layer]) -> tuple[Tap, ...]:
 
 def births(sheet: Sheet, taps: Sequence[Tap]) -> Mapping[int, Born]:
     """Which values a sheet quantizes at birth, by step: those whose readers all agree how."""
-    found = (_born(sheet, tap) for tap in taps if tap.base not in sheet.points)
+    quantized = (tap for tap in taps if tap.layers[0].step in sheet.quants)
+    found = (_born(sheet, tap) for tap in quantized if tap.base not in sheet.points)
     return {born.tap.base: born for born in found if born}
 
 

@@ -127,7 +127,7 @@ class _Lowering:
             return Ref(self.index[arg.name])
         if isinstance(arg, (list, tuple)):
             return [self._template(item) for item in arg]
-        if isinstance(arg, (dict, fx.immutable_collections.immutable_dict)):
+        if isinstance(arg, dict):
             return {key: self._template(item) for key, item in arg.items()}
         return arg
 

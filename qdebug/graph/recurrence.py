@@ -82,15 +82,15 @@ class Cell:
         h, c = state
         total = x + product(0, h)
         plain = dict(zip(self.gates, total.chunk(4, -1), strict=True))
-        if looks is None:
+        seen = None if looks is None else looks.reshape(3, -1)
+        if seen is None:
             gate = dict(zip(self.gates, f(total).chunk(4, -1), strict=True))  # one call is faster than three
         else:
-            seen = looks.reshape(3, -1)
             gate = {"i": f(plain["i"] + seen[0] * c), "f": f(plain["f"] + seen[2] * c)}
         let_in = gate["i"]
         keep = 1 - let_in if self.coupled else gate["f"]
         new = keep * c + let_in * g(plain["g"])
-        if looks is not None:
+        if seen is not None:
             gate["o"] = f(plain["o"] + seen[1] * new)
         shown = gate["o"] * out(new)
         return product(1, shown) if self.projects else shown, new

@@ -81,7 +81,8 @@ class _Build:
 
     def cell(self, step: Step, cell: Cell) -> None:
         """One step of a cell."""
-        x, hidden, w_ih, w_hh, b_ih, b_hh = (*moved_template(step.args, self.moved), None, None)[:6]
+        given: tuple[Any, ...] = (*moved_template(step.args, self.moved), None, None)
+        x, hidden, w_ih, w_hh, b_ih, b_hh = given[:6]
         before = list(hidden) if cell.kind == "lstm" else [hidden]
         projected = self._linear(step, "ih", x, w_ih, b_ih)
         product = self._linear(step, "hh", before[0], w_hh, b_hh)
@@ -100,9 +101,10 @@ class _Build:
             cell = replace(cell, projects=True)
         y = x if batch_first else self._emit(step, "turned", _aten.transpose.int, x, 0, 1)
         lasts: list[Sequence[Ref]] = []
+        given, ys = y, list[Ref]()
         for place in range(depth * ways):
             if place % ways == 0:
-                given, ys = y, list[Ref]()
+                given, ys = y, []
             word = f"l{place // ways}" + ("_reverse" if place % ways else "")
             own = weights[place * each : (place + 1) * each]
             begun = [self._emit(step, f"{n}_{word}", _aten.select.int, one, 0, place) for n, one in enumerate(first)]
@@ -121,8 +123,10 @@ class _Build:
         self, step: Step, word: str, cell: Cell, x: Ref, own: Sequence[Ref], biased: bool, first: Sequence[Ref],
         reverse: bool,
     ) -> tuple[Ref, ...]:  # fmt: skip
-        w_ih, w_hh, b_ih, b_hh = (*own, None, None)[:4] if biased else (*own[:2], None, None)
-        weights, biases = [w_hh], [b_hh]
+        w_ih, w_hh, *rest = own
+        b_ih, b_hh = rest[:2] if biased else (None, None)
+        weights: list[Ref] = [w_hh]
+        biases: list[Ref | None] = [b_hh]
         if cell.projects:
             weights.append(own[-1])
             biases.append(None)

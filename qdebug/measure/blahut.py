@@ -66,7 +66,7 @@ def _critical_temperature(centred: Array, p: Array, variance: float) -> float:
     span = float(np.ptp(centred))
     steps = np.geomspace(1e-3, 1e3, 200) / span
     tilts = np.concatenate([-steps, steps])
-    proxy = 2 * logsumexp(tilts[:, None] * centred, axis=1, b=p) / tilts**2
+    proxy = 2 * np.asarray(logsumexp(tilts[:, None] * centred, axis=1, b=p)) / tilts**2
     # Tilts below a hundredth of a standard deviation give the variance less rounding.
     return max(variance, float(proxy[np.abs(tilts) * np.sqrt(variance) > 1e-2].max(initial=0.0)))
 

@@ -57,7 +57,8 @@ def quantized(
     if is_static(plan) and calibrated is not None:
         grid = calibrated(plan)
     elif is_static(plan):
-        grid = choose_grid(*(end.view(()) for end in minmax(x.reshape(1, -1))), plan)
+        low, high = (end.view(()) for end in minmax(x.reshape(1, -1)))
+        grid = choose_grid(low, high, plan)
     else:
         grid = dynamic_grid(sample, plan) if is_dynamic(plan) else None
     return fake_quantize_activation(sample, plan, grid)[0], grid

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -173,7 +173,8 @@ def theoretical_crossing(
         one, two = integer_qsnr(crest, width, overhead, size), float_qsnr(crest, element, overhead, size)
         return float(one - two)
 
-    return float(brentq(gain, 1.0, 100.0, xtol=1e-9))
+    found: Any = brentq(gain, 1.0, 100.0, xtol=1e-9)
+    return float(found)
 
 
 def measured_crossing(

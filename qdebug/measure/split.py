@@ -172,7 +172,8 @@ def _places(xq: Tensor, levels: LevelGrid, size: int) -> NDArray[np.int64]:
     found = torch.zeros(levels.levels.shape[-1], dtype=torch.bool)
     scale = levels.scale.reshape(-1, 1) if not levels.scale.dim() else levels.scale
     shared = levels.thresholds.dim() == 1 or len(levels.thresholds) == 1
-    for tile in tiles(*xq.shape, size, _CHUNK):
+    height, width = xq.shape
+    for tile in tiles(height, width, size, _CHUNK):
         t = xq[tile] / spread(scale, tile, size)
         limits = levels.thresholds.reshape(-1) if shared else levels.thresholds[tile[0]].contiguous()
         places = torch.bucketize(t, limits) if shared else torch.searchsorted(limits, t.contiguous())

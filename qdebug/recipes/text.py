@@ -16,6 +16,8 @@ _EXPONENT = re.compile(r"[-+]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)[eE][-+]?[0-9]+\Z"
 _STARTS = list("-+.0123456789")
 LARGEST_YAML = 384 * 2**10
 """Characters; PyYAML takes some seconds for so many. JSON is read hundreds of times as fast, and is YAML too."""
+_BITS = 64
+_TOO_LARGE = f"it holds a whole number of more than {_BITS} bits"
 MOST_VALUES = 2**20
 """That a text may stand for: with aliases, a line says ten times what the line before it says."""
 
@@ -40,11 +42,18 @@ class _Loader(yaml.SafeLoader):
                 seen.add((key.tag, key.value))
         return super().construct_mapping(node, deep)
 
+    def construct_yaml_int(self, node: yaml.ScalarNode) -> int:
+        value = super().construct_yaml_int(node)
+        if value.bit_length() > _BITS:
+            raise yaml.constructor.ConstructorError(None, None, _TOO_LARGE, node.start_mark)
+        return value
+
 
 class _Dumper(yaml.SafeDumper):
     """Quotes what :class:`_Loader` would read as a number."""
 
 
+_Loader.add_constructor("tag:yaml.org,2002:int", _Loader.construct_yaml_int)
 _Loader.add_implicit_resolver(_FLOAT, _EXPONENT, _STARTS)
 _Dumper.add_implicit_resolver(_FLOAT, _EXPONENT, _STARTS)
 
@@ -57,7 +66,7 @@ def read_plain(text: str) -> Any:
     """
     if text.lstrip()[:1] == "{":
         try:
-            found = json.loads(text, object_pairs_hook=_once)
+            found = json.loads(text, object_pairs_hook=_once, parse_int=_whole)
             if "\\ud" in text or "\\uD" in text:
                 json.dumps(
                     found, ensure_ascii=False
@@ -97,12 +106,18 @@ def write_yaml(plain: Any) -> str:
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    mapping = dict(pairs)
-    if len(mapping) < len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
-        raise ValueError(f"the key '{twice}' stands twice")
+    mapping: dict[str, Any] = {}
+    for name, value in pairs:
+        if name in mapping:
+            raise ValueError(f"the key '{name}' stands twice")
+        mapping[name] = value
     return mapping
+
+
+def _whole(digits: str) -> int:
+    if len(digits) > _BITS // 3 or int(digits).bit_length() > _BITS:
+        raise ValueError(_TOO_LARGE)
+    return int(digits)
 
 
 def _one_line(error: Exception) -> str:

@@ -52,10 +52,10 @@ class Preparer:
 
     def sheet_of(
         self, overlay: Overlay, quants: Mapping[int, LayerQuant], points: Mapping[int, LayerQuant] | None = None,
-        attended: Sequence[Attended] = (),
+        attended: Sequence[Attended] = (), like: Sheet | None = None,
     ) -> Sheet:  # fmt: skip
-        """A sheet from its parts."""
-        return Sheet(self.subject.program, self.subject.layers, overlay, quants, points, attended)
+        """A sheet from its parts; ``like`` is one that it differs little from."""
+        return Sheet(self.subject.program, self.subject.layers, overlay, quants, points, attended, like)
 
     def float_with_fixes(self, recipe: Recipe, work: Work) -> Sheet:
         """The float sheet with the recipe's function-preserving fixes applied: what its quantization starts from."""

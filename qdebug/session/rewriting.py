@@ -84,7 +84,7 @@ class Rewrites:
         return frozenset(index for index in after.tensors if sheets[0].keys[index] != sheets[1].keys[index])
 
     def _upto(self, recipe: Recipe, fixes: tuple[Fix, ...], work: Work) -> Overlay:
-        plans, overlay, decided = self._plans(recipe), NOTHING, ()
+        plans, overlay, decided = self._plans(recipe) if fixes else {}, NOTHING, ()
         for fix in fixes:
             seen = _formats(recipe, fix) if isinstance(fix, CrossLayerEqualization) else self._looked_at(fix, plans)
             before, decided = overlay, (*decided, fix, seen)

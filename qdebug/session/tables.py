@@ -161,9 +161,11 @@ def alone(preparer: Preparer, reference: Sheet, full: Sheet, layer: Layer) -> Sh
     quants = {layer.step: full.quants[layer.step]} if layer.step in full.quants else {}
     overlay = reference.overlay
     if layer.bias is not None and layer.bias in full.overlay.tensors:
-        overlay = overlay.updated(tensors={layer.bias: full.overlay.tensors[layer.bias]})
+        bias = full.overlay.tensors[layer.bias]
+        if bias is not overlay.tensors.get(layer.bias):
+            overlay = overlay.updated(tensors={layer.bias: bias})
     if layer.step in full.overlay.biases:
         overlay = overlay.updated(biases={layer.step: full.overlay.biases[layer.step]})
     if layer.step in full.overlay.rounded:
         overlay = overlay.updated(rounded={layer.step: full.overlay.rounded[layer.step]})
-    return preparer.sheet_of(overlay, quants)
+    return preparer.sheet_of(overlay, quants, like=reference)

@@ -243,6 +243,10 @@ def test_without_pillow_the_error_says_how_to_get_it(folder, monkeypatch):
         ({"size": 8, "image_mean": "much"}, "'image_mean' is 'much'"),
         ({"size": 8, "image_mean": 0.5, "image_std": [0, 1, 1]}, "'std' is 0"),
         ({"size": {"height": 8, "width": 8}, "crop_pct": 0.8}, "'crop_pct' is 0.8"),
+        ({"size": 8, "resample": 1.0}, "'resample' is 1.0"),
+        ({"size": 8, "rescale_factor": [0.1, 0.2]}, "'rescale_factor' is .* one number"),
+        ({"size": 8, "image_mean": [0.5, float("nan"), 0.5]}, "'image_mean' is"),
+        ({"size": 8, "image_mean": 0.5, "image_std": 10**400}, "'image_std' is 1000"),
     ],
 )
 def test_a_configuration_that_asks_for_more_is_one_clear_error(plain, words):
@@ -266,6 +270,11 @@ def test_a_number_alone_is_the_shorter_edge_only_where_something_is_cut_out():
         ("resample: cubic", "'resample' is 'cubic'"),
         ("channels: cmyk", "'channels' is 'cmyk'"),
         ("scale: small", "'scale' is 'small'"),
+        ("scale: [0.1, 0.2]", "'scale' is .* one number"),
+        ("std: .inf", "'std' is inf"),
+        ("classes: 3", "'classes' is 3"),
+        ("classes: abc", "'classes' is 'abc'"),
+        ("size: 0x" + "f" * 9000, "more than 64 bits"),
         ("- 1", "holds no keys and values"),
         ("size: [", "cannot be read"),
     ],

@@ -65,6 +65,8 @@ def test_numbers_as_people_write_them():
         ("layers: {3: {}, '3': {}}", "The layer '3' stands twice"),
         ("layers: {yes: {}}", "True is no layer name"),
         ("version: true", "Recipe version True"),
+        ("version: 0x1" + 16 * "0", "a whole number of more than 64 bits"),
+        ('{"version": ' + 21 * "9" + "}", "a whole number of more than 64 bits"),
         ("version: 1.0", "Recipe version 1.0"),
     ],
 )

@@ -42,7 +42,8 @@ def tried(allowance: Allowance, jobs: str, leaving: float = 10.0) -> Outcome:
     took, broken = found["took"], list(found["broken"])
     slowest = max(found["longest"], key=found["longest"].get)
     if allowance.until is not None:
-        broken += [f"{name}: {most:.1f} s until it ended" for name, most in found["longest"].items() if most > BOUND]
+        late = {name: most for name, most in found["longest"].items() if most > BOUND}
+        broken += [f"{name}: {most:.1f} s until it ended, at {found['where'][name]}" for name, most in late.items()]
     figures = {
         "slowest s": max(took), "which": slowest, "kinds of jobs": len(found["longest"]),
         **({"p95 s": statistics.quantiles(took, n=20)[-1]} if len(took) > 1 else {}),

@@ -96,15 +96,17 @@ def _upload(dice: random.Random) -> ModelRef:
 
 
 def _swept(dice: random.Random) -> Job:
-    import qdebug  # and nothing in the job: a first import is heard by no cancel, and no job of the app's imports these
+    # Nothing is imported in the job: a first import is heard by no cancel, and no job of the app's imports these.
     from qdebug.search.sensitivity import Question, sensitivity
+    from qdebug.search.sweep import pool  # noqa: F401
     from qdebug.search.sweep.plan import How
+    from qdebug.session import open_ref
 
     formats = _formats(dice, 2)
 
     def sweep(work: Work) -> object:
         ref = ModelRef(model="digits-resnet")
-        session = qdebug.open(ref.model, work=work)
-        return sensitivity(session, Question(formats, Recipe()), "exact", how=How(cores=2, ref=ref), work=work)
+        how = How(cores=2, ref=ref)
+        return sensitivity(open_ref(ref, work), Question(formats, Recipe()), "exact", how=how, work=work)
 
     return sweep

@@ -9,10 +9,11 @@ import sys
 import tempfile
 import threading
 import time
+import traceback
 from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from benchmarks.promises.cancel.jobs import Job
@@ -23,19 +24,31 @@ LONGEST = 60.0
 ENDING = 0.5
 """Seconds after a cancel in which a job may come to its own end: it was done but for the last steps."""
 
+WONDER = 1.0
+"""Seconds after a cancel until somebody asks where the job is."""
+
 LATEST = 5.0
 """Seconds after its begin that a job is cancelled at most; sooner where it has ended by then."""
 
 _ENDED = "it went on to its end"
 
 
-def cancelled(job: Job, after: float) -> tuple[str, float]:
-    """Begin a job, cancel it after so many seconds, and wait for its thread.
+class Heard(NamedTuple):
+    """What came of a cancel.
 
-    Returns:
-        ``cancelled``, ``early`` where it had ended before or was about to, else what it did instead; and the seconds
-        from the cancel to its end.
+    Attributes:
+        said: ``cancelled``, ``early`` where the job had ended before or was about to, else what it did instead.
+        seconds: from the cancel to its end.
+        where: what it was doing when it had not ended after :data:`WONDER` seconds.
     """
+
+    said: str
+    seconds: float = 0.0
+    where: str = ""
+
+
+def cancelled(job: Job, after: float) -> Heard:
+    """Begin a job, cancel it after so many seconds, and wait for its thread."""
     from qdebug.engine import Work
     from qdebug.errors import Cancelled
 
@@ -54,14 +67,24 @@ def cancelled(job: Job, after: float) -> tuple[str, float]:
     thread.start()
     thread.join(after)
     if said:
-        return ("early" if said[0] == _ENDED else said[0]), 0.0
+        return Heard("early" if said[0] == _ENDED else said[0])
     start = time.monotonic()
     work.cancel()
-    thread.join(LONGEST)
+    thread.join(WONDER)
+    where = _place(thread)
+    thread.join(LONGEST - WONDER)
     slow = time.monotonic() - start
     if said and said[0] == _ENDED and slow < ENDING:
-        return "early", slow
-    return (said[0] if said else "it does not hear"), slow
+        return Heard("early", slow)
+    return Heard(said[0] if said else "it does not hear", slow, where)
+
+
+def _place(thread: threading.Thread) -> str:
+    """The innermost calls of a thread, the last one first; empty where it has ended."""
+    frame = sys._current_frames().get(thread.ident or 0)
+    calls = traceback.extract_stack(frame)[::-1] if frame and thread.is_alive() else []
+    own = [call for call in calls if "qdebug" in call.filename]
+    return " < ".join(f"{Path(call.filename).name}:{call.lineno}" for call in [*calls[:2], *own[:4]])
 
 
 def children(of: int) -> list[int]:
@@ -105,22 +128,24 @@ def main(times: int, seed: str, seconds: float | None, jobs: str, leaving: float
     listed: dict[str, Callable[[random.Random], Job]] = getattr(import_module(module), function)(SessionHandlers())
     dice, until = random.Random(seed), None if seconds is None else time.monotonic() + seconds
     took, broken, longest, early = [], [], {}, 0
+    where: dict[str, str] = {}
     names: list[str] = []
     after = dict.fromkeys(listed, 0.7)
     while len(took) < times and not (until and took and time.monotonic() > until):
         names = names or dice.sample(sorted(listed), len(listed))
         name = names.pop()
-        said, slow = cancelled(listed[name](dice), dice.uniform(0.05, after[name]))
+        said, slow, place = cancelled(listed[name](dice), dice.uniform(0.05, after[name]))
         if said == "early":
             early, after[name] = early + 1, after[name] / 2
             continue
         took.append(slow)
-        longest[name] = max(slow, longest.get(name, 0.0))
+        if slow > longest.get(name, 0.0):
+            longest[name], where[name] = slow, place
         after[name] = min(1.25 * after[name], LATEST)  # until cancels come in all of what it does
         if said != "cancelled":
             broken.append(f"{name}: {said} ({slow:.1f} s after the cancel)")
         broken += [f"{name}: left behind: {one}" for one in left(os.getpid(), leaving)]
-    return {"took": took, "longest": longest, "broken": broken, "early": early}
+    return {"took": took, "longest": longest, "where": where, "broken": broken, "early": early}
 
 
 if __name__ == "__main__":

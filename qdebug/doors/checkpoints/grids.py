@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import torch
+from msgspec.structs import replace
 from torch import Tensor
 
 from qdebug.doors.checkpoints.stored import spread
@@ -99,11 +100,11 @@ def _plan(
     name: str, grid: QParams | LevelGrid, symmetric: bool, group: int, block: tuple[int, int] | None,
     scales: ScaleFormat | None,
 ) -> TensorPlan:  # fmt: skip
-    how = {"symmetric": symmetric, "range": "stored", "scale_format": scales}
+    plan = TensorPlan(name, symmetric=symmetric, range="stored", scale_format=scales)
     if block is not None:
-        return TensorPlan(name, "block", block=(min(block[0], _FAR), min(block[1], _FAR)), **how)  # type: ignore[arg-type]
+        return replace(plan, granularity="block", block=(min(block[0], _FAR), min(block[1], _FAR)))
     if not grid.scale.dim():
-        return TensorPlan(name, "tensor", **(how | {"scale_format": None if scales == "double" else scales}))  # type: ignore[arg-type]
+        return replace(plan, granularity="tensor", scale_format=None if scales == "double" else scales)
     if not group:
-        return TensorPlan(name, "channel", **how)  # type: ignore[arg-type]
-    return TensorPlan(name, "group", min(group, _FAR), **how)  # type: ignore[arg-type]
+        return replace(plan, granularity="channel")
+    return replace(plan, granularity="group", group_size=min(group, _FAR))

@@ -10,9 +10,10 @@ import torch
 from torch import Tensor
 
 from qdebug.errors import FileError
+from qdebug.recipes.plan import ScaleFormat
 
 FLOATS = (torch.float32, torch.float16, torch.bfloat16)
-SCALE_FORMATS = {torch.float16: "fp16", torch.bfloat16: "bf16", torch.float32: "fp32"}
+SCALE_FORMATS: dict[torch.dtype, ScaleFormat] = {torch.float16: "fp16", torch.bfloat16: "bf16", torch.float32: "fp32"}
 
 Size = int | None
 

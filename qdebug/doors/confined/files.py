@@ -46,7 +46,7 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor]) -> None:
         file.write(struct.pack("<Q", len(text)) + text)
         for key in order:
             if tensors[key].numel():
-                file.write(memoryview(tensors[key].contiguous().reshape(-1).view(torch.uint8).numpy()))
+                file.write(tensors[key].contiguous().reshape(-1).view(torch.uint8).numpy().data)
 
 
 def read_tensors(path: Path, wanted: Mapping[str, tuple[torch.dtype, tuple[int, ...]]]) -> dict[str, Tensor]:

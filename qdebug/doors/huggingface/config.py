@@ -128,7 +128,7 @@ def _architecture(folder: Path, plain: dict[str, Any], own_code: tuple[str, ...]
 def _kind(folder: Path, architecture: str) -> Kind:
     """What the class is for. Its name says it: so the library's own pipelines go by it too."""
     reads = getattr(transformers(), architecture).main_input_name
-    ends = next((kind for end, kind in _HEADS if architecture.endswith(end)), None)
+    ends: Kind | None = next((kind for end, kind in _HEADS if architecture.endswith(end)), None)
     if reads == "input_features":
         return "speech"
     if reads == "pixel_values" and ends in ("image", "hidden"):

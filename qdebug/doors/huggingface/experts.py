@@ -8,6 +8,8 @@ as many times more as there are experts for each one that a token takes.
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
@@ -55,10 +57,11 @@ def unfold(model: nn.Module) -> tuple[str, ...]:
         if not _is_plain(block):
             left.append(name)
             continue
-        inner = block.gate_up_proj.shape[1] // 2
+        plain: Any = block
+        inner = plain.gate_up_proj.shape[1] // 2
         experts = [
-            _Expert(both[:inner], both[inner:], down, block.act_fn)
-            for both, down in zip(block.gate_up_proj, block.down_proj, strict=True)
+            _Expert(both[:inner], both[inner:], down, plain.act_fn)
+            for both, down in zip(plain.gate_up_proj, plain.down_proj, strict=True)
         ]
         model.set_submodule(name, _Experts(experts).eval())
     return tuple(left)

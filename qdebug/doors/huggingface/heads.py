@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
@@ -11,9 +14,11 @@ from qdebug.doors.huggingface.config import Kind
 class _Head(nn.Module):
     """A model under another ``forward``, with the names of its own parameters and modules."""
 
+    whole_model: Callable[..., Any]
+
     def __init__(self, model: nn.Module) -> None:
         super().__init__()
-        self.__dict__["whole_model"] = model  # not as a child: layers keep the names they have in the checkpoint
+        object.__setattr__(self, "whole_model", model)  # not as a child: layers keep the checkpoint's names
         self._modules, self._parameters, self._buffers = model._modules, model._parameters, model._buffers
         self.training = model.training
 
@@ -99,7 +104,7 @@ def dummy(kind: Kind, model: nn.Module, length: int) -> dict[str, Tensor]:
         model: the model.
         length: tokens.
     """
-    settings = model.config
+    settings: Any = model.config
     if kind in ("image", "image-hidden"):
         size = getattr(settings, "image_size", 224) or 224
         height, width = (size, size) if isinstance(size, int) else size

@@ -129,16 +129,18 @@ def _check_attribute(node: Node, name: str, value: Any, kind: Any) -> None:
 
 def _check_windows(node: Node, axes: int | None) -> None:
     """Lists of one number per axis that windows move along: equally long, and positive where they have to be."""
-    lists = {name: node.attributes[name] for name in (*_POSITIVE, *_ANY_SIGN) if name in node.attributes}
-    lists = {name: value for name, value in lists.items() if isinstance(value, tuple) and value}
+    given = {name: node.attributes.get(name) for name in (*_POSITIVE, *_ANY_SIGN)}
+    lists: dict[str, tuple[Any, ...]] = {
+        name: value for name, value in given.items() if isinstance(value, tuple) and value
+    }
     lengths = {len(value) / 2 if name == "pads" else len(value) for name, value in lists.items()}
     if axes is not None and lists:
         lengths.add(axes)
     positive = all(size > 0 for name in _POSITIVE for size in lists.get(name, ()))
     if len(lengths) > 1 or not positive:
-        given = ", ".join(f"{name} {list(value)}" for name, value in lists.items())[:200]
+        found = ", ".join(f"{name} {list(value)}" for name, value in lists.items())[:200]
         moves = "" if axes is None else f" over {axes} axes"
-        _refuse(node, f"The windows of {node.title}{moves} contradict each other: {given}")
+        _refuse(node, f"The windows of {node.title}{moves} contradict each other: {found}")
 
 
 def _check_bodies(node: Node) -> None:

@@ -76,7 +76,7 @@ class DynamicProducts:
                 return None
             product, scales = self._products.get(first), self._scales.get(second)
             if product and scales and scales[0] == product.scale:
-                inputs = product.node.inputs
-                zero_point = inputs[3] if len(inputs) > 3 else ""
-                return Found(product.node, product.x, inputs[1], scales[1], zero_point, node.outputs[0])
+                _, weight, *zero_points = product.node.inputs  # of the activation, and of the weight
+                zero_point = "".join(zero_points[1:])
+                return Found(product.node, product.x, weight, scales[1], zero_point, node.outputs[0])
         return None

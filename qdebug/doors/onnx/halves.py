@@ -70,8 +70,7 @@ class _Widening:
     def _cast(self, node: Node) -> None:
         source, out = node.inputs[0], node.outputs[0]
         constant = self.constants.get(source)
-        narrow = constant is not None and constant.elem in _NAMES and source not in self.fixed
-        if narrow and node.attributes.get("to") == _FLOAT:
+        if constant and constant.elem in _NAMES and source not in self.fixed and node.attributes.get("to") == _FLOAT:
             self.found.weights[self._wide(source)] = _NAMES[constant.elem]
             self._gone(out, source)
             return

@@ -77,9 +77,8 @@ class Stored:
 
     def rename(self, moved: Mapping[str, str]) -> None:
         """Call activations by other names."""
-        self.values, self.halves.values = (
-            {moved.get(name, name): one for name, one in known.items()} for known in (self.values, self.halves.values)
-        )  # type: ignore[assignment]
+        self.values = {moved.get(name, name): one for name, one in self.values.items()}
+        self.halves.values = {moved.get(name, name): one for name, one in self.halves.values.items()}
         self.partly, self.dynamic = ({moved.get(name, name) for name in known} for known in (self.partly, self.dynamic))
 
     @property

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from typing import BinaryIO
 
 import torch
 from torch import Tensor
 
+from qdebug.doors.stored.reading import fill
 from qdebug.doors.stored.tensors import StoredTensor
 from qdebug.errors import FileError
 from qdebug.graph.filed import FiledTensor
@@ -63,26 +63,14 @@ def whole(tensor: StoredTensor) -> Tensor:
 def _filled(tensor: StoredTensor, dtype: torch.dtype, runs: list[tuple[int, int]]) -> Tensor:
     """Runs of values, each given by its first and its length, one behind the other."""
     raw = torch.empty(sum(length for _, length in runs) * dtype.itemsize, dtype=torch.uint8)
-    room = memoryview(raw.numpy())
+    room = raw.numpy().data
     place = 0
     try:
         with tensor.file.open("rb", buffering=0) as stream:
             for first, length in runs:
                 stream.seek(tensor.start + first * dtype.itemsize)
-                _fill(stream, room[place : place + length * dtype.itemsize], tensor)
+                fill(stream, room[place : place + length * dtype.itemsize], tensor)
                 place += length * dtype.itemsize
     except OSError as error:
         raise FileError(f"The file cannot be read: {error.strerror}", file=tensor.file, do="Check the disk.") from None
     return raw.view(dtype)
-
-
-def _fill(stream: BinaryIO, room: memoryview, tensor: StoredTensor) -> None:
-    done = 0
-    while done < len(room):
-        got = stream.readinto(room[done:])
-        if not got:
-            raise FileError(
-                "The file has become shorter while it was read", file=tensor.file, tensor=tensor.name,
-                do="Wait until whoever writes it is done.",
-            )  # fmt: skip
-        done += got

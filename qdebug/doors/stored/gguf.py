@@ -91,10 +91,11 @@ class _Head:
         if alignment < 1 or alignment & (alignment - 1):
             raise self._damaged(f"its alignment {said} is no power of two")
         described = [self._described() for _ in range(count)]
-        names = [one[0] for one in described]
-        if len(set(names)) < count:
-            twice = next(name for name in names if names.count(name) > 1)
-            raise self._damaged(f"the tensor '{twice}' occurs twice")
+        names: set[str] = set()
+        for name, *_ in described:
+            if name in names:
+                raise self._damaged(f"the tensor '{name}' occurs twice")
+            names.add(name)
         start = -(-self._place // alignment) * alignment
         tensors = sorted((self._tensor(one, start, alignment) for one in described), key=lambda one: one.start)
         for one, after in itertools.pairwise(tensors):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from io import FileIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -69,16 +70,21 @@ def pieces(tensor: StoredTensor, height: int = 1) -> Iterator[Piece]:
             stream.seek(tensor.start)
             for high, wide in plan:
                 raw = room[: high * wide // kind.block * kind.width]
-                _fill(stream, raw, tensor)
+                fill(stream, raw.data, tensor)
                 yield Piece(raw, high, wide)
     except OSError as error:
         raise FileError(f"The file cannot be read: {error.strerror}", file=tensor.file, do="Check the disk.") from None
 
 
-def _fill(stream: object, raw: NDArray[np.uint8], tensor: StoredTensor) -> None:
-    view, done = memoryview(raw), 0
-    while done < len(view):
-        got = stream.readinto(view[done:])  # type: ignore[attr-defined]
+def fill(stream: FileIO, room: memoryview, tensor: StoredTensor) -> None:
+    """Read on until the room is full.
+
+    Raises:
+        FileError: the file ends before.
+    """
+    done = 0
+    while done < len(room):
+        got = stream.readinto(room[done:])
         if not got:
             raise FileError(
                 "The file has become shorter while it was read", file=tensor.file, tensor=tensor.name,

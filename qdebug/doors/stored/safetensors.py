@@ -63,11 +63,11 @@ def strict_json(text: bytes, file: Path) -> Any:
     """
 
     def once(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
-        found = dict(pairs)
-        if len(found) < len(pairs):
-            names = [name for name, _ in pairs]
-            twice = next(name for name in names if names.count(name) > 1)
-            raise FileError(f"'{twice}' is named twice", file=file, do=_AGAIN)
+        found: dict[str, Any] = {}
+        for name, value in pairs:
+            if name in found:
+                raise FileError(f"'{name}' is named twice", file=file, do=_AGAIN)
+            found[name] = value
         return found
 
     try:

@@ -5,6 +5,7 @@ Source: ModelOpt 0.47 (``modelopt/torch/quantization/config.py``).
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 from qdebug.export.document import Document, json_document
@@ -124,8 +125,7 @@ def _shape(layer: DecidedLayer, tensor: DecidedTensor) -> str | None:
 
 
 def _on_recipe(decided: Decided, info: ModelInfo, said: set[str]) -> list[str]:
-    names = [layer.node for layer in decided.layers]
-    twice = sorted({name for name in names if names.count(name) > 1})
+    twice = sorted(name for name, times in Counter(layer.node for layer in decided.layers).items() if times > 1)
     return [
         *remarks.on_names(info, "torch"),
         *(f"{name}: several layers have this module; its quantizers serve all of them." for name in twice),

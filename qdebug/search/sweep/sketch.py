@@ -41,7 +41,7 @@ class Sketcher:
         self._values, self._sums = values, sums
         dice = np.random.default_rng(0)
         self._offsets = dice.permutation(_SPREAD * samples)[:samples]
-        self._signs = torch.from_numpy(dice.choice(np.float32([-1, 1]), values + _SPREAD * samples))
+        self._signs = torch.from_numpy(dice.choice(np.array([-1, 1], np.float32), values + _SPREAD * samples))
         self._kept: dict[tuple[int, int], Tensor] = {}
 
     def sketch(self, before: Tensor, after: Tensor, first: int) -> NDArray[np.float64]:

@@ -34,7 +34,7 @@ for _name, _target in _PLAIN.items():
 def lower_clip(builder: Builder, node: Node) -> tuple[int, ...] | None:
     """A clamp between constants; ReLU6 under its own name."""
     if builder.opsets.get("", 1) < 11:
-        low, high = (plain(node.attributes[key]) if key in node.attributes else None for key in ("min", "max"))  # type: ignore[arg-type]
+        low, high = (plain(node.attributes[key]) if key in node.attributes else None for key in ("min", "max"))
     else:
         ends = [builder.at(node, 1), builder.at(node, 2)]
         known = [builder.constant(node, 1), builder.constant(node, 2)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -57,7 +58,7 @@ def _bias_of_mask(mask: Tensor, batch: int, keys: int, low: float) -> Tensor:
 @lowering("Attention", domain=MICROSOFT)
 def lower_attention(builder: Builder, node: Node) -> tuple[int, ...] | None:
     """A layer that makes queries, keys and values, and what is done with them."""
-    attributes = {name: plain(value) for name, value in node.attributes.items()}  # type: ignore[arg-type]
+    attributes: dict[str, Any] = {name: plain(value) for name, value in node.attributes.items()}
     if attributes.pop("do_rotary", 0) or attributes.pop("past_present_share_buffer", 0):
         raise ModelError(
             "An Attention node turns its heads itself, or writes into the past, which is not understood",
@@ -128,8 +129,8 @@ def rotary_embedding(
     heads = x if x.dim() == 4 else split_heads(x, num_heads or x.shape[-1] // (2 * cos.shape[-1]))
     if places.numel() == 1 and places.dim() < 2:
         places = (places.reshape(()) + torch.arange(heads.shape[2], device=x.device)).unsqueeze(0)
-    angles = (one[places.long()].unsqueeze(1) for one in (cos, sin))
-    y = turned(heads, *angles, bool(interleaved), rotary_embedding_dim)
+    cosines, sines = (one[places.long()].unsqueeze(1) for one in (cos, sin))
+    y = turned(heads, cosines, sines, bool(interleaved), rotary_embedding_dim)
     return y if x.dim() == 4 else join_heads(y)
 
 
@@ -176,9 +177,9 @@ def group_query_attention(
     before = 0 if past_key is None else int(total) - queries.shape[2]
     if do_rotary and cos is not None and sin is not None:
         at = torch.arange(queries.shape[2], device=q.device) + before if places is None else places.long()
-        angles = [one[at.reshape(-1, queries.shape[2])].unsqueeze(1) for one in (cos, sin)]
+        cosines, sines = (one[at.reshape(-1, queries.shape[2])].unsqueeze(1) for one in (cos, sin))
         size = 2 * cos.shape[-1]
-        queries, keys = (turned(one, *angles, bool(rotary_interleaved), size) for one in (queries, keys))
+        queries, keys = (turned(one, cosines, sines, bool(rotary_interleaved), size) for one in (queries, keys))
     if past_key is not None and past_value is not None:
         keys = torch.cat((past_key[:, :, :before], keys), 2)
         values = torch.cat((past_value[:, :, :before], values), 2)

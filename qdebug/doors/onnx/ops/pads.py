@@ -72,7 +72,7 @@ def _padded(x: Tensor, pads: Sequence[int], axes: Sequence[int], mode: str, valu
         return x
     order = [side for axis in reversed(range(x.dim())) for side in sides.get(axis, (0, 0))]
     fill = movable(torch.as_tensor(value).reshape(()).to(x.dtype)).item()
-    return restored(F.pad(movable(x), order, value=fill), x.dtype)  # type: ignore[arg-type]
+    return restored(F.pad(movable(x), order, value=fill), x.dtype)
 
 
 def _is_framed(x: Tensor, sides: Mapping[int, tuple[int, int]], mode: str) -> bool:

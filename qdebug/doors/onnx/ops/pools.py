@@ -75,7 +75,7 @@ def max_pool(
     wide = padded(wide, sides, -math.inf)
     run: Any = (F.max_pool1d, F.max_pool2d, F.max_pool3d)[len(kernel_shape) - 1]
     if len(outputs) < 2:
-        return run(wide, list(kernel_shape), steps, 0, spread).to(x.dtype)  # type: ignore[no-any-return]
+        return run(wide, list(kernel_shape), steps, 0, spread).to(x.dtype)
     best, flat = run(wide, list(kernel_shape), steps, 0, spread, return_indices=True)
     return best.to(x.dtype), _places(flat, wide.shape[2:], x, sides, storage_order == 1)
 
@@ -122,7 +122,7 @@ def _sums(x: Tensor, kernel: Sequence[int], strides: Sequence[int], dilations: S
     """The sum of each window of a padded input."""
     if all(one == 1 for one in dilations) and len(kernel) <= 3:
         run: Any = (F.avg_pool1d, F.avg_pool2d, F.avg_pool3d)[len(kernel) - 1]
-        return run(x, list(kernel), list(strides)) * math.prod(kernel)  # type: ignore[no-any-return]
+        return run(x, list(kernel), list(strides)) * math.prod(kernel)
     return taps(x, kernel, strides, dilations).sum(list(range(-len(kernel), 0)))
 
 

@@ -76,7 +76,7 @@ def _lower(builder: Builder, node: Node) -> tuple[int, ...] | None:
     stored, recurrent = builder.constant(node, 1), builder.constant(node, 2)
     if stored is None or recurrent is None:
         return None
-    attributes = {name: plain(value) for name, value in node.attributes.items()}  # type: ignore[arg-type]
+    attributes: dict[str, Any] = {name: plain(value) for name, value in node.attributes.items()}
     batch_first = bool(attributes.get("layout", 0))
     axis = 1 if batch_first else 0  # of the directions, in states
     lengths, x = builder.at(node, 4), builder.at(node, 0)

@@ -54,7 +54,7 @@ def lower_resize(builder: Builder, node: Node) -> tuple[int, ...] | None:
     known = [builder.constant(node, place) for place in (1, 2, 3)]
     if any(one is not None and value is None for one, value in zip(given, known, strict=True)):
         return None
-    attributes = {name: plain(value) for name, value in node.attributes.items()}  # type: ignore[arg-type]
+    attributes: dict[str, Any] = {name: plain(value) for name, value in node.attributes.items()}
     roi, scales, sizes = (None if value is None or not value.numel() else value.tolist() for value in known)
     return (builder.emit(
         resized, builder.at(node, 0), roi, scales, sizes, op="onnx.resize", name=node.outputs[0], **attributes
@@ -200,9 +200,9 @@ def _along(x: Tensor, axis: int, one: _Axis, how: Way) -> Tensor:
         shape = [1] * x.dim()
         shape[axis] = -1
         scaled = weight.to(x.dtype)
-        result = sum(  # type: ignore[assignment]
-            x.index_select(axis, index[:, tap]) * scaled[:, tap].reshape(shape) for tap in range(index.shape[1])
-        )
+        result = x.index_select(axis, index[:, 0]) * scaled[:, 0].reshape(shape)
+        for tap in range(1, index.shape[1]):
+            result = result + x.index_select(axis, index[:, tap]) * scaled[:, tap].reshape(shape)
     if outside is None:
         return result
     shape = [1] * x.dim()
