@@ -3,8 +3,8 @@
     python -m benchmarks.depth [100 200 400 800]
 
 A model is as many linear layers of 8 features one behind the other, so that nearly all of the time is spent on what is
-done for a layer and not on its numbers. A table costs a share of a pass for each layer: what is printed would be the
-same for all depths if nothing were looked at once for each pair of layers.
+done for a layer and not on its numbers. What is printed would be the same for all depths if nothing were looked at once
+for each pair of layers.
 """
 
 from __future__ import annotations
