@@ -115,9 +115,10 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _whole(digits: str) -> int:
-    if len(digits) > _BITS // 3 or int(digits).bit_length() > _BITS:
+    value = int(digits) if len(digits) < _BITS else None  # Python refuses thousands of digits in words of its own
+    if value is None or value.bit_length() > _BITS:
         raise ValueError(_TOO_LARGE)
-    return int(digits)
+    return value
 
 
 def _one_line(error: Exception) -> str:

@@ -1,10 +1,12 @@
 """Cancel works; and what is deaf to it, or leaves a process behind, is seen."""
 
 import sys
+import time
 
 import pytest
 
 from benchmarks.promises.cancel import PROMISE, tried
+from benchmarks.promises.cancel.trials import WONDER, cancelled
 from benchmarks.promises.promise import Allowance
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="processes are looked up as Linux shows them")
@@ -22,3 +24,14 @@ def test_deaf_jobs_and_orphans_are_seen():
     said = " ".join(outcome.broken)
     assert "deaf: it went on to its end" in said
     assert "careless: left behind" in said
+
+
+def test_what_hears_late_tells_where_it_was():
+    def deaf_for_a_while(work):
+        time.sleep(WONDER + 0.5)
+        work.check()
+
+    heard = cancelled(deaf_for_a_while, 0.1)
+    assert heard.said == "cancelled"
+    assert "test_cancel.py" in heard.where
+    assert cancelled(lambda work: [work.check() for _ in iter(int, 1)], 0.1).where == ""
